@@ -1,0 +1,1 @@
+"""kitwire under trio."""

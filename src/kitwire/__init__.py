@@ -1,0 +1,1 @@
+"""The LiveKit signaling protocol as a state machine without I/O."""
