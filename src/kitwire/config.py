@@ -1,0 +1,161 @@
+"""What a connection is told before it starts. Everything is frozen; nothing is read elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, TypedDict
+
+from .messages import AddTrackRequest, ClientInfo
+
+if TYPE_CHECKING:
+    from .trace import TraceRecord
+
+__all__ = [
+    "ClientConfig",
+    "ClientOptions",
+    "Encoding",
+    "Limits",
+    "PathVersion",
+    "Timeouts",
+    "TokenPlacement",
+]
+
+
+class PathVersion(StrEnum):
+    """Which signal path to join by."""
+
+    AUTO = "auto"
+    """``/rtc/v1`` first; ``/rtc`` when the server does not know it."""
+    V1 = "v1"
+    """``/rtc/v1`` alone: one peer connection, everything in one ``join_request``."""
+    V0 = "v0"
+    """``/rtc`` alone: two peer connections, settings in the query."""
+
+
+class Encoding(StrEnum):
+    """How requests are written. Responses are read by their own frame type, whichever this is."""
+
+    BINARY = "binary"
+    JSON = "json"
+
+
+class TokenPlacement(StrEnum):
+    """How the access token travels."""
+
+    HEADER = "header"
+    """In the Authorization header, out of access logs."""
+    QUERY = "query"
+    """As ``access_token`` in the URL, for proxies that drop the header."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timeouts:
+    """How long to wait, in seconds. Every one must be positive."""
+
+    open: float = 15.0
+    """From the dial to the upgrade's answer. The server itself may take 12 s
+    (livekit pkg/service/rtcservice.go: three attempts of 3, 4 and 5 s)."""
+    join: float = 5.0
+    """From the upgrade to the join message."""
+    validate: float = 3.0
+    """For the GET that explains a refused upgrade."""
+    close: float = 1.0
+    """For the server's close after our leave."""
+    add_track: float = 10.0
+    metadata: float = 5.0
+    data_track: float = 10.0
+    data_blob: float = 5.0
+    refusal: float = 1.0
+    """How long a request that the server answers only to refuse may still be refused."""
+
+    def __post_init__(self) -> None:
+        _require_positive(self)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How much to hold. Every one must be positive."""
+
+    receive: int = 16 * 1024 * 1024
+    """The largest message to accept, in bytes, as sent and as inflated."""
+    send: int = 2 * 1024 * 1024
+    """The largest message to send, in bytes; the server's own limit
+    (livekit pkg/config/config.go)."""
+    url: int = 8192
+    """The longest URL, in characters, before a bundled offer is sent after the join instead."""
+    held_requests: int = 1000
+    """Requests held while the session is not joined."""
+    malformed_frames: int = 5
+    """Undecodable frames in a row before the link counts as lost."""
+
+    def __post_init__(self) -> None:
+        _require_positive(self)
+
+
+def _require_positive(group: Timeouts | Limits) -> None:
+    for name in group.__slots__:
+        value = getattr(group, name)
+        if not value > 0:
+            raise ValueError(f"{type(group).__name__}.{name} must be above zero, not {value!r}")
+
+
+class ClientOptions(TypedDict, total=False):
+    """The optional fields of :class:`ClientConfig`, as the adapters' ``connect`` takes them."""
+
+    path: PathVersion
+    encoding: Encoding
+    token_placement: TokenPlacement
+    auto_subscribe: bool
+    adaptive_stream: bool
+    metadata: str
+    attributes: Mapping[str, str]
+    client_info: ClientInfo | None
+    add_tracks: tuple[AddTrackRequest, ...]
+    publisher_offer: str | None
+    timeouts: Timeouts
+    limits: Limits
+    trace: Callable[[TraceRecord], None] | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClientConfig:
+    """One connection's settings.
+
+    Raises:
+        ValueError: for a token that could not travel in a header. URLs are checked by
+            :class:`~kitwire.session.Session` and :class:`~kitwire.client.Client`.
+    """
+
+    url: str = field(repr=False)
+    """Where the server is: ``ws``, ``wss``, ``http`` or ``https``, with or without a path prefix."""
+    token: str = field(repr=False)
+    """The access token, a JWT."""
+    path: PathVersion = PathVersion.AUTO
+    encoding: Encoding = Encoding.BINARY
+    token_placement: TokenPlacement = TokenPlacement.HEADER
+    auto_subscribe: bool = True
+    """Whether the server subscribes us to every track."""
+    adaptive_stream: bool = False
+    metadata: str = field(default="", repr=False)
+    """Participant metadata to join with; needs the grant ``canUpdateOwnMetadata``. On ``/rtc`` it
+    is sent by ``update_metadata`` right after the join."""
+    attributes: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Participant attributes to join with; the same grant."""
+    client_info: ClientInfo | None = None
+    """What to say of ourselves; kitwire's own name and version by default."""
+    add_tracks: tuple[AddTrackRequest, ...] = ()
+    """Tracks to announce with the join, in order."""
+    publisher_offer: str | None = field(default=None, repr=False)
+    """The SDP of an offer to make with the join, on ``/rtc/v1``."""
+    timeouts: Timeouts = Timeouts()
+    limits: Limits = Limits()
+    trace: Callable[[TraceRecord], None] | None = field(default=None, repr=False, compare=False)
+    """Called with a redacted record of every input and output."""
+
+    def __post_init__(self) -> None:
+        if not self.token:
+            raise ValueError("the token is empty")
+        if not all("!" <= character <= "~" for character in self.token):
+            raise ValueError("the token has characters that cannot travel in an HTTP header")
