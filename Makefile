@@ -1,0 +1,77 @@
+# `make` alone lists what there is. Nothing needs to be installed beforehand but Python 3.11 or newer;
+# with Go 1.26 or newer, the tests and the demo also get a real livekit-server.
+
+.DEFAULT_GOAL := help
+.PHONY: help install test lint format demo livekit-server livekit-servers servers-for-tests clean distclean
+.SUFFIXES:
+
+VENV := .venv
+PY := $(VENV)/bin/python
+PIP := $(PY) -m pip --disable-pip-version-check
+INSTALLED := $(VENV)/.installed
+
+# The server that every test runs against, and the older ones of the `livekit_versions` suite.
+LIVEKIT_VERSION := 1.13.5
+LIVEKIT_OLDER := 1.8.4 1.9.12 1.11.0
+
+# Extra arguments for pytest: make test ARGS="-k link"
+ARGS :=
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+$(INSTALLED): pyproject.toml constraints.txt
+	@if ! $(PY) -c 'import sys, pip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+		python=$$(tools/find-python) || exit 1; \
+		echo "Making $(VENV) with $$python …"; \
+		"$$python" -m venv --clear $(VENV) || exit 1; \
+	fi
+	@echo "Installing kitwire and what its tests need into $(VENV) (once) …"
+	@$(PIP) install -q -c constraints.txt hatchling editables
+	@$(PIP) install -q -c constraints.txt --no-build-isolation -e '.[dev]'
+	@touch $@
+
+install: $(INSTALLED) ## Set up .venv (all other targets do so themselves)
+
+test: lint ## Run everything: lint, types, purity, all tests (ARGS="…" goes to pytest)
+	@$(MAKE) --no-print-directory servers-for-tests
+	@$(PY) -m pytest $(ARGS)
+
+# With KITWIRE_REQUIRE_LIVEKIT=1 every server must be there; otherwise tests skip where theirs is not.
+servers-for-tests:
+	@if [ "$${KITWIRE_REQUIRE_LIVEKIT:-0}" != 0 ]; then \
+		$(MAKE) --no-print-directory livekit-servers; \
+	elif tools/find-go >/dev/null 2>&1; then \
+		$(MAKE) --no-print-directory livekit-server || \
+			echo "livekit-server could not be built: tests that need it will be skipped." >&2; \
+	else \
+		echo "No Go 1.26 or newer: tests that need a livekit-server which is not built yet will be skipped." >&2; \
+	fi
+
+lint: $(INSTALLED) ## Check style (ruff), types (mypy --strict) and layers (import-linter)
+	@$(PY) -m ruff check
+	@$(PY) -m ruff format --check
+	@$(PY) -m mypy
+	@$(PY) -c 'from importlinter.cli import lint_imports_command as run; run()' --no-logo
+
+format: $(INSTALLED) ## Rewrite the code in our style (ruff)
+	@$(PY) -m ruff check --fix-only
+	@$(PY) -m ruff format
+
+demo: ## Join a real livekit-server with an asyncio and a trio participant
+	@tools/livekit-server $(LIVEKIT_VERSION) >/dev/null
+	@$(MAKE) --no-print-directory install
+	@$(PY) demo/run.py --server-binary "$$(tools/livekit-server $(LIVEKIT_VERSION))"
+
+livekit-server: ## Build the livekit-server that tests use with Go, and print its path
+	@tools/livekit-server $(LIVEKIT_VERSION)
+
+livekit-servers: ## Build that and the older ones of the livekit_versions suite
+	@tools/livekit-server $(LIVEKIT_VERSION) $(LIVEKIT_OLDER)
+
+clean: ## Remove caches and builds
+	@rm -rf build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .coverage htmlcov
+	@find src adapters tests proto demo tools -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
+
+distclean: clean ## Remove also .venv and the livekit-servers
+	@rm -rf $(VENV) .livekit
