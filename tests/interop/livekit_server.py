@@ -60,7 +60,7 @@ LISTENING: Final = b"starting LiveKit server"
 """What a server logs once its ports are bound. An answer alone may come from another server."""
 
 # Our child must die with us even when we are killed, so it asks the kernel for that before it
-# becomes the server. A launcher does it, because a preexec_fn is unsafe (and warns) in a threaded process.
+# becomes the server. A launcher does it, because a preexec_fn is unsafe in a threaded process.
 LAUNCHER: Final = """
 import ctypes, os, signal, sys
 if sys.platform == "linux":
