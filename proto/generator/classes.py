@@ -1,7 +1,8 @@
 """Prints the Python package `kitwire.messages` from the schema.
 
-betterproto2's own compiler decides names and field declarations; the module around them is laid out here, because
-its own layout needs a message pool, a second package for Timestamp, and warns when a deprecated field is set.
+betterproto2's own compiler decides names and field declarations; the module around them is laid
+out here, because its own layout needs a message pool and a second package for Timestamp, and warns
+when a deprecated field is set.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,19 +24,27 @@ from google.protobuf.descriptor_pb2 import (
     SourceCodeInfo,
 )
 
-from generator.upstream import PACKAGE
+from .upstream import PACKAGE
 
 _MESSAGE_TYPE, _ENUM_TYPE = 4, 5
 _FIELD, _NESTED_TYPE, _NESTED_ENUM, _ONEOF = 2, 3, 4, 8
 _ENUM_VALUE = 2
 """Field numbers inside descriptor.proto, of which a source location's path is made."""
 
+_TIMESTAMP_COMMENTS = {
+    "Timestamp": "A point in time, to the nanosecond (google.protobuf.Timestamp).",
+    "Timestamp.seconds": "Since 1970, UTC; negative before.",
+    "Timestamp.nanos": "From 0 to 999 999 999, counted forward even before 1970.",
+}
 
-def compile_schema(schema: Sequence[FileDescriptorProto], comments: Mapping[str, str]) -> OutputTemplate:
-    """What betterproto2's compiler makes of the schema: one flat module with every message and enum."""
+
+def compile_schema(
+    schema: Sequence[FileDescriptorProto], comments: Mapping[str, str]
+) -> OutputTemplate:
+    """What betterproto2's compiler makes of the schema: one flat module with all of it."""
     request = OfficialRequest()
     for file in [timestamp_file(), *schema]:
-        request.proto_file.append(for_classes(file, comments))
+        request.proto_file.append(for_classes(file, {**comments, **_TIMESTAMP_COMMENTS}))
         request.file_to_generate.append(file.name)
     parsed = CodeGeneratorRequest.parse(request.SerializeToString())
     state = PluginRequestCompiler(plugin_request_obj=parsed)
@@ -63,12 +72,14 @@ def compile_schema(schema: Sequence[FileDescriptorProto], comments: Mapping[str,
 def timestamp_file() -> FileDescriptorProto:
     """google.protobuf.Timestamp as a message like any other.
 
-    betterproto2 would turn it into a datetime, which cuts nanoseconds and cannot hold every value of the wire.
+    betterproto2 would turn it into a datetime, which cuts nanoseconds and cannot hold every value
+    that the wire can.
     """
     file = FileDescriptorProto(name="kitwire/timestamp.proto", package=PACKAGE, syntax="proto3")
     message = file.message_type.add(name="Timestamp")
     for number, (name, kind) in enumerate(
-        [("seconds", FieldDescriptorProto.TYPE_INT64), ("nanos", FieldDescriptorProto.TYPE_INT32)], 1
+        [("seconds", FieldDescriptorProto.TYPE_INT64), ("nanos", FieldDescriptorProto.TYPE_INT32)],
+        1,
     ):
         message.field.add(
             name=name, number=number, type=kind, label=FieldDescriptorProto.LABEL_OPTIONAL
@@ -79,17 +90,17 @@ def timestamp_file() -> FileDescriptorProto:
 def for_classes(file: FileDescriptorProto, comments: Mapping[str, str]) -> FileDescriptorProto:
     """The file as betterproto2's compiler needs it.
 
-    Fields in ascending order, since betterproto2 serialises in the order of declaration and google.protobuf in that
-    of the numbers; nothing deprecated, since its classes warn even when a decoder sets such a field; with source
-    info, without which the compiler fails.
+    Fields in ascending order, since betterproto2 serialises in the order of declaration and
+    google.protobuf in that of the numbers; nothing deprecated, since its classes warn even when a
+    decoder sets such a field; with source info, without which the compiler fails.
     """
     result = FileDescriptorProto()
     result.CopyFrom(file)
     info = SourceCodeInfo()
     for index, message in enumerate(result.message_type):
-        _prepare(message, f"{PACKAGE}.{message.name}", [_MESSAGE_TYPE, index], comments, info)
+        _prepare(message, message.name, [_MESSAGE_TYPE, index], comments, info)
     for index, enum in enumerate(result.enum_type):
-        _comment_enum(enum, f"{PACKAGE}.{enum.name}", [_ENUM_TYPE, index], comments, info)
+        _comment_enum(enum, enum.name, [_ENUM_TYPE, index], comments, info)
     result.source_code_info.CopyFrom(info)
     return result
 
@@ -150,7 +161,7 @@ def render_messages(output: OutputTemplate, compiler_version: str, header: str) 
     if len(names) != len(set(names)):
         raise ValueError(f"two of the flattened names are the same: {names}")
     lines = [
-        *header.splitlines(),
+        f"# {header}",
         '"""Every message and enum of the signaling protocol, by name, as betterproto2 classes."""',
         "",
         "import builtins",

@@ -1,12 +1,12 @@
 """The official descriptors, cut down to what signaling needs and moved into a package of our own.
 
-Facts only: names, numbers, types, labels, presence, oneofs, enum values, deprecations, reservations. The
-`livekit-protocol` package ships no comments in its descriptors, and no other option is taken over.
+Facts only: names, numbers, types, labels, presence, oneofs, enum values, deprecations, reservations.
+The descriptors in `livekit-protocol` carry no comments, and no other option is taken over.
 """
 
 from collections.abc import Iterable, Iterator
 
-from google.protobuf.descriptor import Descriptor, EnumDescriptor, FileDescriptor
+from google.protobuf.descriptor import Descriptor, FileDescriptor
 from google.protobuf.descriptor_pb2 import (
     DescriptorProto,
     EnumDescriptorProto,
@@ -22,12 +22,15 @@ ROOTS = (
     "DataPacket",
     "RegionSettings",
 )
-"""The messages that a peer sends or stores as a whole; everything else is kept because one of them reaches it."""
+"""What a peer sends or gets as a whole; the rest is kept because one of these reaches it."""
 
 UPSTREAM_PACKAGE = "livekit"
 
 PACKAGE = "kitwire"
-"""Our proto package. Not LiveKit's: google.protobuf has one pool per process, where two of a name cannot meet."""
+"""Our proto package.
+
+Not LiveKit's: google.protobuf has one pool per process, where two of a name cannot meet.
+"""
 
 FILES = {
     "livekit_metrics.proto": "kitwire/metrics.proto",
@@ -39,8 +42,12 @@ FILES = {
 TIMESTAMP_FILE = "google/protobuf/timestamp.proto"
 
 
+class SchemaError(ValueError):
+    """Upstream uses something that this generator does not carry over; the text says where."""
+
+
 def reachable(roots: Iterable[Descriptor]) -> frozenset[str]:
-    """Full names of every message and enum that the roots reach through fields, the roots included."""
+    """Full names of all messages and enums that the roots reach through fields, roots included."""
     found: set[str] = set()
     waiting = list(roots)
     while waiting:
@@ -75,7 +82,7 @@ def official_roots(files: dict[str, FileDescriptor]) -> list[Descriptor]:
 
 
 def schema() -> list[FileDescriptorProto]:
-    """Our files, in `FILES` order: everything reachable, renamed into `PACKAGE`, stripped to facts."""
+    """Our files, in the order of `FILES`: what is reachable, in our package, stripped to facts."""
     official = official_files()
     kept = reachable(official_roots(official))
     result = []
@@ -86,11 +93,12 @@ def schema() -> list[FileDescriptorProto]:
     return result
 
 
-def messages_of(
-    file: FileDescriptorProto, package: str = PACKAGE
-) -> Iterator[tuple[str, DescriptorProto]]:
-    """Every message of a file with its full name, nested ones after the one that holds them; no map entries."""
-    pending = [(f"{package}.{message.name}", message) for message in file.message_type]
+def messages_of(file: FileDescriptorProto) -> Iterator[tuple[str, DescriptorProto]]:
+    """Every message of a file with its name in the package, holders before what they hold.
+
+    Map entries are not messages here.
+    """
+    pending = [(message.name, message) for message in file.message_type]
     while pending:
         name, message = pending.pop(0)
         yield name, message
@@ -102,20 +110,26 @@ def messages_of(
         pending[:0] = nested
 
 
-def enums_of(
-    file: FileDescriptorProto, package: str = PACKAGE
-) -> Iterator[tuple[str, EnumDescriptorProto]]:
-    """Every enum of a file, nested ones too, with its full name."""
+def enums_of(file: FileDescriptorProto) -> Iterator[tuple[str, EnumDescriptorProto]]:
+    """Every enum of a file, nested ones too, with its name in the package."""
     for enum in file.enum_type:
-        yield f"{package}.{enum.name}", enum
-    for name, message in messages_of(file, package):
+        yield enum.name, enum
+    for name, message in messages_of(file):
         for enum in message.enum_type:
             yield f"{name}.{enum.name}", enum
+
+
+def default_json_name(name: str) -> str:
+    """What protoc gives a field as its JSON name: `_x` becomes `X`."""
+    first, *rest = name.split("_")
+    return first + "".join(part[:1].upper() + part[1:] for part in rest)
 
 
 def _our_file(
     source: FileDescriptorProto, our_name: str, kept: frozenset[str]
 ) -> FileDescriptorProto:
+    if source.syntax != "proto3" or source.package != UPSTREAM_PACKAGE:
+        raise SchemaError(f"{source.name}: not proto3 in package {UPSTREAM_PACKAGE}")
     file = FileDescriptorProto(name=our_name, package=PACKAGE, syntax="proto3")
     for message in source.message_type:
         pruned = _our_message(message, f"{UPSTREAM_PACKAGE}.{message.name}", kept)
@@ -124,11 +138,7 @@ def _our_file(
     for enum in source.enum_type:
         if f"{UPSTREAM_PACKAGE}.{enum.name}" in kept:
             file.enum_type.append(_our_enum(enum))
-    used = {
-        field.type_name
-        for _, message in messages_of(file)
-        for field in message.field
-    }
+    used = {field.type_name for _, message in messages_of(file) for field in message.field}
     for dependency in source.dependency:
         if dependency in FILES:
             file.dependency.append(FILES[dependency])
@@ -140,7 +150,7 @@ def _our_file(
 def _our_message(
     source: DescriptorProto, upstream_name: str, kept: frozenset[str]
 ) -> DescriptorProto | None:
-    """The message as facts; without fields when it is kept only for what is nested in it; None when not at all."""
+    """The message as facts; without fields when only what is nested in it is kept, else None."""
     if source.options.map_entry:
         return _our_map_entry(source)
     message = DescriptorProto(name=source.name)
@@ -173,6 +183,16 @@ def _our_map_entry(source: DescriptorProto) -> DescriptorProto:
 
 
 def _our_field(source: FieldDescriptorProto) -> FieldDescriptorProto:
+    if (
+        source.type == FieldDescriptorProto.TYPE_GROUP
+        or source.label == FieldDescriptorProto.LABEL_REQUIRED
+        or source.HasField("default_value")
+        or source.options.HasField("packed")
+        or (source.HasField("json_name") and source.json_name != default_json_name(source.name))
+    ):
+        raise SchemaError(
+            f"field {source.name}: no group, required, default, packed or json_name here yet"
+        )
     field = FieldDescriptorProto()
     field.CopyFrom(source)
     deprecated = source.options.deprecated

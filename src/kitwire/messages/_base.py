@@ -1,20 +1,25 @@
 """The base class of every generated message."""
 
-from typing import Any
+from copy import deepcopy
+from typing import Self
 
 import betterproto2
 
 from kitwire.messages._secrets import SECRET_FIELDS
 
 REDACTED = "<redacted>"
-"""What stands in a repr where a secret would."""
+"""What a repr shows instead of a secret."""
 
 
 class Message(betterproto2.Message):
-    """A betterproto2 message whose repr shows neither secrets nor unknown bytes."""
+    """A betterproto2 message that keeps its secrets, and unknown fields when it is copied."""
 
     def __repr__(self) -> str:
-        """The fields that are set, by ascending number, nested messages likewise."""
+        """The fields that are set, in the order of their numbers.
+
+        Secrets are replaced, in nested messages too, and of unknown fields only the size is shown:
+        nobody knows what is in them.
+        """
         secret = SECRET_FIELDS.get(type(self).__name__, frozenset())
         parts = [
             f"{name}={REDACTED if name in secret else value!r}"
@@ -26,5 +31,22 @@ class Message(betterproto2.Message):
             parts.append(f"<{len(self._unknown_fields)} unknown bytes>")
         return f"{type(self).__name__}({', '.join(parts)})"
 
-    def _get_field_default(self, field_name: str) -> Any:
+    def __copy__(self, _: object = None) -> Self:
+        return self._rebuilt({name: getattr(self, name) for name in self._field_names()})
+
+    def __deepcopy__(self, _: object = None) -> Self:
+        return self._rebuilt({name: deepcopy(getattr(self, name)) for name in self._field_names()})
+
+    def _rebuilt(self, values: dict[str, object]) -> Self:
+        # betterproto2's own copies lose the unknown fields.
+        copied = type(self)(**values)
+        copied._unknown_fields = self._unknown_fields
+        return copied
+
+    def _field_names(self) -> tuple[str, ...]:
+        return self._betterproto.sorted_field_names
+
+    def _get_field_default(self, field_name: str) -> object:
+        # betterproto2 silences warnings around this, process-wide and once for every field that it
+        # looks at; our classes never warn.
         return self._betterproto.default_gen[field_name]()
