@@ -125,8 +125,8 @@ def impurities(tree: ast.AST, layer: str) -> Iterator[str]:
                     yield f"{node.lineno}: imports from {module}"
             case ast.Name(id=name, ctx=ast.Load()) if name in BANNED_NAMES:
                 yield f"{node.lineno}: uses {name}"
-            case ast.Call(func=ast.Name(id="id" | "hash")):
-                yield f"{node.lineno}: calls {node.func.id}, whose value differs between runs"
+            case ast.Call(func=ast.Name(id="id" | "hash" as name)):
+                yield f"{node.lineno}: calls {name}, whose value differs between runs"
             case ast.Attribute(value=ast.Name(id="datetime" | "date"), attr=attribute) if (
                 attribute in BANNED_ATTRIBUTES
             ):
