@@ -1,0 +1,50 @@
+"""Masks secrets in text of which we know nothing: error bodies, details, traces.
+
+The server's own error bodies contain the access token, so that everything foreign passes here
+before a person or a log sees it. One pass, linear time; when in doubt, it masks.
+"""
+
+from __future__ import annotations
+
+import re
+
+__all__ = ["MASK", "redact_jwt", "redact_text"]
+
+MASK = "<redacted>"
+"""What stands where a secret was."""
+
+# Any number of parts, cut short anywhere, dots perhaps escaped for a URL; "eyJ" is base64 of '{"'.
+_JWT = r"eyJ[A-Za-z0-9_=-]*+(?:(?:\.|%2[Ee])[A-Za-z0-9_=-]*+)*+"
+# Up to the end of the line, also when that is spelled as an escape because the SDP stands in JSON.
+_ICE = r"(?P<ice>ice-(?:ufrag|pwd)\s*+:\s*+)(?:[^\s\\\"']|\\/)++"
+_UFRAG = r"(?P<ufrag>\bufrag\s++)[^\s\\\"']++"
+_FRAGMENT = (
+    r"(?P<key>\\?[\"'](?:usernameFragment|username_fragment|credential|password|turn_password"
+    r"|turnPassword|refresh_token|refreshToken|token|secret)\\?[\"']\s*+[:=]\s*+\\?[\"'])"
+    r"[^\"'\\]++"
+)
+_QUERY = r"(?P<query>\b(?:access_token|join_request|token)=)[^\s&#\"'<>]++"
+_BEARER = r"(?P<bearer>\bBearer\s++)[^\s\"',;<>]++"
+
+_ANY = re.compile("|".join((_QUERY, _BEARER, _JWT, _ICE, _UFRAG, _FRAGMENT)), re.IGNORECASE)
+_JWT_ONLY = re.compile(_JWT)
+
+
+def redact_text(text: str) -> str:
+    """``text`` with tokens, ICE credentials and passwords masked.
+
+    Masked are: whatever looks like a JWT, whole or cut short; the values of ``access_token``,
+    ``join_request`` and ``token`` in a URL; what follows ``Bearer``; the values of SDP's
+    ``ice-ufrag`` and ``ice-pwd``, of a candidate's ``ufrag`` and ``usernameFragment``; JSON members
+    called credential, password, token, secret and the like.
+    """
+    return _ANY.sub(_mask, text)
+
+
+def redact_jwt(text: str) -> str:
+    """``text`` with whatever looks like a JWT masked, and nothing else: for data that must stay."""
+    return _JWT_ONLY.sub(MASK, text) if "eyJ" in text else text
+
+
+def _mask(found: re.Match[str]) -> str:
+    return f"{found[found.lastgroup]}{MASK}" if found.lastgroup else MASK
