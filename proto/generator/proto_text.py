@@ -33,9 +33,9 @@ def proto_text(file: FileDescriptorProto, comments: Mapping[str, str], header: s
         'syntax = "proto3";',
         "",
         f"package {file.package};",
-        "",
-        *(f'import "{dependency}";' for dependency in sorted(file.dependency)),
     ]
+    if file.dependency:
+        lines += ["", *(f'import "{dependency}";' for dependency in sorted(file.dependency))]
     for enum in sorted(file.enum_type, key=lambda enum: enum.name):
         lines += ["", *_enum(enum, enum.name, comments)]
     for message in sorted(file.message_type, key=lambda message: message.name):

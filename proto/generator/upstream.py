@@ -1,6 +1,6 @@
 """The official descriptors, cut down to what signaling needs and moved into a package of our own.
 
-Facts only: names, numbers, types, labels, presence, oneofs, enum values, deprecations, reservations.
+Facts only: names, numbers, types, labels, presence, oneofs, enum values, deprecation, reservation.
 The descriptors in `livekit-protocol` carry no comments, and no other option is taken over.
 """
 
@@ -89,7 +89,7 @@ def schema() -> list[FileDescriptorProto]:
     for upstream_name, our_name in FILES.items():
         source = FileDescriptorProto()
         official[upstream_name].CopyToProto(source)
-        result.append(_our_file(source, our_name, kept))
+        result.append(our_file(source, our_name, kept))
     return result
 
 
@@ -125,9 +125,13 @@ def default_json_name(name: str) -> str:
     return first + "".join(part[:1].upper() + part[1:] for part in rest)
 
 
-def _our_file(
+def our_file(
     source: FileDescriptorProto, our_name: str, kept: frozenset[str]
 ) -> FileDescriptorProto:
+    """The kept messages and enums (upstream's full names) of one of upstream's files, as facts.
+
+    Raises SchemaError.
+    """
     if source.syntax != "proto3" or source.package != UPSTREAM_PACKAGE:
         raise SchemaError(f"{source.name}: not proto3 in package {UPSTREAM_PACKAGE}")
     file = FileDescriptorProto(name=our_name, package=PACKAGE, syntax="proto3")

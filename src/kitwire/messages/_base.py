@@ -1,7 +1,7 @@
 """The base class of every generated message."""
 
 from copy import deepcopy
-from typing import Self
+from typing import ClassVar, Self
 
 import betterproto2
 
@@ -13,6 +13,8 @@ REDACTED = "<redacted>"
 
 class Message(betterproto2.Message):
     """A betterproto2 message that keeps its secrets, and unknown fields when it is copied."""
+
+    _hints: ClassVar[dict[str, type]]
 
     def __repr__(self) -> str:
         """The fields that are set, in the order of their numbers.
@@ -45,6 +47,13 @@ class Message(betterproto2.Message):
 
     def _field_names(self) -> tuple[str, ...]:
         return self._betterproto.sorted_field_names
+
+    @classmethod
+    def _type_hints(cls) -> dict[str, type]:
+        # betterproto2 evaluates the hints of the whole class once for every field of it.
+        if "_hints" not in cls.__dict__:
+            cls._hints = super()._type_hints()
+        return cls._hints
 
     def _get_field_default(self, field_name: str) -> object:
         # betterproto2 silences warnings around this, process-wide and once for every field that it
