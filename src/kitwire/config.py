@@ -129,7 +129,7 @@ class ClientConfig:
     """
 
     url: str = field(repr=False)
-    """Where the server is: ``ws``, ``wss``, ``http`` or ``https``, with or without a path prefix."""
+    """Where the server is: ``ws``, ``wss``, ``http`` or ``https``; a path prefix is kept."""
     token: str = field(repr=False)
     """The access token, a JWT."""
     path: PathVersion = PathVersion.AUTO

@@ -1,8 +1,8 @@
 """What happened, for the application. One closed union, :data:`Event`.
 
-Events that come from a server message carry its values under the protocol's own field names, and
-say in ``variant`` which member of ``SignalResponse`` they are. The values inside them (participants,
-tracks, rooms) are the typed messages of :mod:`kitwire.messages`.
+Events that come from a server message carry its values under the protocol's own field names,
+and say in ``variant`` which member of ``SignalResponse`` they are. The values inside them
+(participants, tracks, rooms) are the typed messages of :mod:`kitwire.messages`.
 """
 
 from __future__ import annotations
@@ -11,40 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar
 
+from . import messages as msg
 from .errors import CloseReason, RequestFailure
-from .messages import (
-    AddTrackRequest,
-    ClientConfiguration,
-    Codec,
-    ConnectionQualityInfo,
-    DataBlob,
-    DataBlobKey,
-    DataTrackInfo,
-    DataTrackSubscriberHandlesPublishedDataTrack,
-    DisconnectReason,
-    IceServer,
-    LeaveRequestAction,
-    MuteTrackRequest,
-    ParticipantInfo,
-    PublishDataTrackRequest,
-    RegionInfo,
-    RequestResponseReason,
-    Room,
-    ServerInfo,
-    SignalTarget,
-    SpeakerInfo,
-    StreamStateInfo,
-    SubscribedAudioCodec,
-    SubscribedCodec,
-    SubscribedQuality,
-    SubscriptionError,
-    TrackInfo,
-    TrickleRequest,
-    UnpublishDataTrackRequest,
-    UpdateLocalAudioTrack,
-    UpdateLocalVideoTrack,
-    UpdateParticipantMetadata,
-)
 
 __all__ = [
     "AnswerReceived",
@@ -89,7 +57,7 @@ __all__ = [
     "UnknownMessage",
 ]
 
-# --- The life of a connection ----------------------------------------------------------------
+# --- The life of a connection ---
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,26 +67,26 @@ class Joined:
     variant: ClassVar[str] = "join"
     path: str
     """The signal path that the join succeeded by: ``/rtc`` or ``/rtc/v1``."""
-    room: Room
+    room: msg.Room
     """The room; its sid may be empty and come later, by :class:`RoomUpdated`."""
-    participant: ParticipantInfo
+    participant: msg.ParticipantInfo
     """Ourselves."""
-    other_participants: tuple[ParticipantInfo, ...]
+    other_participants: tuple[msg.ParticipantInfo, ...]
     """Everybody who was there before."""
     server_version: str
     """The server's version; ``server_info.version`` where that is set."""
-    server_info: ServerInfo | None
-    ice_servers: tuple[IceServer, ...]
+    server_info: msg.ServerInfo | None
+    ice_servers: tuple[msg.IceServer, ...]
     subscriber_primary: bool
     """Whether the connection state follows the subscriber's peer connection (``/rtc`` only)."""
     alternative_url: str
-    client_configuration: ClientConfiguration | None
+    client_configuration: msg.ClientConfiguration | None
     ping_timeout: int
     """Seconds of silence after which the server counts as gone; 0 for never."""
     ping_interval: int
     """Seconds between pings; 0 for none."""
     sif_trailer: bytes = field(repr=False)
-    enabled_publish_codecs: tuple[Codec, ...]
+    enabled_publish_codecs: tuple[msg.Codec, ...]
     fast_publish: bool
 
 
@@ -136,9 +104,9 @@ class LeaveReceived:
     variant: ClassVar[str] = "leave"
     can_reconnect: bool
     """Set by servers before protocol 13, in place of ``action``."""
-    reason: DisconnectReason
-    action: LeaveRequestAction
-    regions: tuple[RegionInfo, ...]
+    reason: msg.DisconnectReason
+    action: msg.LeaveRequestAction
+    regions: tuple[msg.RegionInfo, ...]
     """Where to reconnect to, where the server knows better places."""
 
 
@@ -155,10 +123,10 @@ class RoomMoved:
     """The server moved us to another room. Everybody known before is gone."""
 
     variant: ClassVar[str] = "room_moved"
-    room: Room | None
+    room: msg.Room | None
     token: str = field(repr=False)
-    participant: ParticipantInfo | None
-    other_participants: tuple[ParticipantInfo, ...]
+    participant: msg.ParticipantInfo | None
+    other_participants: tuple[msg.ParticipantInfo, ...]
 
 
 # --- Keep-alive ------------------------------------------------------------------------------
@@ -186,7 +154,7 @@ class LegacyPongReceived:
     """Milliseconds since 1970, by the server's clock."""
 
 
-# --- Participants and the room ---------------------------------------------------------------
+# --- Participants and the room ---
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -194,7 +162,7 @@ class ParticipantsUpdated:
     """Participants came, changed or went (``state`` DISCONNECTED), ourselves among them."""
 
     variant: ClassVar[str] = "update"
-    participants: tuple[ParticipantInfo, ...]
+    participants: tuple[msg.ParticipantInfo, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -202,7 +170,7 @@ class RoomUpdated:
     """The room's metadata, sid, counts or recording state changed."""
 
     variant: ClassVar[str] = "room_update"
-    room: Room | None
+    room: msg.Room | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -210,7 +178,7 @@ class SpeakersChanged:
     """Who speaks, as a change: a speaker with ``active`` false has stopped."""
 
     variant: ClassVar[str] = "speakers_changed"
-    speakers: tuple[SpeakerInfo, ...]
+    speakers: tuple[msg.SpeakerInfo, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -218,10 +186,10 @@ class ConnectionQualityChanged:
     """How good the server finds the connections of these participants."""
 
     variant: ClassVar[str] = "connection_quality"
-    updates: tuple[ConnectionQualityInfo, ...]
+    updates: tuple[msg.ConnectionQualityInfo, ...]
 
 
-# --- Our own tracks --------------------------------------------------------------------------
+# --- Our own tracks ---
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -231,7 +199,7 @@ class TrackPublished:
     variant: ClassVar[str] = "track_published"
     cid: str
     """The client id that the announcement carried."""
-    track: TrackInfo | None
+    track: msg.TrackInfo | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -266,9 +234,9 @@ class SubscribedQualityChanged:
 
     variant: ClassVar[str] = "subscribed_quality_update"
     track_sid: str
-    subscribed_qualities: tuple[SubscribedQuality, ...]
+    subscribed_qualities: tuple[msg.SubscribedQuality, ...]
     """Deprecated in the protocol in favour of ``subscribed_codecs``."""
-    subscribed_codecs: tuple[SubscribedCodec, ...]
+    subscribed_codecs: tuple[msg.SubscribedCodec, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -277,10 +245,10 @@ class SubscribedAudioCodecsChanged:
 
     variant: ClassVar[str] = "subscribed_audio_codec_update"
     track_sid: str
-    subscribed_audio_codecs: tuple[SubscribedAudioCodec, ...]
+    subscribed_audio_codecs: tuple[msg.SubscribedAudioCodec, ...]
 
 
-# --- Tracks of others ------------------------------------------------------------------------
+# --- Tracks of others ---
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -288,7 +256,7 @@ class StreamStatesChanged:
     """The server paused or resumed streams towards us."""
 
     variant: ClassVar[str] = "stream_state_update"
-    stream_states: tuple[StreamStateInfo, ...]
+    stream_states: tuple[msg.StreamStateInfo, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -307,10 +275,10 @@ class SubscriptionFailed:
 
     variant: ClassVar[str] = "subscription_response"
     track_sid: str
-    err: SubscriptionError
+    err: msg.SubscriptionError
 
 
-# --- Negotiation -----------------------------------------------------------------------------
+# --- Negotiation ---
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -344,7 +312,7 @@ class TrickleReceived:
     variant: ClassVar[str] = "trickle"
     candidate_init: str = field(repr=False)
     """The text of an ``RTCIceCandidateInit``, in JSON."""
-    target: SignalTarget
+    target: msg.SignalTarget
     """The peer connection that it is for."""
     final: bool
     """Whether this was the last one."""
@@ -359,7 +327,7 @@ class MediaSectionsRequired:
     num_videos: int
 
 
-# --- Data tracks and blobs -------------------------------------------------------------------
+# --- Data tracks and blobs ---
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -367,7 +335,7 @@ class DataTrackPublished:
     """The server accepted a data track of ours."""
 
     variant: ClassVar[str] = "publish_data_track_response"
-    info: DataTrackInfo | None
+    info: msg.DataTrackInfo | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -375,7 +343,7 @@ class DataTrackUnpublished:
     """A data track of ours is gone, by our wish or by the server's."""
 
     variant: ClassVar[str] = "unpublish_data_track_response"
-    info: DataTrackInfo | None
+    info: msg.DataTrackInfo | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -383,7 +351,7 @@ class DataTrackSubscriberHandlesChanged:
     """The handles under which data tracks reach us. Each event replaces the last one."""
 
     variant: ClassVar[str] = "data_track_subscriber_handles"
-    sub_handles: Mapping[int, DataTrackSubscriberHandlesPublishedDataTrack]
+    sub_handles: Mapping[int, msg.DataTrackSubscriberHandlesPublishedDataTrack]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -392,7 +360,7 @@ class DataBlobStored:
 
     variant: ClassVar[str] = "store_data_blob_response"
     request_id: int
-    key: DataBlobKey | None
+    key: msg.DataBlobKey | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -401,20 +369,20 @@ class DataBlobReceived:
 
     variant: ClassVar[str] = "get_data_blob_response"
     request_id: int
-    blob: DataBlob | None
+    blob: msg.DataBlob | None
 
 
-# --- Requests --------------------------------------------------------------------------------
+# --- Requests ---
 
 EchoedRequest = (
-    TrickleRequest
-    | AddTrackRequest
-    | MuteTrackRequest
-    | UpdateParticipantMetadata
-    | UpdateLocalAudioTrack
-    | UpdateLocalVideoTrack
-    | PublishDataTrackRequest
-    | UnpublishDataTrackRequest
+    msg.TrickleRequest
+    | msg.AddTrackRequest
+    | msg.MuteTrackRequest
+    | msg.UpdateParticipantMetadata
+    | msg.UpdateLocalAudioTrack
+    | msg.UpdateLocalVideoTrack
+    | msg.PublishDataTrackRequest
+    | msg.UnpublishDataTrackRequest
 )
 """A request that the server can echo in a RequestResponse."""
 
@@ -426,13 +394,13 @@ class RequestResponseReceived:
     variant: ClassVar[str] = "request_response"
     request_id: int
     """The request's id; 0 for requests that have none."""
-    reason: RequestResponseReason
+    reason: msg.RequestResponseReason
     message: str
     request: EchoedRequest | None
     """The request, echoed; absent for data blobs and from old servers."""
 
 
-RequestResult = TrackInfo | DataTrackInfo | DataBlobKey | DataBlob | None
+RequestResult = msg.TrackInfo | msg.DataTrackInfo | msg.DataBlobKey | msg.DataBlob | None
 """What a request gives: a TrackInfo for add_track, a DataTrackInfo for data tracks, the key or the
 blob for data blobs, None for the others."""
 
@@ -462,7 +430,7 @@ class RequestEnded:
     failure: RequestFailure | None
 
 
-# --- What should not happen, and may ---------------------------------------------------------
+# --- What should not happen, and may ---
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -523,12 +491,7 @@ ServerEvent = (
 """An event that is one message of the server; it has a ``variant``."""
 
 Event = (
-    ServerEvent
-    | Closed
-    | RequestQueued
-    | RequestEnded
-    | UnknownMessage
-    | FrameRejected
-    | ProtocolViolated
-)
+    ServerEvent | Closed | RequestQueued | RequestEnded
+    | UnknownMessage | FrameRejected | ProtocolViolated
+)  # fmt: skip
 """Everything that a session tells an application."""

@@ -1,0 +1,1 @@
+"""The session: what the client's side of the protocol decides, over WebSocket messages."""

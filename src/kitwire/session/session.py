@@ -1,0 +1,508 @@
+"""The client's side of the signaling protocol, in WebSocket messages.
+
+A :class:`Session` never touches a socket or a clock. Whoever has a WebSocket carries out its
+commands and reports what happened; :class:`~kitwire.client.Client` does that over plain bytes.
+Each input computes all its consequences at once and queues them; draining late changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Final, assert_never
+
+from .. import events as ev
+from .. import messages as msg
+from ..codec import decode_response, encode_request, unknown_fields, which_variant
+from ..commands import CloseLink, HttpGet, LinkId, OpenLink, SendMessage, SessionCommand
+from ..config import ClientConfig, PathVersion
+from ..errors import (
+    CloseReason,
+    DialError,
+    LocalProtocolError,
+    MalformedFrame,
+    Reason,
+)
+from ..link.address import bundles, headers, parse_url, signal_url, validate_url
+from .dispatch import event_of, joined_of
+from .gate import is_open
+from .keepalive import KeepAlive
+from .methods import RequestMethods
+from .outbox import Outbox
+from .phases import Phase, Trigger, next_phase
+from .reasons import (
+    closed_by_application,
+    dial_reason,
+    explanation,
+    lost_reason,
+    protocol_reason,
+    refusal_reason,
+    timeout_reason,
+)
+from .reasons import (
+    leave_reason as reason_of_leave,
+)
+from .requests import Completion, Match
+from .timers import Timer, TimerTable
+from .tracing import Tracer
+
+__all__ = ["Session"]
+
+_PATHS: Final = {PathVersion.V0: "/rtc", PathVersion.V1: "/rtc/v1"}
+_EARLY_MESSAGES: Final = 100
+_OFFER_ID: Final = 1
+_ACCEPTS_REQUESTS: Final = (Phase.OPENING, Phase.VALIDATING, Phase.JOINING, Phase.JOINED)
+_HEARS: Final = (Phase.JOINING, Phase.JOINED, Phase.CLOSING)
+
+
+class Session(RequestMethods):
+    """One participant's signaling connection, from connect to close.
+
+    Inputs are methods; each takes ``now``, the time in monotonic seconds. A ``now`` that goes
+    backwards counts as the last one. After each input, take outputs from :meth:`poll` until it
+    gives None, and call :meth:`handle_timeout` when :attr:`deadline` has come.
+
+    Args:
+        config: what to connect to, and how.
+        jitter: gives numbers from 0 to 1; where the waits between reconnects will get theirs.
+
+    Raises:
+        ValueError: for a URL that cannot be connected to.
+    """
+
+    def __init__(self, config: ClientConfig, *, jitter: Callable[[], float] | None = None) -> None:
+        parse_url(config.url)
+        self.config = config
+        self._jitter = jitter
+        self._token = config.token
+        self._phase = Phase.IDLE
+        self._now = float("-inf")
+        self._outputs: deque[SessionCommand | ev.Event] = deque()
+        self._timers = TimerTable()
+        self._keepalive = KeepAlive(self._timers)
+        self._outbox = Outbox(config, self._timers, send=self._send, emit=self._emit)
+        self._tracer = Tracer(config.trace)
+        self._links = 0
+        self._link: LinkId | None = None
+        self._version = PathVersion.V0 if config.path is PathVersion.V0 else PathVersion.V1
+        self._url = ""
+        self._bundled = False
+        self._refusal: CloseReason | None = None
+        self._cause: CloseReason | None = None
+        self._sid = ""
+        self._early: list[tuple[str, object] | ev.Event] = []
+        self._malformed = 0
+
+    # --- State ---
+
+    @property
+    def phase(self) -> Phase:
+        """Where the session is in its life."""
+        return self._phase
+
+    @property
+    def closed(self) -> bool:
+        """Whether the session is over; :class:`~kitwire.events.Closed` is its last output."""
+        return self._phase is Phase.CLOSED
+
+    @property
+    def token(self) -> str:
+        """The newest access token: the one given, or one by which the server replaced it."""
+        return self._token
+
+    @property
+    def deadline(self) -> float | None:
+        """When to call :meth:`handle_timeout`, in seconds; None for not at all."""
+        first = self._timers.next()
+        return None if first is None else first[1]
+
+    @property
+    def deadline_reason(self) -> Timer | None:
+        """What the session waits for until :attr:`deadline`."""
+        first = self._timers.next()
+        return None if first is None else first[0]
+
+    def poll(self) -> SessionCommand | ev.Event | None:
+        """The next output, or None when there is none."""
+        return self._outputs.popleft() if self._outputs else None
+
+    # --- Inputs: the application ---
+
+    def connect(self, *, now: float) -> None:
+        """Start.
+
+        Raises:
+            LocalProtocolError: when it was started before.
+        """
+        self._require_phase("connect", (Phase.IDLE,))
+        self._input("connect", now)
+        self._advance(Trigger.CONNECT)
+        self._open()
+
+    def close(
+        self,
+        *,
+        now: float,
+        leave_reason: msg.DisconnectReason = msg.DisconnectReason.CLIENT_INITIATED,
+        cause: CloseReason | None = None,
+    ) -> None:
+        """Leave the room, or give up joining it. Harmless when that is under way or over.
+
+        Where a link is open, a leave is sent and the server's close awaited, for at most
+        ``timeouts.close``.
+
+        Args:
+            now: the time, in seconds.
+            leave_reason: what to tell the server.
+            cause: what :class:`~kitwire.events.Closed` says, where it is not the application's
+                wish to leave.
+        """
+        if self._phase in (Phase.CLOSING, Phase.CLOSED):
+            return
+        self._input("close", now, leave_reason=leave_reason, cause=cause)
+        self._cause = cause or closed_by_application(joined=self._phase is Phase.JOINED)
+        self._advance(Trigger.CLOSE)
+        if self.closed:
+            self._finish(self._cause)
+            return
+        self._timers.clear()
+        self._timers.set(Timer.CLOSE, self._now + self.config.timeouts.close)
+        self._send_leave(leave_reason)
+
+    def handle_timeout(self, *, now: float) -> None:
+        """Do what is due. Harmless when nothing is."""
+        self._input("handle_timeout", now)
+        while (due := self._timers.pop_due(self._now)) is not None:
+            self._timed_out(*due)
+
+    # --- Inputs: the owner of the links ---
+
+    def link_opened(self, link: LinkId, *, now: float) -> None:
+        """The WebSocket is open: the server answered 101."""
+        if not self._hears("link_opened", link, now) or not self._advance(Trigger.OPENED):
+            return
+        self._timers.stop(Timer.OPEN)
+        self._timers.set(Timer.JOIN, self._now + self.config.timeouts.join)
+
+    def link_refused(self, link: LinkId, status: int, body: bytes, *, now: float) -> None:
+        """The server answered the upgrade with another status than 101.
+
+        ``body`` is the answer's; some kilobytes of it are enough.
+        """
+        if not self._hears("link_refused", link, now, status=status, body=body):
+            return
+        if self._phase is not Phase.OPENING:
+            return
+        self._timers.stop(Timer.OPEN)
+        self._drop_link()
+        version = self._version
+        if status == 404 and version is PathVersion.V1 and self.config.path is PathVersion.AUTO:
+            self._advance(Trigger.FALL_BACK)
+            self._version = PathVersion.V0
+            self._open()
+            return
+        self._advance(Trigger.REFUSED)
+        self._refusal = refusal_reason(status, body)
+        self._validate()
+
+    def link_failed(self, link: LinkId, error: DialError, detail: str = "", *, now: float) -> None:
+        """No connection could be made. ``detail`` is a few words for the reader."""
+        if self._hears("link_failed", link, now, error=error, detail=detail):
+            self._lose(dial_reason(error, detail))
+
+    def link_closed(
+        self, link: LinkId, *, code: int | None = None, detail: str = "", now: float
+    ) -> None:
+        """The link closed, whoever began it.
+
+        ``code`` is that of the server's close frame, where there was one; ``detail`` is a few words
+        for the reader.
+        """
+        if not self._hears("link_closed", link, now, code=code, detail=detail):
+            return
+        self._lose(lost_reason(code, detail))
+
+    def http_responded(self, link: LinkId, status: int, body: bytes, *, now: float) -> None:
+        """The answer to an :class:`~kitwire.commands.HttpGet`."""
+        if not self._hears("http_responded", link, now, status=status, body=body):
+            return
+        self._explain(explanation(status, body))
+
+    def receive_message(self, link: LinkId, data: bytes | str, *, now: float) -> None:
+        """A WebSocket message came: ``bytes`` for a binary one, ``str`` for text."""
+        if not self._hears("receive_message", link, now, message=data):
+            return
+        if self._phase not in _HEARS:
+            return
+        if self._phase is Phase.JOINED:
+            self._keepalive.heard(self._now)
+        try:
+            message = decode_response(data, max_size=self.config.limits.receive)
+        except MalformedFrame as error:
+            self._reject_frame(error, len(data))
+            return
+        self._malformed = 0
+        member = which_variant(message)
+        if member is None:
+            self._note(ev.UnknownMessage(field_numbers=unknown_fields(message)))
+        elif self._phase is Phase.JOINING:
+            self._first_message(*member)
+        else:
+            self._dispatch(*member)
+
+    # --- Opening ---
+
+    def _open(self) -> None:
+        config, token = self.config, self._token
+        bundle = bundles(config, self._version, token=token)
+        url = signal_url(config, self._version, token=token, bundle=bundle, offer_id=_OFFER_ID)
+        self._bundled = bundle
+        link = self._new_link()
+        self._timers.set(Timer.OPEN, self._now + config.timeouts.open)
+        self._emit(OpenLink(link=link, url=url, headers=headers(config, token=token)))
+        self._url = url
+
+    def _validate(self) -> None:
+        """Ask why the upgrade was refused, with the same query and token."""
+        link = self._new_link()
+        self._timers.set(Timer.VALIDATE, self._now + self.config.timeouts.validate)
+        self._emit(
+            HttpGet(
+                link=link,
+                url=validate_url(self._url),
+                headers=headers(self.config, token=self._token),
+            )
+        )
+
+    def _explain(self, explained: CloseReason | None) -> None:
+        """The refusal is explained, as well as it will be."""
+        reason = explained or self._refusal
+        assert reason is not None, "a refusal is noted before it is asked about"
+        self._end(Trigger.EXPLAINED, reason)
+
+    def _first_message(self, variant: str, value: object) -> None:
+        """What comes before the join waits for it; a leave ends the attempt."""
+        if isinstance(value, msg.JoinResponse):
+            self._join(value)
+        elif variant == "leave":
+            self._dispatch(variant, value)
+        else:
+            self._early.append((variant, value))
+            self._bound_early()
+
+    def _bound_early(self) -> None:
+        if len(self._early) > _EARLY_MESSAGES:
+            detail = f"more than {_EARLY_MESSAGES} messages came before the join"
+            self._lose(protocol_reason(detail))
+
+    def _join(self, message: msg.JoinResponse) -> None:
+        self._advance(Trigger.JOIN)
+        self._timers.stop(Timer.JOIN)
+        joined = joined_of(message, _PATHS[self._version])
+        self._sid = joined.participant.sid
+        self._emit(joined)
+        if self._keepalive.start(
+            interval=joined.ping_interval, timeout=joined.ping_timeout, now=self._now
+        ):
+            self._ping()
+        self._send_unbundled()
+        self._outbox.open_gate(self._now)
+        early, self._early = self._early, []
+        for item in early:
+            if isinstance(item, tuple):
+                self._dispatch(*item)
+            else:
+                self._emit(item)
+
+    def _send_unbundled(self) -> None:
+        """What the join could not carry, on ``/rtc`` or for its length."""
+        config = self.config
+        if not self._bundled:
+            for track in config.add_tracks:
+                self._send(encode_request(msg.SignalRequest(add_track=track)))
+            if config.publisher_offer is not None:
+                self.send_offer(config.publisher_offer, offer_id=_OFFER_ID, now=self._now)
+        if config.metadata and self._version is PathVersion.V0:
+            self.update_metadata(metadata=config.metadata, now=self._now)
+
+    # --- Messages ---
+
+    def _dispatch(self, variant: str, value: object) -> None:
+        """Tell what a message says, then act on it. After a leave nothing is heard."""
+        event = event_of(variant, value)
+        if self._phase is Phase.CLOSED:
+            return
+        if event is None:
+            self._emit(ev.ProtocolViolated(detail=f"{variant} in the middle of a session"))
+            return
+        if isinstance(event, ev.PongReceived):
+            rtt = self._keepalive.answered(event.last_ping_timestamp, self._now)
+            event = replace(event, rtt=rtt)
+        self._emit(event)
+        self._act_on(event)
+
+    def _act_on(self, event: ev.ServerEvent) -> None:
+        match event:
+            case ev.LeaveReceived():
+                self._end(Trigger.LEAVE, reason_of_leave(event))
+            case ev.TokenRefreshed(token=token):
+                self._token = token or self._token
+            case ev.RoomMoved(token=token, participant=participant):
+                self._token = token or self._token
+                self._sid = participant.sid if participant is not None else self._sid
+            case _:
+                self._outbox.settle(event, own_sid=self._sid, now=self._now)
+
+    def _reject_frame(self, error: MalformedFrame, size: int) -> None:
+        self._note(ev.FrameRejected(detail=str(error), size=size))
+        self._malformed += 1
+        if self._malformed >= self.config.limits.malformed_frames:
+            self._lose(protocol_reason(f"{self._malformed} malformed frames in a row"))
+
+    def _note(self, event: ev.Event) -> None:
+        """Tell of an oddity; before the join it waits, so that Joined comes first."""
+        if self._phase is Phase.JOINING:
+            self._early.append(event)
+            self._bound_early()
+        elif self._phase is Phase.JOINED:
+            self._emit(event)
+
+    # --- Requests ---
+
+    def send_ping_req(self, *, now: float) -> None:
+        """Ping now, besides the keep-alive; :class:`~kitwire.events.PongReceived` tells the rtt."""
+        self._require_phase("send_ping_req", (Phase.JOINED,))
+        self._input("send_ping_req", now)
+        self._ping()
+
+    def _next_request_id(self) -> int:
+        return self._outbox.next_request_id()
+
+    def _pass(self, name: str, message: msg.SignalRequest, *, now: float) -> None:
+        self._require_phase(name, (Phase.JOINED,))
+        frame = self._outbox.encode(name, message)
+        self._input(name, now, request=message)
+        self._send(frame)
+
+    def _request(
+        self,
+        name: str,
+        message: msg.SignalRequest,
+        *,
+        now: float,
+        completion: Completion = Completion.SENT,
+        match: Match | None = None,
+        timeout: float = 0.0,
+        muted: bool | None = None,
+    ) -> ev.RequestKey:
+        self._require_phase(name, _ACCEPTS_REQUESTS)
+        request = self._outbox.prepare(name, message, completion, match, timeout, muted)
+        self._input(name, now, request=message)
+        return self._outbox.submit(request, gate_open=is_open(self._phase), now=self._now)
+
+    # --- Time ---
+
+    def _timed_out(self, timer: Timer, deadline: float) -> None:
+        match timer:
+            case Timer.OPEN:
+                self._lose(timeout_reason(Reason.OPEN_TIMEOUT, "the server did not answer"))
+            case Timer.JOIN:
+                # So that the server does not keep a ghost of us for a minute.
+                self._send_leave(msg.DisconnectReason.CLIENT_INITIATED)
+                self._lose(timeout_reason(Reason.JOIN_TIMEOUT, "no join message came"))
+            case Timer.VALIDATE:
+                self._explain(None)
+            case Timer.PING:
+                self._ping()
+            case Timer.SILENCE:
+                if self._keepalive.gives_up(deadline, self._now):
+                    self._lose(timeout_reason(Reason.PING_TIMEOUT, "the server went silent"))
+                else:
+                    self._ping()
+            case Timer.REQUEST:
+                self._outbox.end_due(self._now)
+            case Timer.CLOSE:
+                self._lose(timeout_reason(Reason.SIGNAL_CLOSE, "the server did not close"))
+            case _:
+                assert_never(timer)
+
+    # --- Sending and ending ---
+
+    def _ping(self) -> None:
+        ping = msg.SignalRequest(ping_req=self._keepalive.ping(self._now))
+        self._send(encode_request(ping, encoding=self.config.encoding))
+
+    def _send_leave(self, reason: msg.DisconnectReason) -> None:
+        leave = msg.LeaveRequest(reason=reason, action=msg.LeaveRequestAction.DISCONNECT)
+        message = msg.SignalRequest(leave=leave)
+        self._send(encode_request(message, encoding=self.config.encoding))
+
+    def _send(self, frame: bytes | str) -> None:
+        assert self._link is not None, "there is a link in every phase that sends"
+        self._emit(SendMessage(link=self._link, data=frame))
+
+    def _lose(self, reason: CloseReason) -> None:
+        """The link is of no more use. While a refusal is being explained, it stays the reason."""
+        if self._phase is Phase.VALIDATING:
+            self._explain(None)
+        else:
+            self._end(Trigger.LOST, reason)
+
+    def _end(self, trigger: Trigger, reason: CloseReason) -> None:
+        """The session ends, for ``reason`` unless something before began the end."""
+        if self._advance(trigger):
+            self._finish(self._cause or reason)
+
+    def _finish(self, reason: CloseReason) -> None:
+        self._timers.clear()
+        self._drop_link()
+        self._early.clear()
+        self._outbox.abort(str(reason))
+        self._emit(ev.Closed(reason=reason))
+
+    # --- The basics ---
+
+    def _input(self, name: str, now: float, **arguments: object) -> None:
+        self._now = max(self._now, now)
+        self._tracer.input(self._now, name, arguments)
+
+    def _hears(self, name: str, link: LinkId, now: float, **arguments: object) -> bool:
+        """Take note of an input about a link, unless it comes from one that is gone."""
+        if link != self._link:
+            return False
+        self._input(name, now, link=link, **arguments)
+        return True
+
+    def _require_phase(self, method: str, allowed: tuple[Phase, ...]) -> None:
+        if self._phase in allowed:
+            return
+        names = tuple(str(phase) for phase in allowed)
+        raise LocalProtocolError(
+            method,
+            f"not allowed in phase {self._phase}; allowed in {', '.join(names)}",
+            phase=str(self._phase),
+            allowed=names,
+        )
+
+    def _advance(self, trigger: Trigger) -> bool:
+        """Move on, where the table says that the trigger means something."""
+        phase = next_phase(self._phase, trigger)
+        if phase is None:
+            return False
+        self._phase = phase
+        return True
+
+    def _new_link(self) -> LinkId:
+        self._links += 1
+        self._link = LinkId(self._links)
+        return self._link
+
+    def _drop_link(self) -> None:
+        if self._link is not None:
+            self._emit(CloseLink(link=self._link))
+            self._link = None
+
+    def _emit(self, output: SessionCommand | ev.Event) -> None:
+        self._tracer.output(self._now, output)
+        self._outputs.append(output)

@@ -1,0 +1,59 @@
+"""Every timer of a session, by name, in one table."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+__all__ = ["Timer", "TimerTable"]
+
+
+class Timer(StrEnum):
+    """What a session waits for."""
+
+    OPEN = "OPEN"
+    """The answer to the upgrade."""
+    VALIDATE = "VALIDATE"
+    """The answer to the GET that asks why an upgrade was refused."""
+    JOIN = "JOIN"
+    """The join message."""
+    PING = "PING"
+    """The next ping is due."""
+    SILENCE = "SILENCE"
+    """The server has been silent for too long."""
+    REQUEST = "REQUEST"
+    """The earliest of the requests that have a deadline."""
+    CLOSE = "CLOSE"
+    """The server's close after our leave."""
+
+
+class TimerTable:
+    """Deadlines by name, in seconds of the session's time. At most one for each name."""
+
+    def __init__(self) -> None:
+        self._deadlines: dict[Timer, float] = {}
+
+    def set(self, timer: Timer, deadline: float) -> None:
+        """Arm a timer, or move it."""
+        self._deadlines[timer] = deadline
+
+    def stop(self, timer: Timer) -> None:
+        """Disarm a timer; harmless when it is not armed."""
+        self._deadlines.pop(timer, None)
+
+    def clear(self) -> None:
+        """Disarm every timer."""
+        self._deadlines.clear()
+
+    def next(self) -> tuple[Timer, float] | None:
+        """The timer that is due first and its deadline, or None when none is armed."""
+        if not self._deadlines:
+            return None
+        return min(self._deadlines.items(), key=lambda item: item[1])
+
+    def pop_due(self, now: float) -> tuple[Timer, float] | None:
+        """Disarm and return the first timer whose deadline has come, with that deadline."""
+        first = self.next()
+        if first is None or first[1] > now:
+            return None
+        self.stop(first[0])
+        return first
