@@ -1,0 +1,324 @@
+"""The commands: `kitwire join` and `kitwire token`.
+
+Whatever goes wrong, a user reads one sentence on stderr, and a script reads the exit code.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import traceback
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from time import monotonic
+from typing import Annotated, Final, Literal, TextIO
+
+from cyclopts import App, CycloptsError, Parameter
+
+from kitwire._version import __version__
+from kitwire.client import Client
+from kitwire.config import ClientOptions, Encoding, PathVersion, Timeouts
+
+from . import credentials
+from .credentials import Grants, Identity, UsageError
+from .exit_codes import INTERRUPTED, ExitCode, exit_code, sentence
+from .interrupts import Switch, interrupts
+from .loops import RUNNERS, LoopName, Plan
+from .report import Readable, Report, as_json
+from .terminal import Secrets, one_line
+from .usage import spread_attributes, usage_sentence
+
+__all__ = ["TIMEOUTS", "run"]
+
+TIMEOUTS: Final = Timeouts()
+"""How long `join` waits for what: the defaults of the library."""
+
+_HELP = """Join LiveKit rooms and watch what happens in them.
+
+Exit codes: 0 left normally, 2 usage, 3 refused by the server, 4 unreachable, timed out or failing,
+5 ended by the server, 130 interrupted before the room was joined.
+"""
+
+_Url = Annotated[
+    str | None, Parameter(help="The server: ws://, wss://, http:// or https://. [env: LIVEKIT_URL]")
+]
+_Token = Annotated[str | None, Parameter(help="The access token. [env: LIVEKIT_TOKEN]")]
+_ApiKey = Annotated[str | None, Parameter(help="The API key. [env: LIVEKIT_API_KEY]")]
+_ApiSecret = Annotated[str | None, Parameter(help="Its secret. [env: LIVEKIT_API_SECRET]")]
+_Attributes = Annotated[
+    list[str] | None, Parameter(name="--attribute", negative="", help="k=v; may be repeated.")
+]
+_Grant = Annotated[bool | None, Parameter(show_default=False)]
+
+
+def run(arguments: Sequence[str], environment: Mapping[str, str], *, started: float) -> int:
+    """Run one command line and return its exit code. ``started`` is by the monotonic clock."""
+    with contextlib.ExitStack() as stack:
+        # A process may be started without them.
+        nowhere = stack.enter_context(Path(os.devnull).open("w", encoding="utf-8"))
+        commands = _Commands(
+            environment=environment,
+            started=started,
+            out=_lenient(sys.stdout) or nowhere,
+            err=_lenient(sys.stderr) or nowhere,
+        )
+        try:
+            return commands.run(arguments)
+        except UsageError as error:
+            return commands.fail(ExitCode.USAGE, str(error))
+        except BrokenPipeError:
+            _discard(commands.out)
+            return ExitCode.LEFT
+        except Exception as error:  # noqa: BLE001 - the last resort: a sentence, not a traceback
+            return commands.fail(ExitCode.BROKEN, _defect(error))
+
+
+def _lenient(stream: TextIO | None) -> TextIO | None:
+    """The stream, showing as escapes what its encoding cannot express."""
+    if stream is not None and hasattr(stream, "reconfigure"):
+        stream.reconfigure(errors="backslashreplace")
+    return stream
+
+
+def _discard(out: TextIO) -> None:
+    """Let the interpreter's last flush of an output that nobody reads go nowhere."""
+    with contextlib.suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, out.fileno())
+        os.close(nowhere)
+
+
+def _defect(error: Exception) -> str:
+    """Where a defect of ours shows, without the text of the error, which may hold anything."""
+    frames = traceback.extract_tb(error.__traceback__)
+    where = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
+    return f"kitwire itself has failed ({type(error).__name__}{where}); please report this"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Commands:
+    """The commands, and what of the world they use."""
+
+    environment: Mapping[str, str]
+    started: float
+    out: TextIO
+    err: TextIO
+
+    def run(self, arguments: Sequence[str]) -> int:
+        """Find the command and run it."""
+        app = App(
+            name="kitwire",
+            version=f"kitwire {__version__}",
+            help=_HELP,
+            help_format="plaintext",
+            result_action="return_value",
+            suppress_keyboard_interrupt=False,
+        )
+        app.command(self.join)
+        app.command(self.token)
+        try:
+            code = app(spread_attributes(arguments), exit_on_error=False, print_error=False)
+        except CycloptsError as error:
+            command = " ".join(("kitwire", *(error.command_chain or ())))
+            sentence = usage_sentence(error)
+            return self.fail(ExitCode.USAGE, f"{sentence} (see {command} --help)")
+        return code if isinstance(code, int) else ExitCode.LEFT
+
+    def fail(self, code: ExitCode, text: str, secrets: Secrets | None = None) -> int:
+        """Say what was wrong and return the code."""
+        with contextlib.suppress(OSError):
+            self.err.write(f"error: {(secrets or Secrets()).masked(text)}\n")
+            self.err.flush()
+        return code
+
+    def join(
+        self,
+        url: _Url = None,
+        *,
+        token: _Token = None,
+        api_key: _ApiKey = None,
+        api_secret: _ApiSecret = None,
+        room: str | None = None,
+        identity: str | None = None,
+        loop: LoopName = "asyncio",
+        path: Literal["auto", "v1", "v0"] = "auto",
+        encoding: Literal["binary", "json"] = "binary",
+        metadata: str = "",
+        attribute: _Attributes = None,
+        duration: Annotated[str | None, Parameter(show_default=False)] = None,
+        json: Annotated[bool, Parameter(negative="")] = False,
+    ) -> int:
+        """Join a room and tell what happens in it, until Ctrl-C.
+
+        Parameters
+        ----------
+        room
+            The room to join, with an API key.
+        identity
+            Who joins it, with an API key.
+        loop
+            Which of the three ways of use to join by.
+        path
+            The signal path: /rtc/v1 with /rtc to fall back to, or one of them alone.
+        encoding
+            How requests are written.
+        metadata
+            Participant metadata to join with.
+        duration
+            Leave so many seconds after joining.
+        json
+            Print JSON Lines.
+        """
+        address, given = credentials.url_from(url, self.environment)
+        options: ClientOptions = {
+            "path": PathVersion(path),
+            "encoding": Encoding(encoding),
+            "metadata": metadata,
+            "attributes": credentials.attributes_from(attribute or ()),
+            "timeouts": TIMEOUTS,
+        }
+        plan = Plan(
+            url=address,
+            token=credentials.token_from(
+                token=token,
+                key=api_key,
+                secret=api_secret,
+                room=room,
+                identity=identity,
+                environment=self.environment,
+            ),
+            options=options,
+            duration=(
+                None
+                if duration is None
+                else credentials.duration_of("--duration", duration, zero=True)
+            ),
+        )
+        secrets = Secrets(plan.token)
+        try:
+            Client(plan.config)
+        except ValueError as error:
+            raise UsageError(
+                f"joining is not possible with the URL given {given}: "
+                f"{secrets.masked(one_line(str(error)))}"
+            ) from error
+        return self._watch(plan, loop, as_lines=json, secrets=secrets)
+
+    def _watch(self, plan: Plan, loop: LoopName, *, as_lines: bool, secrets: Secrets) -> int:
+        switch = Switch()
+        report = Report(
+            as_json(secrets) if as_lines else Readable(self.out, secrets),
+            self.out,
+            elapsed=lambda: monotonic() - self.started,
+            on_unwritable=switch.pull,
+        )
+        with interrupts(switch):
+            try:
+                RUNNERS[loop](plan, report, switch)
+            except ImportError as missing:
+                return self.fail(ExitCode.USAGE, one_line(str(missing)), secrets)
+        if report.unwritable is not None:
+            _discard(self.out)
+            if not isinstance(report.unwritable, BrokenPipeError):
+                why = report.unwritable.strerror or "unknown error"
+                return self.fail(ExitCode.BROKEN, f"the output cannot be written: {why}")
+        assert report.closed is not None, "every run ends with Closed"
+        if switch.signal and not report.joined:
+            return INTERRUPTED + switch.signal
+        code = exit_code(report.closed)
+        return self.fail(code, sentence(report.closed), secrets) if code else code
+
+    def token(
+        self,
+        *,
+        api_key: _ApiKey = None,
+        api_secret: _ApiSecret = None,
+        room: str = "",
+        identity: str = "",
+        name: str = "",
+        metadata: str = "",
+        attribute: _Attributes = None,
+        valid_for: str = "6h",
+        room_join: bool = True,
+        room_create: _Grant = None,
+        room_list: _Grant = None,
+        room_admin: _Grant = None,
+        can_publish: _Grant = None,
+        can_subscribe: _Grant = None,
+        can_publish_data: _Grant = None,
+        can_publish_source: Annotated[
+            list[Literal["camera", "microphone", "screen_share", "screen_share_audio"]] | None,
+            Parameter(negative="", show_default=False),
+        ] = None,
+        can_update_own_metadata: _Grant = None,
+        hidden: _Grant = None,
+    ) -> int:
+        """Mint an access token and print it.
+
+        Parameters
+        ----------
+        room
+            The room that the token is for.
+        identity
+            Who joins with it.
+        name
+            Their name, for people.
+        metadata
+            Their metadata.
+        valid_for
+            How long, such as 90s, 30m or 6h.
+        room_join
+            Grant joining the room.
+        room_create
+            Grant creating and deleting rooms.
+        room_list
+            Grant listing rooms.
+        room_admin
+            Grant moderating the room.
+        can_publish
+            Grant publishing tracks; the server's default is yes.
+        can_subscribe
+            Grant subscribing to tracks; the server's default is yes.
+        can_publish_data
+            Grant sending data; the server's default is yes.
+        can_publish_source
+            Grant publishing from this source only; may be repeated.
+        can_update_own_metadata
+            Grant changing one's own metadata; the server's default is no.
+        hidden
+            Hide the participant from the others.
+        """
+        keys = credentials.keys_from(
+            api_key, api_secret, self.environment, wanted_for="to mint a token"
+        )
+        needed = (("--room", room), ("--identity", identity))
+        if room_join and (missing := [flag for flag, value in needed if not value]):
+            raise UsageError(
+                f"{' and '.join(missing)} must be given for a token that permits joining "
+                "(--no-room-join mints one that does not)"
+            )
+        grants = Grants(
+            room=room,
+            room_join=room_join,
+            room_create=room_create,
+            room_list=room_list,
+            room_admin=room_admin,
+            can_publish=can_publish,
+            can_subscribe=can_subscribe,
+            can_publish_data=can_publish_data,
+            can_publish_sources=tuple(can_publish_source) if can_publish_source else None,
+            can_update_own_metadata=can_update_own_metadata,
+            hidden=hidden,
+        )
+        whom = Identity(
+            identity=identity,
+            name=name,
+            metadata=metadata,
+            attributes=credentials.attributes_from(attribute or ()),
+        )
+        valid = credentials.duration_of("--valid-for", valid_for)
+        self.out.write(credentials.mint(keys, whom, grants, valid_for=valid) + "\n")
+        self.out.flush()
+        return ExitCode.LEFT

@@ -1,0 +1,149 @@
+"""The three ways of use, each as a small program of its own around the same report."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Final, Literal
+
+from kitwire.config import ClientConfig, ClientOptions
+from kitwire.errors import CloseReason, ConnectFailed, Origin, Reason
+from kitwire.events import Closed
+from kitwire.room import Room
+
+from .interrupts import Switch
+from .report import Report
+
+__all__ = ["RUNNERS", "LoopName", "Plan", "Runner"]
+
+LoopName = Literal["asyncio", "trio", "bare"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What to join and for how long."""
+
+    url: str = field(repr=False)
+    token: str = field(repr=False)
+    options: ClientOptions
+    duration: float | None = None
+    """Seconds from the join to our leave; None to stay."""
+
+    @property
+    def config(self) -> ClientConfig:
+        """The same for a client. Raises ValueError for what no client can do."""
+        return ClientConfig(url=self.url, token=self.token, **self.options)
+
+
+Runner = Callable[[Plan, Report, Switch], None]
+"""Joins and stays until the connection has ended; leaves when the switch is pulled.
+
+Reports every event, ``Closed`` last. Raises ImportError, before anything else, for what is not
+installed; its text names the pip command.
+"""
+
+_INTERRUPTED: Final = Closed(
+    reason=CloseReason(
+        origin=Origin.LOCAL,
+        reason=Reason.CANCELLED,
+        detail="interrupted before the room was joined",
+        retryable=False,
+    )
+)
+
+
+def run_asyncio(plan: Plan, report: Report, switch: Switch) -> None:
+    """Join by `kitwire_asyncio`."""
+    import asyncio
+
+    import kitwire_asyncio
+
+    async def leave_in_time(room: Room, asked: asyncio.Event) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(plan.duration):
+                await asked.wait()
+        await room.leave()
+
+    async def watch(asked: asyncio.Event) -> None:
+        async with (
+            kitwire_asyncio.connect(plan.url, token=plan.token, **plan.options) as room,
+            asyncio.TaskGroup() as tasks,
+        ):
+            leaving = tasks.create_task(leave_in_time(room, asked))
+            async for event in room:
+                report.on_event(event)
+            leaving.cancel()
+
+    async def main() -> None:
+        asked = asyncio.Event()
+        watching = asyncio.create_task(watch(asked))
+
+        def stop() -> None:
+            asked.set()
+            if not report.joined:
+                watching.cancel()
+
+        loop = asyncio.get_running_loop()
+        with switch.bound(lambda: loop.call_soon_threadsafe(stop)):
+            try:
+                await watching
+            except asyncio.CancelledError:
+                if not switch.pulled:
+                    raise
+                report.on_event(_INTERRUPTED)
+            except ConnectFailed as failure:
+                report.on_event(Closed(reason=failure.reason))
+
+    asyncio.run(main())
+
+
+def run_trio(plan: Plan, report: Report, switch: Switch) -> None:
+    """Join by `kitwire_trio`."""
+    import kitwire_trio  # first: it says in one sentence that trio is missing
+
+    # isort: split
+    import trio
+
+    async def leave_in_time(room: Room, asked: trio.Event) -> None:
+        with trio.move_on_after(math.inf if plan.duration is None else plan.duration):
+            await asked.wait()
+        await room.leave()
+
+    async def watch(asked: trio.Event) -> None:
+        async with (
+            kitwire_trio.connect(plan.url, token=plan.token, **plan.options) as room,
+            trio.open_nursery() as nursery,
+        ):
+            nursery.start_soon(leave_in_time, room, asked)
+            async for event in room:
+                report.on_event(event)
+            nursery.cancel_scope.cancel()
+
+    async def main() -> None:
+        asked = trio.Event()
+        token = trio.lowlevel.current_trio_token()
+        with trio.CancelScope() as joining:
+
+            def stop() -> None:
+                asked.set()
+                if not report.joined:
+                    joining.cancel()
+
+            with switch.bound(lambda: token.run_sync_soon(stop)):
+                try:
+                    await watch(asked)
+                except ConnectFailed as failure:
+                    report.on_event(Closed(reason=failure.reason))
+        if joining.cancelled_caught:
+            report.on_event(_INTERRUPTED)
+
+    trio.run(main)
+
+
+RUNNERS: Final[Mapping[LoopName, Runner]] = MappingProxyType(
+    {"asyncio": run_asyncio, "trio": run_trio}
+)
+"""How to join, by the name of the loop."""

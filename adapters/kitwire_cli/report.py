@@ -1,0 +1,123 @@
+"""Prints what happens, a line for each event, and remembers how it ended.
+
+The three loops share it, so they print the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TextIO
+
+from rich.console import Console
+from rich.text import Text
+
+from kitwire import events as ev
+from kitwire.errors import CloseReason
+
+from .lines import json_line
+from .prose import Narrator
+from .terminal import Secrets
+
+__all__ = ["Readable", "Render", "Report", "as_json"]
+
+Render = Callable[[ev.Event, float], str]
+"""An event and its time, in seconds since the start, as one line with its line feed."""
+
+
+def as_json(secrets: Secrets) -> Render:
+    """Render JSON Lines."""
+    return lambda event, t: json_line(event, t, secrets) + "\n"
+
+
+class Readable:
+    """Renders readable lines: the time and a sentence, in colour where the output shows colour."""
+
+    def __init__(self, out: TextIO, secrets: Secrets) -> None:
+        # Without a width, so that lines break where the terminal ends and copy as one.
+        self._console = Console(file=out, highlight=False, markup=False, emoji=False)
+        self._narrator = Narrator()
+        self._secrets = secrets
+
+    def __call__(self, event: ev.Event, t: float) -> str:
+        """One line with its line feed."""
+        text = self._secrets.masked(self._narrator.tell(event))
+        line = Text.assemble((f"{t:8.3f}", "dim"), "  ", (text, _style(event)))
+        with self._console.capture() as captured:
+            self._console.print(line, soft_wrap=True)
+        return captured.get()
+
+
+def _style(event: ev.Event) -> str:
+    match event:
+        case ev.Joined() | ev.Closed():
+            return "bold"
+        case (
+            ev.LeaveReceived()
+            | ev.SubscriptionFailed()
+            | ev.UnknownMessage()
+            | ev.FrameRejected()
+            | ev.ProtocolViolated()
+        ):
+            return "yellow"
+        case (
+            ev.PongReceived()
+            | ev.LegacyPongReceived()
+            | ev.TokenRefreshed()
+            | ev.OfferReceived()
+            | ev.AnswerReceived()
+            | ev.TrickleReceived()
+            | ev.MediaSectionsRequired()
+        ):
+            return "dim"
+        case _:
+            return ""
+
+
+class Report:
+    """Takes every event of one connection.
+
+    Args:
+        render: makes the line.
+        out: where it goes.
+        elapsed: seconds since the start of the command.
+        on_unwritable: called once when nobody reads any more; nothing is written after that.
+
+    Attributes:
+        joined: whether the room was joined.
+        closed: why the connection ended, once it has.
+        unwritable: what went wrong with the output, if anything did.
+    """
+
+    def __init__(
+        self,
+        render: Render,
+        out: TextIO,
+        elapsed: Callable[[], float],
+        on_unwritable: Callable[[], None],
+    ) -> None:
+        self.joined = False
+        self.closed: CloseReason | None = None
+        self.unwritable: OSError | None = None
+        self._render = render
+        self._out = out
+        self._elapsed = elapsed
+        self._on_unwritable = on_unwritable
+
+    def on_event(self, event: ev.Event) -> None:
+        """Print the event. Never raises for an output that cannot be written."""
+        match event:
+            case ev.Joined():
+                self.joined = True
+            case ev.Closed(reason=reason):
+                self.closed = reason
+            case _:
+                pass
+        line = self._render(event, self._elapsed())
+        if self.unwritable is not None:
+            return
+        try:
+            self._out.write(line)
+            self._out.flush()
+        except OSError as error:
+            self.unwritable = error
+            self._on_unwritable()
