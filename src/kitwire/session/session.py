@@ -17,13 +17,7 @@ from .. import messages as msg
 from ..codec import decode_response, encode_request, unknown_fields, which_variant
 from ..commands import CloseLink, HttpGet, LinkId, OpenLink, SendMessage, SessionCommand
 from ..config import ClientConfig, PathVersion
-from ..errors import (
-    CloseReason,
-    DialError,
-    LocalProtocolError,
-    MalformedFrame,
-    Reason,
-)
+from ..errors import CloseReason, DialError, LocalProtocolError, MalformedFrame, Reason
 from ..link.address import bundles, headers, parse_url, signal_url, validate_url
 from .dispatch import event_of, joined_of
 from .gate import is_open
@@ -114,14 +108,12 @@ class Session(RequestMethods):
     @property
     def deadline(self) -> float | None:
         """When to call :meth:`handle_timeout`, in seconds; None for not at all."""
-        first = self._timers.next()
-        return None if first is None else first[1]
+        return self._timers.next()[1]
 
     @property
     def deadline_reason(self) -> Timer | None:
         """What the session waits for until :attr:`deadline`."""
-        first = self._timers.next()
-        return None if first is None else first[0]
+        return self._timers.next()[0]
 
     def poll(self) -> SessionCommand | ev.Event | None:
         """The next output, or None when there is none."""
@@ -320,7 +312,7 @@ class Session(RequestMethods):
         config = self.config
         if not self._bundled:
             for track in config.add_tracks:
-                self._send(encode_request(msg.SignalRequest(add_track=track)))
+                self._say(msg.SignalRequest(add_track=track))
             if config.publisher_offer is not None:
                 self.send_offer(config.publisher_offer, offer_id=_OFFER_ID, now=self._now)
         if config.metadata and self._version is PathVersion.V0:
@@ -430,12 +422,13 @@ class Session(RequestMethods):
     # --- Sending and ending ---
 
     def _ping(self) -> None:
-        ping = msg.SignalRequest(ping_req=self._keepalive.ping(self._now))
-        self._send(encode_request(ping, encoding=self.config.encoding))
+        self._say(msg.SignalRequest(ping_req=self._keepalive.ping(self._now)))
 
     def _send_leave(self, reason: msg.DisconnectReason) -> None:
         leave = msg.LeaveRequest(reason=reason, action=msg.LeaveRequestAction.DISCONNECT)
-        message = msg.SignalRequest(leave=leave)
+        self._say(msg.SignalRequest(leave=leave))
+
+    def _say(self, message: msg.SignalRequest) -> None:
         self._send(encode_request(message, encoding=self.config.encoding))
 
     def _send(self, frame: bytes | str) -> None:

@@ -44,16 +44,14 @@ class TimerTable:
         """Disarm every timer."""
         self._deadlines.clear()
 
-    def next(self) -> tuple[Timer, float] | None:
-        """The timer that is due first and its deadline, or None when none is armed."""
-        if not self._deadlines:
-            return None
-        return min(self._deadlines.items(), key=lambda item: item[1])
+    def next(self) -> tuple[Timer, float] | tuple[None, None]:
+        """The timer that is due first and its deadline, or two Nones when none is armed."""
+        return min(self._deadlines.items(), key=lambda item: item[1], default=(None, None))
 
     def pop_due(self, now: float) -> tuple[Timer, float] | None:
         """Disarm and return the first timer whose deadline has come, with that deadline."""
-        first = self.next()
-        if first is None or first[1] > now:
+        timer, deadline = self.next()
+        if timer is None or deadline is None or deadline > now:
             return None
-        self.stop(first[0])
-        return first
+        self.stop(timer)
+        return timer, deadline
