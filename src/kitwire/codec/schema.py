@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 import betterproto2
 from betterproto2 import Message
 
+from ..messages._names import PROTO_FIELD_NAMES
 from ..messages._secrets import SECRET_FIELDS
 
 __all__ = [
@@ -42,11 +43,6 @@ Values = dict[str, Any]
 
 UNKNOWN = "_unknown_fields"
 """Where betterproto2 keeps the fields that it does not know: encoded, in the order they came."""
-
-# betterproto2 spells attributes in snake case; the schema itself does so everywhere but here.
-_PROTO_NAMES: Mapping[tuple[str, str], str] = MappingProxyType(
-    {("TrickleRequest", "candidate_init"): "candidateInit"}
-)
 
 _ZEROS: Mapping[str, object] = MappingProxyType(
     {
@@ -184,10 +180,11 @@ def _others(field: Field, oneofs: Mapping[str, tuple[Field, ...]]) -> tuple[str,
 def _fields(cls: type[Message]) -> list[Field]:
     hints = typing.get_type_hints(cls)
     secret = SECRET_FIELDS.get(cls.__name__, frozenset())
+    renamed = PROTO_FIELD_NAMES.get(cls.__name__, {})
     found = []
     for declared in dataclasses.fields(typing.cast("Any", cls)):
         meta = betterproto2.FieldMetadata.get(declared)
-        field = _field(_PROTO_NAMES.get((cls.__name__, declared.name), declared.name), meta)
+        field = _field(renamed.get(declared.name, declared.name), meta)
         targets = typing.get_args(hints[declared.name]) or (hints[declared.name],)
         if meta.map_meta is not None:
             parts = zip(("key", "value"), meta.map_meta, targets, strict=True)

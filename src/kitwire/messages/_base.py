@@ -25,7 +25,7 @@ class Message(betterproto2.Message):
         secret = SECRET_FIELDS.get(type(self).__name__, frozenset())
         parts = [
             f"{name}={REDACTED if name in secret else value!r}"
-            for name in self._betterproto.sorted_field_names
+            for name in self._metadata().sorted_field_names
             for value in (getattr(self, name),)
             if value != self._get_field_default(name)
         ]
@@ -45,8 +45,12 @@ class Message(betterproto2.Message):
         copied._unknown_fields = self._unknown_fields
         return copied
 
+    def _metadata(self) -> betterproto2.ProtoClassMetadata:
+        # betterproto2 types this property for no class at all.
+        return self._betterproto  # type: ignore[arg-type]  # see above
+
     def _field_names(self) -> tuple[str, ...]:
-        return self._betterproto.sorted_field_names
+        return self._metadata().sorted_field_names
 
     @classmethod
     def _type_hints(cls) -> dict[str, type]:
@@ -58,4 +62,4 @@ class Message(betterproto2.Message):
     def _get_field_default(self, field_name: str) -> object:
         # betterproto2 silences warnings around this, process-wide and once for every field that it
         # looks at; our classes never warn.
-        return self._betterproto.default_gen[field_name]()
+        return self._metadata().default_gen[field_name]()

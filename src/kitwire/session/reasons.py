@@ -21,10 +21,10 @@ __all__ = [
     "closed_by_application",
     "dial_reason",
     "explanation",
-    "leave_reason",
     "lost_reason",
     "protocol_reason",
     "refusal_reason",
+    "server_leave_reason",
     "timeout_reason",
 ]
 
@@ -118,7 +118,7 @@ _TRANSIENT: Final = frozenset(
 )
 
 
-def leave_reason(leave: LeaveReceived) -> CloseReason:
+def server_leave_reason(leave: LeaveReceived) -> CloseReason:
     """The reason with which a connection closes after a Leave.
 
     It is retryable when the server asks for a resume, a reconnect, or something that this version

@@ -32,10 +32,8 @@ from .reasons import (
     lost_reason,
     protocol_reason,
     refusal_reason,
+    server_leave_reason,
     timeout_reason,
-)
-from .reasons import (
-    leave_reason as reason_of_leave,
 )
 from .requests import Completion, Match
 from .timers import Timer, TimerTable
@@ -337,7 +335,7 @@ class Session(RequestMethods):
     def _act_on(self, event: ev.ServerEvent) -> None:
         match event:
             case ev.LeaveReceived():
-                self._end(Trigger.LEAVE, reason_of_leave(event))
+                self._end(Trigger.LEAVE, server_leave_reason(event))
             case ev.TokenRefreshed(token=token):
                 self._token = token or self._token
             case ev.RoomMoved(token=token, participant=participant):
