@@ -7,7 +7,7 @@ framed; ``websockets`` judges the handshake; what follows is :mod:`kitwire.link.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, assert_never
 
 import h11
 from websockets.client import ClientProtocol
@@ -136,6 +136,8 @@ class ClientWebSocket(WebSocket):
                 return [Refused(status=status, headers=headers, body=body)]
             case Switched(headers=headers, rest=rest):
                 return self._accept(headers, rest)
+            case answer:
+                assert_never(answer)
 
     def _accept(self, headers: Headers, rest: bytes) -> list[LinkEvent]:
         try:
