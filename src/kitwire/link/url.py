@@ -125,8 +125,10 @@ def _scheme_hint(url: str) -> str:
 def _host_and_port(authority: str, *, tls: bool) -> tuple[str, int]:
     if "@" in authority:
         raise ValueError("the URL has a user name or password in it: pass the token separately")
-    if not authority or authority.startswith(":"):
+    if re.fullmatch(r"(?::[0-9]*)?", authority):
         raise ValueError("the URL has no host")
+    if re.fullmatch(r"[0-9A-Fa-f.]*:[0-9A-Fa-f.]*:[0-9A-Fa-f:.]*", authority):
+        raise ValueError("an IPv6 address must stand in brackets in a URL, as in ws://[::1]:7880")
     match = _AUTHORITY.fullmatch(authority)
     if match is None:
         raise ValueError("the URL's host is not a name or an IP address, or its port not a number")
