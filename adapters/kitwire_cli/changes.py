@@ -151,7 +151,7 @@ def participant_changes(before: ParticipantInfo, after: ParticipantInfo) -> list
 
 def _participant_changes(before: ParticipantInfo, after: ParticipantInfo) -> Iterator[str]:
     if after.state != before.state:
-        yield f"became {_STATES.get(after.state, 'something unknown')}"
+        yield _STATES.get(after.state, "came to an unknown state")
     if after.name != before.name:
         yield f"changed name to {quoted(after.name)}" if after.name else "removed their name"
     if after.metadata != before.metadata:
@@ -168,9 +168,9 @@ def _participant_changes(before: ParticipantInfo, after: ParticipantInfo) -> Ite
 
 _STATES: Final[Mapping[ParticipantInfoState, str]] = MappingProxyType(
     {
-        ParticipantInfoState.JOINING: "a joining participant",
-        ParticipantInfoState.JOINED: "a participant",
-        ParticipantInfoState.ACTIVE: "active",
+        ParticipantInfoState.JOINING: "began to join",
+        ParticipantInfoState.JOINED: "finished joining",
+        ParticipantInfoState.ACTIVE: "connected media",
     }
 )
 
@@ -194,7 +194,9 @@ def permission_changes(
             yield f"may now {verb}" if now else f"may no longer {verb}"
     if before.can_publish_sources != after.can_publish_sources:
         sources = [_SOURCES.get(source, "unknown sources") for source in after.can_publish_sources]
-        yield f"may publish {', '.join(sources)} only" if sources else "may publish any source"
+        yield f"may now publish {' and '.join(sources) or 'any source'}" + (
+            " only" if sources else ""
+        )
     if before.hidden != after.hidden:
         yield "became hidden" if after.hidden else "became visible"
 

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import math
+import random
+import selectors
+import socket
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from time import monotonic
 from types import MappingProxyType
 from typing import Final, Literal
 
+from kitwire.client import Client
 from kitwire.config import ClientConfig, ClientOptions
 from kitwire.errors import CloseReason, ConnectFailed, Origin, Reason
-from kitwire.events import Closed
+from kitwire.events import Closed, Event, Joined
 from kitwire.room import Room
 
 from .interrupts import Switch
@@ -143,7 +149,51 @@ def run_trio(plan: Plan, report: Report, switch: Switch) -> None:
     trio.run(main)
 
 
+def run_bare(plan: Plan, report: Report, switch: Switch) -> None:
+    """Join by the loop of docs/embedding.md."""
+    from .bare import Loop
+
+    client = Client(plan.config, jitter=random.random)
+    # Whoever wants to leave writes to one end; the loop waits for the other as for its sockets.
+    ask, asked = socket.socketpair()
+    timer = threading.Timer(plan.duration or 0, ask.send, (b"!",))
+    timer.daemon = True
+
+    def leave(_ready: int) -> None:
+        asked.recv(1)
+        client.close(now=monotonic())
+
+    def stop() -> None:
+        if not report.joined:
+            # The loop may be in a dial, which blocks; there is nothing to leave yet.
+            raise _Stopped
+        ask.send(b"!")
+
+    def on_event(event: Event) -> None:
+        report.on_event(event)
+        if plan.duration is not None and isinstance(event, Joined):
+            timer.start()
+
+    loop = Loop(client, on_event)
+    with ask, asked:
+        loop.selector.register(asked, selectors.EVENT_READ, leave)
+        client.connect(now=monotonic())
+        try:
+            with switch.bound(stop):
+                loop.run()
+        except _Stopped:
+            report.on_event(_INTERRUPTED)
+        finally:
+            timer.cancel()
+            if timer.is_alive():
+                timer.join()
+
+
+class _Stopped(BaseException):
+    """Raised by a signal's handler, out of whatever the loop does."""
+
+
 RUNNERS: Final[Mapping[LoopName, Runner]] = MappingProxyType(
-    {"asyncio": run_asyncio, "trio": run_trio}
+    {"asyncio": run_asyncio, "trio": run_trio, "bare": run_bare}
 )
 """How to join, by the name of the loop."""
