@@ -472,9 +472,11 @@ def test_what_does_not_inflate_is_a_broken_frame() -> None:
 
 def test_closing_before_the_upgrade_is_answered() -> None:
     client = new_client()
+    data = accepting(new_client().outgoing())
     client.close()
     client.send("ignored")
-    (end,) = client.receive(accepting(client.outgoing()))
+    assert client.outgoing() == b""
+    (end,) = client.receive(data)
     assert end == Ended(detail="closed on this side before the upgrade was answered")
     assert client.receive(b"") == []
     assert client.outgoing() == b""

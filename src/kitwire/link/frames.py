@@ -123,6 +123,8 @@ class WebSocket:
         self._closing = True
         if self._open:
             self._protocol.send_close(code, words)
+        else:
+            self._outgoing.clear()
 
     def outgoing(self) -> bytes:
         """The bytes to write now, ``b""`` when there are none."""

@@ -125,7 +125,6 @@ class ClientWebSocket(WebSocket):
 
     def _receive_answer(self, data: bytes) -> list[LinkEvent]:
         if self._closing:
-            self._outgoing.clear()
             return [Ended(detail="closed on this side before the upgrade was answered")]
         match self._exchange.receive(data):
             case None:
