@@ -14,10 +14,11 @@ from ..errors import MalformedFrame
 from ..messages import SignalRequest, SignalResponse
 from . import binary, json, spelling, wire
 from .plain import to_plain
-from .redaction import redact_text
+from .redaction import MASK, redact_jwt, redact_text
 from .schema import UNKNOWN, M, Message, shape_of
 
 __all__ = [
+    "MASK",
     "Message",
     "decode_message",
     "decode_request",
@@ -27,6 +28,7 @@ __all__ = [
     "encode_response",
     "message_from_json",
     "message_to_json",
+    "redact_jwt",
     "redact_text",
     "to_plain",
     "unknown_fields",

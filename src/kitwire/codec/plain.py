@@ -14,7 +14,7 @@ import betterproto2
 from ..messages import Timestamp
 from .redaction import MASK, redact_jwt, redact_text
 from .schema import Field, Label, Message, enum_names, shape_of
-from .spelling import spell, spell_bytes, spell_key
+from .spelling import spell, spell_bytes, spell_double, spell_key
 from .timestamps import format_timestamp
 
 __all__ = ["to_plain"]
@@ -45,8 +45,10 @@ def to_plain(value: object) -> object:
         return to_plain(value.value)
     if isinstance(value, str):
         return redact_jwt(value)
-    if value is None or isinstance(value, (bool, int, float)):
+    if value is None or isinstance(value, (bool, int)):
         return value
+    if isinstance(value, float):
+        return spell_double(value)
     if isinstance(value, (bytes, bytearray)):
         return spell_bytes(value)
     if isinstance(value, Mapping):

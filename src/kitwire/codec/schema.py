@@ -133,7 +133,7 @@ class Shape:
 
 
 def new(cls: type[M], values: Values) -> M:
-    """A message that holds ``values``; not by its constructor, which warns of deprecated fields."""
+    """A message that holds ``values``; not by its constructor, which would make them anew."""
     message = cls.__new__(cls)
     message.__dict__ = values
     return message

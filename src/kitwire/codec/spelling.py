@@ -28,7 +28,7 @@ from .values import (
     float32,
 )
 
-__all__ = ["encode", "spell", "spell_bytes", "spell_key"]
+__all__ = ["encode", "spell", "spell_bytes", "spell_double", "spell_key"]
 
 
 def encode(message: Message) -> str:
@@ -121,7 +121,8 @@ def spell_bytes(value: bytes | bytearray) -> str:
     return b2a_base64(value, newline=False).decode()
 
 
-def _spell_double(value: float) -> float | str:
+def spell_double(value: float) -> float | str:
+    """A float; JSON has no number for the infinite ones and for what is none."""
     if math.isfinite(value):
         return value
     return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
@@ -130,7 +131,7 @@ def _spell_double(value: float) -> float | str:
 def _spell_float(value: float) -> float | str:
     """The fewest digits that give the same 32-bit float: 0.1, not 0.10000000149011612."""
     if not math.isfinite(value):
-        return _spell_double(value)
+        return spell_double(value)
     attempts = (float(f"{value:.{digits}g}") for digits in range(1, 9))
     return next((short for short in attempts if float32(short) == value), value)
 
@@ -143,7 +144,7 @@ _SPELL: Mapping[str, Callable[[Any], object]] = MappingProxyType(
     {
         **dict.fromkeys(betterproto2.INT_64_TYPES, str),
         betterproto2.TYPE_BYTES: spell_bytes,
-        betterproto2.TYPE_DOUBLE: _spell_double,
+        betterproto2.TYPE_DOUBLE: spell_double,
         betterproto2.TYPE_FLOAT: _spell_float,
     }
 )
