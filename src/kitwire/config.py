@@ -20,6 +20,7 @@ __all__ = [
     "PathVersion",
     "Timeouts",
     "TokenPlacement",
+    "is_sendable",
 ]
 
 
@@ -157,5 +158,10 @@ class ClientConfig:
     def __post_init__(self) -> None:
         if not self.token:
             raise ValueError("the token is empty")
-        if not all("!" <= character <= "~" for character in self.token):
+        if not is_sendable(self.token):
             raise ValueError("the token has characters that cannot travel in an HTTP header")
+
+
+def is_sendable(token: str) -> bool:
+    """Whether an access token can travel in an HTTP header: some ASCII, all of it visible."""
+    return token != "" and all("!" <= character <= "~" for character in token)

@@ -16,7 +16,7 @@ from .. import events as ev
 from .. import messages as msg
 from ..codec import decode_response, encode_request, unknown_fields, which_variant
 from ..commands import CloseLink, HttpGet, LinkId, OpenLink, SendMessage, SessionCommand
-from ..config import ClientConfig, PathVersion
+from ..config import ClientConfig, PathVersion, is_sendable
 from ..errors import CloseReason, DialError, LocalProtocolError, MalformedFrame, Reason
 from ..link.address import bundles, headers, parse_url, signal_url, validate_url
 from .dispatch import event_of, joined_of
@@ -337,9 +337,9 @@ class Session(RequestMethods):
             case ev.LeaveReceived():
                 self._end(Trigger.LEAVE, server_leave_reason(event))
             case ev.TokenRefreshed(token=token):
-                self._token = token or self._token
+                self._token = token if is_sendable(token) else self._token
             case ev.RoomMoved(token=token, participant=participant):
-                self._token = token or self._token
+                self._token = token if is_sendable(token) else self._token
                 self._sid = participant.sid if participant is not None else self._sid
             case _:
                 self._outbox.settle(event, own_sid=self._sid, now=self._now)
