@@ -70,7 +70,9 @@ FOREIGN = re.compile(
             *(re.escape(".".join(host)) for host in (
                 ("pypi", "org"),
                 ("pythonhosted", "org"),
-                ("golang", "org"),
+                # Not the bare domain: modules of Go are named after it.
+                ("proxy", "golang", "org"),
+                ("sum", "golang", "org"),
                 ("npmjs", "org"),
                 ("npmjs", "com"),
                 ("yarnpkg", "com"),
