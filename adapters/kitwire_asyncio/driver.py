@@ -94,7 +94,7 @@ class Driver:
                         self._links[link] = Link(output, self._context, self)
                     case Write(link=link, data=data):
                         if link in self._links and not self._links[link].write(data):
-                            self.client.link_lost(link, "it takes no more data", now=self.now())
+                            self.client.link_lost(link, "the socket takes no more data", now=self.now())
                     case CloseLink(link=link):
                         if link in self._links:
                             self._links[link].close()

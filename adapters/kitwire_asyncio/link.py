@@ -125,7 +125,7 @@ class Link(asyncio.Protocol):
                 ssl_shutdown_timeout=FLUSH,
             )
         except OSError as error:
-            detail = f"TLS with {dial.host} failed: {_words(error)}"
+            detail = f"{dial.host}:{dial.port}, {_words(error)}"
             self._driver.input(self._client.dial_failed, self._id, DialError.TLS, detail)
 
 
@@ -189,16 +189,17 @@ async def _discard(attempts: list[asyncio.Task[socket.socket]]) -> None:
 
 
 def _explain(error: Exception, dial: Dial) -> tuple[DialError, str]:
+    """What to tell the client, which has words of its own for each kind."""
     place = f"{dial.host}:{dial.port}"
     match error:
         case socket.gaierror() | ValueError():
-            return DialError.UNRESOLVED, f"{dial.host} is not a host that can be found"
+            return DialError.UNRESOLVED, dial.host
         case ConnectionRefusedError():
-            return DialError.REFUSED, f"{place} refused the connection"
+            return DialError.REFUSED, place
         case TimeoutError():
-            return DialError.TIMED_OUT, f"{place} did not answer"
+            return DialError.TIMED_OUT, place
         case _:
-            return DialError.OTHER, f"{place} could not be connected to: {_words(error)}"
+            return DialError.OTHER, f"{place}, {_words(error)}"
 
 
 def _words(error: Exception) -> str:

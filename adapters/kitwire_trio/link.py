@@ -124,21 +124,22 @@ async def _open(dial: Dial, context: ssl.SSLContext | None) -> Stream:
 
 
 def _explain(error: Exception, dial: Dial) -> tuple[DialError, str]:
+    """What to tell the client, which has words of its own for each kind."""
     place = f"{dial.host}:{dial.port}"
     # One error for each address, in a group, is how open_tcp_stream says that none worked.
     errors = error.__cause__.exceptions if isinstance(error.__cause__, ExceptionGroup) else (error,)
     error = next((e for e in errors if isinstance(e, ConnectionRefusedError)), errors[0])
     match error:
         case trio.BrokenResourceError():
-            return DialError.TLS, f"TLS with {dial.host} failed: {_words(error)}"
+            return DialError.TLS, f"{place}, {_words(error)}"
         case socket.gaierror() | ValueError():
-            return DialError.UNRESOLVED, f"{dial.host} is not a host that can be found"
+            return DialError.UNRESOLVED, dial.host
         case ConnectionRefusedError():
-            return DialError.REFUSED, f"{place} refused the connection"
+            return DialError.REFUSED, place
         case TimeoutError():
-            return DialError.TIMED_OUT, f"{place} did not answer"
+            return DialError.TIMED_OUT, place
         case _:
-            return DialError.OTHER, f"{place} could not be connected to: {_words(error)}"
+            return DialError.OTHER, f"{place}, {_words(error)}"
 
 
 def _words(error: BaseException) -> str:
