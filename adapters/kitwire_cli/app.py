@@ -218,6 +218,8 @@ class _Commands:
             try:
                 RUNNERS[loop](plan, report, switch)
             except ImportError as missing:
+                if missing.name is not None:
+                    raise  # not an adapter's sentence about its extra, but a defect
                 return self.fail(ExitCode.USAGE, one_line(str(missing)), secrets)
         if report.unwritable is not None:
             _discard(self.out)

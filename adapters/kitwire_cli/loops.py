@@ -151,7 +151,7 @@ def run_trio(plan: Plan, report: Report, switch: Switch) -> None:
 
 def run_bare(plan: Plan, report: Report, switch: Switch) -> None:
     """Join by the loop of docs/embedding.md."""
-    from .bare import Loop
+    from . import bare
 
     client = Client(plan.config, jitter=random.random)
     # Whoever wants to leave writes to one end; the loop waits for the other as for its sockets.
@@ -159,13 +159,13 @@ def run_bare(plan: Plan, report: Report, switch: Switch) -> None:
     timer = threading.Timer(plan.duration or 0, ask.send, (b"!",))
     timer.daemon = True
 
-    def leave(_ready: int) -> None:
+    def leave() -> None:
         asked.recv(1)
         client.close(now=monotonic())
 
     def stop() -> None:
         if not report.joined:
-            # The loop may be in a dial, which blocks; there is nothing to leave yet.
+            # The loop may be in a dial, which blocks; and there is nothing to leave yet.
             raise _Stopped
         ask.send(b"!")
 
@@ -174,13 +174,12 @@ def run_bare(plan: Plan, report: Report, switch: Switch) -> None:
         if plan.duration is not None and isinstance(event, Joined):
             timer.start()
 
-    loop = Loop(client, on_event)
-    with ask, asked:
-        loop.selector.register(asked, selectors.EVENT_READ, leave)
+    with ask, asked, selectors.DefaultSelector() as selector:
+        selector.register(asked, selectors.EVENT_READ, leave)
         client.connect(now=monotonic())
         try:
             with switch.bound(stop):
-                loop.run()
+                bare.run(client, on_event, selector)
         except _Stopped:
             report.on_event(_INTERRUPTED)
         finally:
