@@ -137,10 +137,36 @@ def _random_node(rng: random.Random, descriptor: Descriptor, depth: int = 0) -> 
     return node
 
 
+_WIRES = {
+    **dict.fromkeys(
+        (
+            FieldDescriptor.TYPE_MESSAGE,
+            FieldDescriptor.TYPE_STRING,
+            FieldDescriptor.TYPE_BYTES,
+        ),
+        2,
+    ),
+    **dict.fromkeys(
+        (
+            FieldDescriptor.TYPE_FLOAT,
+            FieldDescriptor.TYPE_FIXED32,
+            FieldDescriptor.TYPE_SFIXED32,
+        ),
+        5,
+    ),
+    **dict.fromkeys(
+        (
+            FieldDescriptor.TYPE_DOUBLE,
+            FieldDescriptor.TYPE_FIXED64,
+            FieldDescriptor.TYPE_SFIXED64,
+        ),
+        1,
+    ),
+}
+
+
 def _right_wire(known: FieldDescriptor) -> int:
-    if known.type in (FieldDescriptor.TYPE_MESSAGE, FieldDescriptor.TYPE_STRING):
-        return 2
-    return {FieldDescriptor.TYPE_BYTES: 2, FieldDescriptor.TYPE_FLOAT: 5}.get(known.type, 0)
+    return _WIRES.get(known.type, 0)
 
 
 def _give_content(rng: random.Random, node: Node, depth: int) -> None:

@@ -22,6 +22,7 @@ from kitwire import codec
 from kitwire.codec import Message
 from kitwire.errors import MalformedFrame
 
+from .everything import Everything, official_everything
 from .json_mutations import mutated_json
 from .mutations import mutated
 from .official import (
@@ -40,21 +41,35 @@ MUTATIONS = int(os.environ.get("KITWIRE_MUTATIONS", "100000"))
 BATCHES = 10
 
 
+@dataclass(frozen=True, slots=True)
+class Good:
+    """A good frame, and the two classes that read it."""
+
+    cls: type[Message]
+    official: type[OfficialMessage]
+    data: bytes
+
+
 @functools.cache
-def corpus() -> Sequence[tuple[type[Message], bytes]]:
-    """Good frames: all that were recorded, and a dozen of every variant."""
+def corpus() -> Sequence[Good]:
+    """All frames that were recorded, a dozen of every variant, and every type in every place."""
     rng = random.Random("corpus")
-    found: list[tuple[type[Message], bytes]] = [
-        (frame.cls, frame.data) for frame in binary_frames() if len(frame.data) < 2_000
+    found = [
+        Good(frame.cls, official_class(frame.cls), frame.data)
+        for frame in binary_frames()
+        if len(frame.data) < 2_000
     ]
-    for cls, variant in VARIANTS:
-        for _ in range(12):
-            message = populated(official_class(cls), rng, variant=variant)
-            found.append((cls, message.SerializeToString(deterministic=True)))
-    for cls in ROOTS[2:]:
-        for _ in range(60):
-            message = populated(official_class(cls), rng)
-            found.append((cls, message.SerializeToString(deterministic=True)))
+
+    def add(cls: type[Message], official: type[OfficialMessage], variant: str | None) -> None:
+        message = populated(official, rng, variant=variant)
+        found.append(Good(cls, official, message.SerializeToString(deterministic=True)))
+
+    for cls, variant in VARIANTS * 12:
+        add(cls, official_class(cls), variant)
+    for cls in ROOTS[2:] * 60:
+        add(cls, official_class(cls), None)
+    for _ in range(200):
+        add(Everything, official_everything(), None)
     return found
 
 
@@ -74,17 +89,17 @@ def check_place(error: MalformedFrame, cls: type[Message], data: bytes | None = 
         assert 0 <= error.offset <= len(data)
 
 
-def judged(cls: type[Message], data: bytes) -> Outcome:
+def judged(good: Good, data: bytes) -> Outcome:
     """Anything but the one exception of each fails the test."""
     ours: Message | None
     official: OfficialMessage | None
     try:
-        ours = codec.decode_message(cls, data)
+        ours = codec.decode_message(good.cls, data)
     except MalformedFrame as error:
-        check_place(error, cls, data)
+        check_place(error, good.cls, data)
         ours = None
     try:
-        official = official_class(cls).FromString(data)
+        official = good.official.FromString(data)
     except DecodeError:
         official = None
     return Outcome(ours, official)
@@ -92,7 +107,9 @@ def judged(cls: type[Message], data: bytes) -> Outcome:
 
 def holds_nan(value: object) -> bool:
     if isinstance(value, Message):
-        return any(holds_nan(item) for item in vars(value).values())
+        return holds_nan(vars(value))
+    if isinstance(value, dict):
+        return any(holds_nan(item) for item in value.values())
     if isinstance(value, list):
         return any(holds_nan(item) for item in value)
     return isinstance(value, float) and math.isnan(value)
@@ -111,10 +128,10 @@ def test_binary_frames_fare_as_with_google_protobuf(batch: int) -> None:
     rng = random.Random(f"binary {batch}")
     tally: Counter[str] = Counter()
     for _ in range(MUTATIONS // BATCHES):
-        cls, good = rng.choice(corpus())
-        data = mutated(rng, good, descriptor_of(official_class(cls)))
-        outcome = judged(cls, data)
-        shown = f"{cls.__name__} {data.hex()}"
+        good = rng.choice(corpus())
+        data = mutated(rng, good.data, descriptor_of(good.official))
+        outcome = judged(good, data)
+        shown = f"{good.cls.__name__} {data.hex()}"
         assert (outcome.ours is None) == (outcome.official is None), shown
         if outcome.ours is None or outcome.official is None:
             tally["refused"] += 1
@@ -122,7 +139,7 @@ def test_binary_frames_fare_as_with_google_protobuf(batch: int) -> None:
         tally["accepted"] += 1
         again = codec.encode_message(outcome.ours)
         expected = outcome.official.SerializeToString(deterministic=True)
-        if again == expected or canonical(official_class(cls), again) == expected:
+        if again == expected or canonical(good.official, again) == expected:
             continue
         reasons = [reason for reason, explains in LISTED if explains(outcome.ours)]
         assert reasons, shown
@@ -136,7 +153,7 @@ def test_binary_frames_fare_as_with_google_protobuf(batch: int) -> None:
 def test_mutation_changes_nearly_every_frame() -> None:
     rng = random.Random("changes")
     changed = sum(
-        mutated(rng, good, descriptor_of(official_class(cls))) != good for cls, good in corpus()
+        mutated(rng, good.data, descriptor_of(good.official)) != good.data for good in corpus()
     )
     assert changed > len(corpus()) * 0.9
 
@@ -195,7 +212,8 @@ def test_json_frames_fare_as_with_gos_protojson() -> None:
 def test_json_frames_raise_nothing_but_malformed_frame() -> None:
     rng = random.Random("json")
     texts = [
-        (cls, codec.message_to_json(codec.decode_message(cls, good))) for cls, good in corpus()
+        (good.cls, codec.message_to_json(codec.decode_message(good.cls, good.data)))
+        for good in corpus()
     ]
     tally: Counter[str] = Counter()
     for _ in range(MUTATIONS // 10):
@@ -208,7 +226,9 @@ def test_json_frames_raise_nothing_but_malformed_frame() -> None:
             tally["refused"] += 1
         else:
             # What was read can be written, in both encodings, and means the same.
-            assert codec.decode_message(cls, codec.encode_message(message)) == message
-            assert codec.message_from_json(cls, codec.message_to_json(message)) == message
+            data = codec.encode_message(message)
+            assert codec.encode_message(codec.decode_message(cls, data)) == data
+            again = codec.message_from_json(cls, codec.message_to_json(message))
+            assert codec.encode_message(again) == data
             tally["accepted"] += 1
     assert min(tally["refused"], tally["accepted"]) > MUTATIONS // 10 // 4

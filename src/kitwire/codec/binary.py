@@ -44,6 +44,7 @@ __all__ = ["decode", "field_numbers"]
 
 _ROOM = 100
 """How deep messages and groups may nest: upb's limit. The schema itself is 7 deep."""
+_TOO_DEEP = f"groups and messages nest deeper than {_ROOM}"
 _MAX_TAG = 0xFFFF_FFFF
 _MAX_SIZE = 0x7FFF_FFFF
 _MASK64 = 0xFFFF_FFFF_FFFF_FFFF
@@ -123,6 +124,8 @@ def _read_fields(
     frame: _Frame, readers: Mapping[int, _Reader], pos: int, end: int, values: Values, room: int
 ) -> None:
     """Read the fields between two positions into ``values``."""
+    if room < 0:
+        raise _Malformed(_TOO_DEEP, pos)
     data = frame.data
     tag = 0
     try:
@@ -436,7 +439,7 @@ def _skip(data: bytes, start: int, pos: int, end: int, tag: int, room: int) -> i
                 raise _Malformed("a value is cut short", start)
         elif wire == GROUP:
             if len(open_groups) == room:
-                raise _Malformed(f"groups and messages nest deeper than {_ROOM}", start)
+                raise _Malformed(_TOO_DEEP, start)
             open_groups.append(tag >> 3)
         elif wire == GROUP_END:
             if not open_groups or open_groups.pop() != tag >> 3:
