@@ -18,6 +18,7 @@ __all__ = [
     "Encoding",
     "Limits",
     "PathVersion",
+    "PeerCapabilities",
     "Timeouts",
     "TokenPlacement",
     "is_sendable",
@@ -70,6 +71,11 @@ class Timeouts:
     data_blob: float = 5.0
     refusal: float = 1.0
     """How long a request that the server answers only to refuse may still be refused."""
+    negotiation: float = 15.0
+    """For each step of an exchange of offer and answer: ours to make or apply, the server's to
+    answer. The server gives up after as long (livekit pkg/rtc/transport.go)."""
+    peers: float = 15.0
+    """From the first exchange of descriptions to a connected peer connection."""
 
     def __post_init__(self) -> None:
         _require_positive(self)
@@ -100,6 +106,19 @@ def _require_positive(group: Timeouts | Limits) -> None:
         value = getattr(group, name)
         if not value > 0:
             raise ValueError(f"{type(group).__name__}.{name} must be above zero, not {value!r}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PeerCapabilities:
+    """What the owner of the peer connections can do, and what it must be spared."""
+
+    ice_restart: bool = False
+    """Whether it can follow and make offers with new ICE credentials."""
+    trickle_out: bool = False
+    """Whether local candidates follow their description, rather than being complete in it."""
+    hold_while_connecting: bool = False
+    """Whether a further remote description must wait until the transport is connected or failed.
+    aiortc needs that: receivers that arrive while it connects are never started."""
 
 
 class ClientOptions(TypedDict, total=False):
