@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import queue
 from collections.abc import Callable
 from typing import Final, Protocol
 
@@ -25,7 +26,7 @@ from kitwire_aiortc.internals import (
     RTX_SSRC,
     TIMESTAMP_MAPPER,
     TRACK_QUEUE,
-    DecoderQueue,
+    Encoded,
 )
 from kitwire_aiortc.jitter import AudioJitterBuffer
 from kitwire_aiortc.routing import install_router
@@ -36,7 +37,6 @@ __all__ = ["Frame", "Inbound", "Reader"]
 logger = logging.getLogger(__name__)
 
 Frame = av.AudioFrame | av.VideoFrame
-Encoded = tuple[RTCRtpCodecParameters, JitterFrame]
 
 CLOCK_RATE: Final = {"audio": 48_000, "video": 90_000}
 """Ticks a second of the RTP timestamps of Opus (RFC 7587), and of every video codec."""
@@ -77,13 +77,13 @@ class Inbound:
         self._tapped = False
         self._sends = False
         TIMESTAMP_MAPPER.set(receiver, self._timeline)
-        before = DECODER_QUEUE.get(receiver)
+        waiting = DECODER_QUEUE.get(receiver)
         if kind == "audio":
             buffer = AudioJitterBuffer()
             JITTER_BUFFER.set(receiver, buffer)
-            DECODER_QUEUE.set(receiver, _AudioDecoding(before, buffer, self._timeline, self._feed))
+            exchange_put(waiting, _AudioDecoding(waiting, buffer, self._timeline, self._feed))
         else:
-            DECODER_QUEUE.set(receiver, _VideoDecoding(before, self.request_key_frame))
+            exchange_put(waiting, _VideoDecoding(waiting, self.request_key_frame))
 
     @property
     def ssrcs(self) -> tuple[int, ...]:
@@ -149,12 +149,11 @@ class Inbound:
     def _tap(self) -> None:
         """Take frames from where the decoder's thread leaves them.
 
-        aiortc's queue is unbounded and for one reader. The thread holds the queue itself, so its
-        ``put`` is exchanged, not the queue.
+        aiortc's queue is unbounded, and for one reader.
         """
         track = RECEIVER_TRACK.get(self._receiver)
         if track is not None and not self._tapped:
-            setattr(TRACK_QUEUE.get(track), "put", self._put)  # noqa: B010 - not typed as settable
+            exchange_put(TRACK_QUEUE.get(track), self._put)
             self._tapped = True
 
     async def _put(self, frame: Frame | None) -> None:
@@ -199,6 +198,14 @@ class Timeline(TimestampMapper):
         self._before = None
 
 
+def exchange_put(target: object, put: Callable[..., object]) -> None:
+    """Let what is put into one queue go somewhere else.
+
+    An attribute of this one object, because aiortc's threads hold the object itself.
+    """
+    setattr(target, "put", put)  # noqa: B010 - not typed as settable
+
+
 class _AudioDecoding:
     """Decodes audio where it arrives, instead of in a thread for each receiver.
 
@@ -207,32 +214,28 @@ class _AudioDecoding:
 
     def __init__(
         self,
-        before: DecoderQueue,
+        waiting: queue.Queue[Encoded | None],
         buffer: AudioJitterBuffer,
         timeline: Timeline,
         deliver: Callable[[Frame], None],
     ) -> None:
-        self._before = before
+        self._end = waiting.put
         self._buffer = buffer
         self._timeline = timeline
         self._deliver = deliver
         self._codec = ""
         self._decoder: Decoder | None = None
 
-    def put(self, item: Encoded | None, /) -> None:
+    def __call__(self, item: Encoded | None) -> None:
         """Decode a frame and those ready after it; None is passed on, for the thread to end."""
         if item is None:
-            self._before.put(None)
+            self._end(None)
             return
         codec, frame = item
         self._decode(codec, frame)
         while (more := self._buffer.pop()) is not None:
             more.timestamp = self._timeline.map(more.timestamp)
             self._decode(codec, more)
-
-    def qsize(self) -> int:
-        """How many frames wait: none."""
-        return 0
 
     def _decode(self, codec: RTCRtpCodecParameters, frame: JitterFrame) -> None:
         if self._decoder is None or codec.mimeType != self._codec:
@@ -250,17 +253,14 @@ class _AudioDecoding:
 class _VideoDecoding:
     """The way to the decoder's thread, bounded: when it cannot follow, frames are dropped."""
 
-    def __init__(self, before: DecoderQueue, dropped: Callable[[], None]) -> None:
-        self._before = before
+    def __init__(self, waiting: queue.Queue[Encoded | None], dropped: Callable[[], None]) -> None:
+        self._put = waiting.put
+        self._waiting = waiting.qsize
         self._dropped = dropped
 
-    def put(self, item: Encoded | None, /) -> None:
+    def __call__(self, item: Encoded | None) -> None:
         """Pass a frame on unless too many wait; what follows a gap needs a key frame."""
-        if item is not None and self._before.qsize() >= MAX_UNDECODED:
+        if item is not None and self._waiting() >= MAX_UNDECODED:
             self._dropped()
         else:
-            self._before.put(item)
-
-    def qsize(self) -> int:
-        """How many frames wait for the thread."""
-        return self._before.qsize()
+            self._put(item)

@@ -6,9 +6,10 @@ these in a living object of the installed version, and ``versions.py`` refuses o
 
 from __future__ import annotations
 
+import queue
 import threading
 from collections.abc import Awaitable, Callable
-from typing import Any, Final, Generic, Protocol, TypeVar, cast
+from typing import Any, Final, Generic, TypeAlias, TypeVar, cast
 
 from aioice.ice import Connection, TransportPolicy
 from aiortc import (
@@ -17,38 +18,49 @@ from aiortc import (
     RTCPeerConnection,
     RTCRtpReceiver,
     RTCRtpSender,
+    RTCRtpTransceiver,
     RTCSctpTransport,
 )
 from aiortc.codecs.base import Encoder
+from aiortc.codecs.h264 import H264Encoder
+from aiortc.codecs.vpx import Vp8Encoder
 from aiortc.jitterbuffer import JitterBuffer, JitterFrame
 from aiortc.rtcdtlstransport import RtpRouter
 from aiortc.rtcrtpparameters import RTCRtpCodecParameters
-from aiortc.rtcrtpreceiver import NackGenerator, RemoteStreamTrack, TimestampMapper
+from aiortc.rtcrtpreceiver import (
+    NackGenerator,
+    RemoteStreamTrack,
+    StreamStatistics,
+    TimestampMapper,
+)
 
 __all__ = [
     "ALL",
+    "CODECS",
     "CONNECT",
     "DECODER_ERROR",
     "DECODER_QUEUE",
     "ENABLED",
     "ENCODER",
     "FORCE_KEYFRAME",
+    "H264_BITRATE",
     "ICE_CONNECTION",
     "JITTER_BUFFER",
     "NACK_GENERATOR",
     "OUTBOUND_QUEUE",
     "POLICY",
     "RECEIVER_TRACK",
+    "REMOTE_STREAMS",
     "ROUTER",
     "RTX_SSRC",
     "SENDER_TRACK_ID",
     "SENT_QUEUE",
-    "SSRC",
     "STREAM_ID",
     "TIMESTAMP_MAPPER",
     "TRACK_QUEUE",
+    "VP8_BITRATE",
     "WAITING_QUEUE",
-    "DecoderQueue",
+    "Encoded",
     "Private",
 ]
 
@@ -73,16 +85,8 @@ class Private(Generic[O, T]):
         setattr(instance, self.name, value)
 
 
-class DecoderQueue(Protocol):
-    """Where a receiver puts encoded frames, and None for the end."""
-
-    def put(self, item: tuple[RTCRtpCodecParameters, JitterFrame] | None, /) -> None:
-        """Take a frame in, or the end."""
-
-    def qsize(self) -> int:
-        """How many wait."""
-        ...
-
+Encoded: TypeAlias = tuple[RTCRtpCodecParameters, JitterFrame]
+"""A frame as it came, and how to decode it."""
 
 # --- receiving: routing.py, jitter.py, inbound.py ---
 
@@ -105,8 +109,11 @@ TIMESTAMP_MAPPER: Final = Private[RTCRtpReceiver, TimestampMapper](
 )
 """Renewed too, or a new SSRC's smaller timestamp counts as a wrap, 13 or 26 hours ahead."""
 
-DECODER_QUEUE: Final = Private[RTCRtpReceiver, DecoderQueue](RTCRtpReceiver, "__decoder_queue")
-"""Replaced: audio is decoded in the loop, video is bounded (inbound.py)."""
+DECODER_QUEUE: Final = Private[RTCRtpReceiver, "queue.Queue[Encoded | None]"](
+    RTCRtpReceiver, "__decoder_queue"
+)
+"""Frames on their way to the decoder's thread, and None for the end. Its ``put`` is exchanged:
+audio is decoded in the loop, video is bounded (inbound.py)."""
 
 DECODER_ERROR: Final = Private[RTCRtpReceiver, threading.Event](RTCRtpReceiver, "__decoder_error")
 """Setting it makes the receiver ask for a key frame with the next packet."""
@@ -120,10 +127,12 @@ RECEIVER_TRACK: Final = Private[RTCRtpReceiver, RemoteStreamTrack | None](RTCRtp
 TRACK_QUEUE: Final = Private[RemoteStreamTrack, object](RemoteStreamTrack, "_queue")
 """Where the decoder's thread puts frames, and None for the end; its ``put`` is exchanged."""
 
-# --- sending: outbound.py ---
+REMOTE_STREAMS: Final = Private[RTCRtpReceiver, dict[int, StreamStatistics]](
+    RTCRtpReceiver, "__remote_streams"
+)
+"""Counters by SSRC; aiortc's own report has one entry for all SSRCs of a receiver."""
 
-SSRC: Final = Private[RTCRtpSender, int](RTCRtpSender, "_ssrc")
-"""Which statistics belong to which sender."""
+# --- sending: outbound.py ---
 
 SENDER_TRACK_ID: Final = Private[RTCRtpSender, str](RTCRtpSender, "_track_id")
 """The second word of the msid, by which the server finds the announced track: its cid."""
@@ -136,6 +145,17 @@ ENCODER: Final = Private[RTCRtpSender, Encoder | None](RTCRtpSender, "__encoder"
 
 FORCE_KEYFRAME: Final = Private[RTCRtpSender, bool](RTCRtpSender, "__force_keyframe")
 """Set when a source is exchanged, so that what follows can be decoded from its first frame."""
+
+VP8_BITRATE: Final = Private[Vp8Encoder, int](Vp8Encoder, "__target_bitrate")
+"""Bits a second; the setter bounds it."""
+
+H264_BITRATE: Final = Private[H264Encoder, int](H264Encoder, "__target_bitrate")
+"""Likewise."""
+
+CODECS: Final = Private[RTCRtpTransceiver, list[RTCRtpCodecParameters]](
+    RTCRtpTransceiver, "_codecs"
+)
+"""What was negotiated; the sender encodes with the first."""
 
 # --- the connection: peer.py, gathering.py, channels.py ---
 

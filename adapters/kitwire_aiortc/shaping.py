@@ -139,16 +139,15 @@ class VideoShaper:
 
     Args:
         clock: seconds, monotonic.
-        max_framerate: frames above this many a second are left out.
+
+    Attributes:
+        max_framerate: frames above this many a second are left out; None for no limit.
     """
 
-    def __init__(self, clock: Callable[[], float], *, max_framerate: float | None = None) -> None:
-        if max_framerate is not None and not max_framerate > 0:
-            raise ValueError(f"max_framerate must be above zero, not {max_framerate}")
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self.max_framerate: float | None = None
         self._line = _Line(VIDEO_RATE, clock)
         self._earliest = 0
-        # A tenth of tolerance, so that a source of just that rate loses nothing to its jitter.
-        self._pace = 0.0 if max_framerate is None else VIDEO_RATE / max_framerate
         self._due = 0.0
 
     def restart(self) -> None:
@@ -160,9 +159,11 @@ class VideoShaper:
         if not isinstance(data, av.VideoFrame | av.Packet):
             raise Unsuitable(f"a video track cannot send {type(data).__name__}")
         tick = self._line.place(_seconds(data), self._earliest)
-        if tick < self._due - self._pace / 10:
+        pace = 0.0 if self.max_framerate is None else VIDEO_RATE / self.max_framerate
+        # A tenth of tolerance, so that a source of just that rate loses nothing to its jitter.
+        if tick < self._due - pace / 10:
             return []
-        self._due = max(self._due, tick - self._pace) + self._pace
+        self._due = max(self._due, tick - pace) + pace
         self._earliest = tick + 1
         if isinstance(data, av.Packet):
             return [_packet_at(data, tick, VIDEO_RATE)]
