@@ -6,7 +6,6 @@ these in a living object of the installed version, and ``versions.py`` refuses o
 
 from __future__ import annotations
 
-import queue
 import threading
 from collections.abc import Awaitable, Callable
 from typing import Any, Final, Generic, TypeAlias, TypeVar, cast
