@@ -1,1 +1,77 @@
-"""x"""
+"""The media plane of kitwire: aiortc's peer connections, fitted to an SFU, and what flows in them.
+
+Everything here runs on one asyncio event loop. ``pip install 'kitwire[media]'``.
+"""
+
+# Before anything else is imported: outside the tested window the imports below may fail, or worse.
+from kitwire_aiortc.versions import require
+
+require()
+
+from kitwire_aiortc.channels import ChannelClosed  # noqa: E402
+from kitwire_aiortc.counter import read_counter, write_counter  # noqa: E402
+from kitwire_aiortc.files import FileTrack, MediaFile, open_file  # noqa: E402
+from kitwire_aiortc.frames import AudioStream, FrameStream, VideoStream  # noqa: E402
+from kitwire_aiortc.gathering import Gathering  # noqa: E402
+from kitwire_aiortc.inbound import Frame, Inbound, Reader  # noqa: E402
+from kitwire_aiortc.outbound import Outbound  # noqa: E402
+from kitwire_aiortc.peer import Peer, PeerClosed, PeerListener, PeerRefused, PeerState  # noqa: E402
+from kitwire_aiortc.proxy import SourceListener  # noqa: E402
+from kitwire_aiortc.pushed import PushedAudio, PushedVideo  # noqa: E402
+from kitwire_aiortc.recording import Progress, RecordingFailed, record  # noqa: E402
+from kitwire_aiortc.sinks import (  # noqa: E402
+    audio_arrays,
+    level,
+    pixels,
+    samples,
+    video_arrays,
+    write_png,
+)
+from kitwire_aiortc.sources import Silence, TestPattern, Tone  # noqa: E402
+from kitwire_aiortc.statistics import (  # noqa: E402
+    InboundStatistics,
+    OutboundStatistics,
+    PeerStatistics,
+    TransportStatistics,
+)
+
+__all__ = [
+    "AudioStream",
+    "ChannelClosed",
+    "FileTrack",
+    "Frame",
+    "FrameStream",
+    "Gathering",
+    "Inbound",
+    "InboundStatistics",
+    "MediaFile",
+    "Outbound",
+    "OutboundStatistics",
+    "Peer",
+    "PeerClosed",
+    "PeerListener",
+    "PeerRefused",
+    "PeerState",
+    "PeerStatistics",
+    "Progress",
+    "PushedAudio",
+    "PushedVideo",
+    "Reader",
+    "RecordingFailed",
+    "Silence",
+    "SourceListener",
+    "TestPattern",
+    "Tone",
+    "TransportStatistics",
+    "VideoStream",
+    "audio_arrays",
+    "level",
+    "open_file",
+    "pixels",
+    "read_counter",
+    "record",
+    "samples",
+    "video_arrays",
+    "write_counter",
+    "write_png",
+]

@@ -6,6 +6,7 @@ these in a living object of the installed version, and ``versions.py`` refuses o
 
 from __future__ import annotations
 
+import queue
 import threading
 from collections.abc import Awaitable, Callable
 from typing import Any, Final, Generic, TypeAlias, TypeVar, cast
@@ -108,7 +109,7 @@ TIMESTAMP_MAPPER: Final = Private[RTCRtpReceiver, TimestampMapper](
 )
 """Renewed too, or a new SSRC's smaller timestamp counts as a wrap, 13 or 26 hours ahead."""
 
-DECODER_QUEUE: Final = Private[RTCRtpReceiver, "queue.Queue[Encoded | None]"](
+DECODER_QUEUE: Final = Private[RTCRtpReceiver, queue.Queue[Encoded | None]](
     RTCRtpReceiver, "__decoder_queue"
 )
 """Frames on their way to the decoder's thread, and None for the end. Its ``put`` is exchanged:
