@@ -18,6 +18,7 @@ from kitwire.commands import (
     MakeOffer,
     OpenPeers,
     PeerState,
+    PeerTarget,
     Topology,
 )
 from kitwire.errors import LocalProtocolError
@@ -34,6 +35,7 @@ from kitwire.negotiation import (
     SendTrickle,
 )
 from kitwire.negotiation.channels import DATA_CHANNELS
+from kitwire.negotiation.exchange import Description
 from tests.core.negotiating import (
     ABLE,
     PEERS,
@@ -119,28 +121,28 @@ def test_what_is_required(
 ) -> None:
     negotiation = made(topology)
     assert negotiation.required == set()
-    assert not negotiation.connected
     join(negotiation, subscriber_primary=subscriber_primary, can_subscribe=can_subscribe)
     assert negotiation.required == required
     told = PeersConnected() in drain(negotiation)
-    assert negotiation.connected is told is (not required)
+    assert (negotiation.connected, told) == (not required, not required)
     negotiation.negotiate(now=0.0)
     assert negotiation.required == required | {PUB}
-    assert not negotiation.connected
 
 
 def test_that_all_is_connected_is_told_once() -> None:
     negotiation = made(Topology.DUAL)
     join(negotiation, subscriber_primary=True, fast_publish=True)
-    negotiation.peer_state_changed(SUB, PeerState.CONNECTED, now=0.0)
-    assert PeersConnected() not in drain(negotiation)
-    negotiation.peer_state_changed(PUB, PeerState.CONNECTED, now=0.0)
-    assert PeersConnected() in drain(negotiation)
-    negotiation.peer_state_changed(PUB, PeerState.DISCONNECTED, now=0.0)
-    assert not negotiation.connected
-    negotiation.peer_state_changed(PUB, PeerState.CONNECTED, now=0.0)
-    assert negotiation.connected
-    assert drain(negotiation) == []
+    seen = []
+    for target, state, connected in (
+        (SUB, PeerState.CONNECTED, False),
+        (PUB, PeerState.CONNECTED, True),
+        (PUB, PeerState.DISCONNECTED, False),
+        (PUB, PeerState.CONNECTED, True),
+    ):
+        negotiation.peer_state_changed(target, state, now=0.0)
+        assert negotiation.connected is connected
+        seen.append(PeersConnected() in drain(negotiation))
+    assert seen == [False, True, False, False]
 
 
 def test_a_failed_one_is_not_connected_whatever_its_transport_says() -> None:
@@ -190,9 +192,10 @@ def test_closing_closes_once(topology: Topology) -> None:
 
 def test_what_was_never_opened_need_not_be_closed() -> None:
     negotiation = made()
+    assert not negotiation.connected
     negotiation.close(now=0.0)
     assert drain(negotiation) == []
-    assert negotiation.closed
+    assert negotiation.phase(PUB) is Phase.CLOSED
 
 
 # --- routes ---
@@ -366,6 +369,7 @@ def test_no_output_shows_a_secret() -> None:
         SendOffer(offer_id=1, sdp=secret),
         SendAnswer(offer_id=1, sdp=secret),
         SendTrickle(target=PUB, candidate_init=secret, final=False),
+        Description(1, secret, {}),
     ]
     assert [each for each in outputs if secret in repr(each)] == []
 
@@ -398,7 +402,7 @@ def records(name: str) -> list[tuple[str, tuple[str, object] | None]]:
 def test_a_recorded_session_is_negotiated_as_it_was(name: str, topology: Topology) -> None:
     """The server's messages as they came; an owner that does at once what it is asked."""
     negotiation = Negotiation(topology, peers=PEERS, capabilities=ABLE)
-    described: set[str] = set()
+    described: set[PeerTarget] = set()
     seen: list[tuple[str, str, int]] = []
     recorded: list[tuple[str, str, int]] = []
     added = {PUB: 0, SUB: 0}
@@ -417,8 +421,8 @@ def test_a_recorded_session_is_negotiated_as_it_was(name: str, topology: Topolog
                 negotiation.server_answer(sdp, offer_id=number, mid_to_track_id={}, now=0.0)
             case "in", ("offer", msg.SessionDescription(sdp=sdp, id=number)):
                 negotiation.server_offer(sdp, offer_id=number, mid_to_track_id={}, now=0.0)
-            case "in", (_, msg.TrickleRequest(candidate_init=text, target=target, final=final)):
-                negotiation.server_candidate(text, target=target, final=final, now=0.0)
+            case "in", (_, msg.TrickleRequest(candidate_init=text, target=towards, final=final)):
+                negotiation.server_candidate(text, target=towards, final=final, now=0.0)
             case _:
                 pass
         while (output := negotiation.poll()) is not None:

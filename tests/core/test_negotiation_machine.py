@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -273,7 +274,7 @@ class Life(RuleBasedStateMachine):
             self.fragment += renewed
             self.server_offer_id += 1
             description, offer_id = sdp(f"s{self.fragment}"), self.server_offer_id
-            self.to_client.append(lambda d=description, i=offer_id: self.take_offer(d, i))
+            self.to_client.append(partial(self.take_offer, description, offer_id))
 
     def take_offer(self, description: str, offer_id: int) -> None:
         self.offer_received = offer_id
