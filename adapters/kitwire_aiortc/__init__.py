@@ -15,7 +15,7 @@ from kitwire_aiortc.frames import AudioStream, FrameStream, VideoStream  # noqa:
 from kitwire_aiortc.gathering import Gathering  # noqa: E402
 from kitwire_aiortc.inbound import Frame, Inbound, Reader  # noqa: E402
 from kitwire_aiortc.outbound import Outbound  # noqa: E402
-from kitwire_aiortc.peer import Peer, PeerClosed, PeerListener, PeerRefused, PeerState  # noqa: E402
+from kitwire_aiortc.peer import Peer, PeerClosed, PeerListener, PeerRefused  # noqa: E402
 from kitwire_aiortc.proxy import SourceListener  # noqa: E402
 from kitwire_aiortc.pushed import PushedAudio, PushedVideo  # noqa: E402
 from kitwire_aiortc.recording import Progress, RecordingFailed, record  # noqa: E402
@@ -51,7 +51,6 @@ __all__ = [
     "PeerClosed",
     "PeerListener",
     "PeerRefused",
-    "PeerState",
     "PeerStatistics",
     "Progress",
     "PushedAudio",

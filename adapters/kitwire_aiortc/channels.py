@@ -3,41 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from types import MappingProxyType
+from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
 from aiortc import RTCDataChannel, RTCPeerConnection
 
+from kitwire.commands import DataChannel
 from kitwire_aiortc.internals import OUTBOUND_QUEUE, SENT_QUEUE, WAITING_QUEUE
 
-__all__ = ["CHANNELS", "ChannelClosed", "ChannelKind", "Channels", "DataListener"]
+__all__ = ["ChannelClosed", "Channels", "DataListener"]
 
 MAX_BUFFERED: Final = 1024 * 1024
 """Bytes that may wait in a channel before a sender has to."""
 
 ACKNOWLEDGED_POLL: Final = 0.01
 """Seconds between two looks at what the far end has acknowledged; aiortc tells nobody."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ChannelKind:
-    """How a channel carries messages."""
-
-    ordered: bool
-    max_retransmits: int | None
-
-
-CHANNELS: Final[Mapping[str, ChannelKind]] = MappingProxyType(
-    {
-        "_reliable": ChannelKind(ordered=True, max_retransmits=None),
-        "_lossy": ChannelKind(ordered=False, max_retransmits=0),
-        "_data_track": ChannelKind(ordered=False, max_retransmits=0),
-    }
-)
-"""The channels of LiveKit by their labels, as its own clients declare them (livekit
-pkg/rtc/transport.go, client-sdk-js src/room/data-channel)."""
 
 
 class ChannelClosed(Exception):
@@ -58,32 +38,40 @@ class DataListener(Protocol):
 
 
 class Channels:
-    """All channels of one peer connection, by label: those we opened and those opened for us."""
+    """All channels of one peer connection, by label: those we open and those opened for us.
 
-    def __init__(self, connection: RTCPeerConnection, listener: DataListener) -> None:
+    Args:
+        connection: the peer connection.
+        listener: hears of them.
+        declared: those that we open.
+    """
+
+    def __init__(
+        self,
+        connection: RTCPeerConnection,
+        listener: DataListener,
+        declared: Sequence[DataChannel] = (),
+    ) -> None:
         self._connection = connection
+        self._undeclared = tuple(declared)
         self._listener = listener
         self._channels: dict[str, RTCDataChannel] = {}
         self._closed = False
         self._waiters: set[asyncio.Future[None]] = set()
         connection.on("datachannel", self._offered)
 
-    @property
-    def declared(self) -> bool:
-        """Whether ours were declared."""
-        return bool(self._channels)
-
     def declare(self) -> None:
-        """Open those of :data:`CHANNELS`, with the next offer. To be called once.
+        """Open those that are ours, with the next offer. The second time it does nothing.
 
         There must be a transceiver by then, unless there will be none in that first offer: with
         one bundled transport, aiortc otherwise stops the very transport that everything shares.
         """
-        for label, kind in CHANNELS.items():
+        for each in self._undeclared:
             channel = self._connection.createDataChannel(
-                label, ordered=kind.ordered, maxRetransmits=kind.max_retransmits
+                each.label, ordered=each.ordered, maxRetransmits=each.max_retransmits
             )
             self._add(channel)
+        self._undeclared = ()
 
     def is_open(self, label: str) -> bool:
         """Whether messages can be sent on it now."""

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import enum
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Final, Protocol, TypeVar
 
 from aiortc import RTCIceTransport, RTCPeerConnection, RTCRtpTransceiver, RTCSessionDescription
@@ -13,6 +12,7 @@ from aiortc.mediastreams import MediaStreamTrack
 from aiortc.sdp import SessionDescription, candidate_from_sdp
 from aiortc.stats import RTCTransportStats
 
+from kitwire.commands import DataChannel, PeerState
 from kitwire.messages import IceServer
 from kitwire_aiortc.channels import Channels, DataListener
 from kitwire_aiortc.gathering import Gathering, configuration
@@ -30,22 +30,12 @@ from kitwire_aiortc.statistics import (
     transport_statistics,
 )
 
-__all__ = ["Peer", "PeerClosed", "PeerListener", "PeerRefused", "PeerState"]
+__all__ = ["Peer", "PeerClosed", "PeerListener", "PeerRefused"]
 
 T = TypeVar("T")
 
 SPEAKING: Final = (InternalError, InvalidAccessError, InvalidStateError, OperationError)
 """Exceptions of aiortc whose text is its own, and never a line of a description."""
-
-
-class PeerState(enum.StrEnum):
-    """How far a peer connection is, ICE and DTLS together (W3C ``connectionState``)."""
-
-    NEW = "new"
-    CONNECTING = "connecting"
-    CONNECTED = "connected"
-    FAILED = "failed"
-    CLOSED = "closed"
 
 
 class PeerRefused(Exception):
@@ -75,6 +65,7 @@ class Peer:
         listener: hears what happens.
         gathering: where to gather candidates.
         ice_servers: those that the server handed out.
+        data_channels: those to open with the first offer.
 
     Attributes:
         channels: its data channels.
@@ -87,6 +78,7 @@ class Peer:
         *,
         gathering: Gathering | None = None,
         ice_servers: Sequence[IceServer] = (),
+        data_channels: Sequence[DataChannel] = (),
     ) -> None:
         self._listener = listener
         self._gathering = gathering or Gathering()
@@ -99,7 +91,7 @@ class Peer:
         self._outbound: list[tuple[RTCRtpTransceiver, Outbound]] = []
         self._remote: tuple[Section, ...] = ()
         self.inbound: dict[str, Inbound] = {}
-        self.channels = Channels(self._connection, listener)
+        self.channels = Channels(self._connection, listener, data_channels)
         self._connection.on("connectionstatechange", self._state_changed)
 
     @property
@@ -130,7 +122,7 @@ class Peer:
         Raises:
             PeerRefused: when aiortc does not make it.
         """
-        return await self._run(self._make_offer(audio_sections, video_sections))
+        return await self._run(lambda: self._make_offer(audio_sections, video_sections))
 
     async def apply_answer(self, sdp: str) -> None:
         """Apply the far end's answer to the last offer.
@@ -138,7 +130,7 @@ class Peer:
         Raises:
             PeerRefused: when it cannot be applied; nothing was changed if it could not be read.
         """
-        await self._run(self._apply_answer(sdp))
+        await self._run(lambda: self._apply_answer(sdp))
 
     async def apply_offer(self, sdp: str) -> str:
         """Apply an offer of the far end's, and answer it.
@@ -149,7 +141,7 @@ class Peer:
         Raises:
             PeerRefused: when it cannot be applied; nothing was changed if it could not be read.
         """
-        return await self._run(self._apply_offer(sdp))
+        return await self._run(lambda: self._apply_offer(sdp))
 
     async def add_candidate(self, candidate: str) -> None:
         """Add a candidate of the far end's: what ``RTCIceCandidateInit`` has in ``candidate``.
@@ -161,7 +153,7 @@ class Peer:
         Raises:
             PeerRefused: when it cannot be read.
         """
-        await self._run(self._add_candidate(candidate))
+        await self._run(lambda: self._add_candidate(candidate))
 
     # --- sending ---
 
@@ -243,14 +235,13 @@ class Peer:
 
     # --- operations ---
 
-    async def _run(self, operation: Coroutine[object, object, T]) -> T:
+    async def _run(self, operation: Callable[[], Coroutine[object, object, T]]) -> T:
         """Do one thing after the other; closing cancels it, and says so to who waits for it."""
         own = asyncio.current_task()
         async with self._turn:
-            task = asyncio.ensure_future(operation)
-            self._operation = task
             if self._closed:
-                task.cancel()
+                raise PeerClosed("the peer connection is closed")
+            self._operation = task = asyncio.ensure_future(operation())
             try:
                 return await task
             except asyncio.CancelledError:
@@ -272,9 +263,8 @@ class Peer:
         for kind, count in (("audio", audio_sections), ("video", video_sections)):
             for _ in range(count):
                 connection.addTransceiver(kind, direction="recvonly")
-        if not self.channels.declared:
-            # Only now that the transceivers are there: Channels.declare says why.
-            self.channels.declare()
+        # Only now that the transceivers are there: Channels.declare says why.
+        self.channels.declare()
         return await self._describe(await connection.createOffer())
 
     async def _apply_answer(self, sdp: str) -> None:

@@ -30,7 +30,7 @@ from kitwire_aiortc.inbound import Inbound
 from kitwire_aiortc.outbound import Outbound
 from kitwire_aiortc.peer import Peer
 from tests.interop.livekit_server import LiveKitServer
-from tests.media.loopback import LOOPBACK, Recorder, until
+from tests.media.loopback import CHANNELS, LOOPBACK, Recorder, until
 
 KINDS = {"audio": msg.TrackType.AUDIO, "video": msg.TrackType.VIDEO}
 SOURCES = {"audio": msg.TrackSource.MICROPHONE, "video": msg.TrackSource.CAMERA}
@@ -48,7 +48,7 @@ class ByHand:
         self.room = room
         self.single = room.joined.path == "/rtc/v1"
         self.heard = {"publisher": Recorder(), "subscriber": Recorder()}
-        self.publisher = Peer(self.heard["publisher"], gathering=LOOPBACK)
+        self.publisher = Peer(self.heard["publisher"], gathering=LOOPBACK, data_channels=CHANNELS)
         self.subscriber = (
             self.publisher if self.single else Peer(self.heard["subscriber"], gathering=LOOPBACK)
         )

@@ -15,15 +15,22 @@ import av
 import numpy as np
 from aiortc.mediastreams import MediaStreamTrack
 
+from kitwire.commands import DataChannel, PeerState
 from kitwire_aiortc.frames import AudioStream, VideoStream
 from kitwire_aiortc.gathering import Gathering
 from kitwire_aiortc.inbound import Frame, Inbound
-from kitwire_aiortc.peer import Peer, PeerState
+from kitwire_aiortc.peer import Peer
 
 T = TypeVar("T")
 
 LOOPBACK: Final = Gathering(ice_servers=(), addresses=("127.0.0.1",))
 """No STUN, no address but this one."""
+
+CHANNELS: Final = (
+    DataChannel(label="_reliable", ordered=True, max_retransmits=None),
+    DataChannel(label="_lossy", ordered=False, max_retransmits=0),
+    DataChannel(label="_data_track", ordered=False, max_retransmits=0),
+)
 
 
 def run(main: Coroutine[object, object, T], *, limit: float = 30.0) -> T:
