@@ -100,6 +100,11 @@ class Peer:
         return self._state
 
     @property
+    def connection(self) -> RTCPeerConnection:
+        """aiortc's own object, to look at. What is changed on it, nothing here knows."""
+        return self._connection
+
+    @property
     def remote_sections(self) -> tuple[Section, ...]:
         """The sections of the last description of the far end."""
         return self._remote
