@@ -309,6 +309,15 @@ def test_another_stay_under_our_identity_is_ours_only_if_it_is_later() -> None:
     assert view.participants == {}
 
 
+def test_nobody_else_has_our_sid_or_identity() -> None:
+    """A sid that turns out to be ours is not somebody else's any more."""
+    view = joined(bob(tracks=[track()]))
+    changes = update(view, replace(US, sid="PA_bob", joined_at=150))
+    assert told(changes) == ["PublicationRemoved", "ParticipantDisconnected", "ParticipantChanged"]
+    assert view.participants == {}
+    assert view.by_sid("PA_bob") is view.own
+
+
 def test_a_track_of_ours_is_there_when_the_server_took_it() -> None:
     """Updates tell of it only later, and those in between do not take it down."""
     view = joined()
