@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from os import PathLike, fspath
+from pathlib import Path
 from typing import Final, TypeVar
 
 import av
@@ -127,18 +128,24 @@ class _File:
         self._container: OutputContainer | None = None
 
     def open(self) -> None:
-        """Make the file."""
+        """Make the file. FFmpeg would do so with the first frame, too late to say that it cannot."""
+        Path(self._path).touch()
         self._container = av.open(self._path, "w")
         self._prepare(self._container)
 
     def close(self) -> None:
-        """Write what the encoder still holds, and close the file. Harmless when it is not open."""
+        """Write what the encoder still holds, and close the file; without a frame there is none.
+
+        Harmless when it is not open.
+        """
         container, self._container = self._container, None
         if container is not None:
             try:
                 self._flush(container)
             finally:
                 container.close()
+            if not self._progress.frames:
+                Path(self._path).unlink(missing_ok=True)
 
     def write(self, frame: av.AudioFrame | av.VideoFrame) -> None:
         """Encode and write a frame."""
