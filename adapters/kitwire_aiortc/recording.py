@@ -128,7 +128,8 @@ class _File:
         self._container: OutputContainer | None = None
 
     def open(self) -> None:
-        """Make the file. FFmpeg would do so with the first frame, too late to say that it cannot."""
+        """Make the file."""
+        # FFmpeg would do so with the first frame: too late to say that it cannot.
         Path(self._path).touch()
         self._container = av.open(self._path, "w")
         self._prepare(self._container)

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from tests.interop.conftest import livekit, livekit_by_version, room_name
+from tests.interop.conftest import livekit, livekit_by_version, livekit_version, room_name
 
-__all__ = ["livekit", "livekit_by_version", "room_name"]
+__all__ = ["livekit", "livekit_by_version", "livekit_version", "room_name"]

@@ -8,6 +8,7 @@ from fractions import Fraction
 
 import av
 import numpy as np
+import numpy.typing as npt
 import pytest
 from aiortc.mediastreams import MediaStreamError
 
@@ -15,9 +16,7 @@ from kitwire_aiortc.pushed import PushedAudio, PushedVideo
 from tests.media.loopback import run
 
 
-def tone(
-    seconds: float, *, rate: int = 48_000, channels: int = 1
-) -> np.ndarray[tuple[int, ...], np.dtype[np.int16]]:
+def tone(seconds: float, *, rate: int = 48_000, channels: int = 1) -> npt.NDArray[np.int16]:
     phase = np.arange(round(seconds * rate)) * (2 * np.pi * 440 / rate)
     wave = np.round(np.sin(phase) * 10_000).astype(np.int16)
     return wave if channels == 1 else np.stack([wave] * channels, axis=1)
