@@ -15,7 +15,16 @@ import betterproto2
 
 from .schema import Message, Shape, Values
 
-__all__ = ["CHECKS", "Unwritable", "check_message", "check_oneofs", "float32", "integer_range"]
+__all__ = [
+    "CHECKS",
+    "Unwritable",
+    "check_list",
+    "check_map",
+    "check_message",
+    "check_oneofs",
+    "float32",
+    "integer_range",
+]
 
 
 class Unwritable(Exception):
@@ -64,11 +73,15 @@ def _bool(value: object) -> bool:
     return value
 
 
-def _double(value: object) -> float:
+def _real(value: object) -> float:
     if not isinstance(value, (int, float)) or isinstance(value, bool):
         raise _wrong("a float", value)
+    return float(value)
+
+
+def _double(value: object) -> float:
     try:
-        return float(value)
+        return _real(value)
     except OverflowError:
         raise Unwritable("is out of the range of double", ValueError) from None
 
@@ -88,7 +101,7 @@ _FLOAT32 = struct.Struct("<f")
 
 def _float(value: object) -> float:
     try:
-        return float32(_double(value))
+        return float32(_real(value))
     except OverflowError:
         raise Unwritable("is out of the range of float", ValueError) from None
 
