@@ -181,6 +181,9 @@ def run_bare(plan: Plan, report: Report, switch: Switch) -> None:
             with switch.bound(stop):
                 bare.run(client, on_event, selector)
         except _Stopped:
+            for key in list(selector.get_map().values()):
+                if isinstance(key.fileobj, socket.socket):
+                    key.fileobj.close()
             report.on_event(_INTERRUPTED)
         finally:
             timer.cancel()
