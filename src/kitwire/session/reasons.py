@@ -15,7 +15,7 @@ from typing import Final
 from ..codec import redact_text
 from ..errors import CloseReason, DialError, Origin, Reason
 from ..events import LeaveReceived
-from ..messages import DisconnectReason, LeaveRequestAction
+from ..messages import DisconnectReason, LeaveRequest, LeaveRequestAction
 
 __all__ = [
     "closed_by_application",
@@ -83,9 +83,13 @@ def _sentence(body: bytes) -> str:
     text = body[:4096].decode("utf-8", "replace").strip()
     if text.startswith("<"):
         return ""  # a proxy's error page says nothing that fits a line
-    line = redact_text(text.splitlines()[0].strip()) if text else ""
-    printable = "".join(character for character in line if character.isprintable())
-    return printable if len(printable) <= _LONGEST_DETAIL else printable[:_LONGEST_DETAIL] + "…"
+    return _line(text.splitlines()[0].strip()) if text else ""
+
+
+def _line(text: str) -> str:
+    """Foreign words as they may be shown: masked, on one line, and short."""
+    line = "".join(character for character in redact_text(text) if character.isprintable())
+    return line if len(line) <= _LONGEST_DETAIL else line[:_LONGEST_DETAIL] + "…"
 
 
 # What each dial error means to an application, with words for it.
@@ -101,7 +105,7 @@ _DIAL_REASONS = {
 def dial_reason(error: DialError, detail: str) -> CloseReason:
     """The reason for a dial that failed; ``detail`` is the adapter's own words."""
     reason, origin, sentence = _DIAL_REASONS[error]
-    words = f"{sentence}: {redact_text(detail)}" if detail else sentence
+    words = f"{sentence}: {_line(detail)}" if detail else sentence
     # A certificate does not become good by waiting.
     retryable = error is not DialError.TLS
     return CloseReason(origin=origin, reason=reason, detail=words, retryable=retryable)
@@ -118,7 +122,7 @@ _TRANSIENT: Final = frozenset(
 )
 
 
-def server_leave_reason(leave: LeaveReceived) -> CloseReason:
+def server_leave_reason(leave: LeaveReceived | LeaveRequest) -> CloseReason:
     """The reason with which a connection closes after a Leave.
 
     It is retryable when the server asks for a resume, a reconnect, or something that this version
@@ -145,7 +149,7 @@ def closed_by_application(*, joined: bool) -> CloseReason:
 
 def lost_reason(code: int | None, detail: str) -> CloseReason:
     """The reason when a link closed and nobody had said why."""
-    words = redact_text(detail) if detail else "the connection was cut"
+    words = _line(detail) or "the connection was cut"
     words += f" (close code {code})" if code is not None else ""
     return CloseReason(origin=Origin.LINK, reason=Reason.LINK_LOST, detail=words, retryable=True)
 

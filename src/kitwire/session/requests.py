@@ -155,19 +155,24 @@ class PendingRequests:
         return len(self._pending)
 
     def next_request_id(self) -> int:
-        """A request id that is not in use: counting up from 1 through 32 bits, without 0."""
-        while True:
-            self._last_request_id = self._last_request_id % 0xFFFF_FFFF + 1
-            if not self.is_pending(Match(MatchKind.REQUEST_ID, self._last_request_id)):
-                return self._last_request_id
+        """The next request id: counting up from 1 through 32 bits, without 0 and those in use.
 
-    def is_pending(self, match: Match) -> bool:
-        """Whether a request waits for this match."""
-        return any(pending.match == match for pending in self._pending.values())
+        It is used up when a request is registered that waits for it.
+        """
+        request_id = self._last_request_id
+        while True:
+            request_id = request_id % 0xFFFF_FFFF + 1
+            if self.find(Match(MatchKind.REQUEST_ID, request_id)) is None:
+                return request_id
 
     def register(self, pending: Pending) -> None:
         """Take note of a request, before it is sent."""
         self._pending[pending.key] = pending
+        match pending.match:
+            case Match(kind=MatchKind.REQUEST_ID, value=int(request_id)):
+                self._last_request_id = request_id
+            case _:
+                pass
 
     def sent(self, key: RequestKey, now: float) -> Pending:
         """Start the deadline of a request that has just been sent."""
