@@ -325,7 +325,7 @@ def joined(
     Raises ConnectFailed.
     """
     witness = witness or Witness()
-    # options.setdefault("trace", witness.note)
+    options.setdefault("trace", witness.note)
     config = ClientConfig(url=url, token=token, **options)
     witness.note(config)
     try:

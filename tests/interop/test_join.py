@@ -56,6 +56,8 @@ def test_each_sees_the_other_come_change_and_go(join: Join, path: PathVersion) -
     assert [info.identity for info in bob.joined.other_participants] == ["ann"]
     assert ann.wait_for_participant("bob").sid == bob.sid
 
+    # The server tells of publishers at once, and of others every three seconds.
+    bob.call("publish_data_track", name="pose", pub_handle=1)
     bob.call("update_metadata", metadata="busy")
     assert ann.wait_for_participant("bob", lambda info: info.metadata == "busy").sid == bob.sid
     bob.call("update_metadata", name="Bob")

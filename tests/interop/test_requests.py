@@ -12,7 +12,6 @@ from kitwire.config import PathVersion, Timeouts
 from kitwire.errors import FailureReason, LocalProtocolError, RequestFailed
 from kitwire.events import (
     LegacyPongReceived,
-    ParticipantsUpdated,
     RequestResponseReceived,
     SpeakersChanged,
     TokenRefreshed,
@@ -23,6 +22,7 @@ from kitwire.messages import (
     AudioTrackFeature,
     DataBlobKey,
     DataTrackInfo,
+    ParticipantInfo,
     SimulateScenario,
     TrackInfo,
     TrackSource,
@@ -55,6 +55,12 @@ def refused(reason: FailureReason) -> Iterator[None]:
     took = time.monotonic() - begun
     assert caught.value.reason is reason
     assert took < SOON
+
+
+def publish(who: Participant, name: str, pub_handle: int) -> DataTrackInfo:
+    info = who.call("publish_data_track", name=name, pub_handle=pub_handle)
+    assert isinstance(info, DataTrackInfo)
+    return info
 
 
 def added(who: Participant, cid: str = "mic") -> TrackInfo:
@@ -147,34 +153,32 @@ def test_mute_of_a_track_that_is_not_ours(join: Join, path: PathVersion) -> None
 
 def test_data_tracks_come_and_go(join: Join, path: PathVersion) -> None:
     ann, bob = join("ann", path=path), join("bob", path=path)
-    info = ann.call("publish_data_track", name="pose", pub_handle=7)
-    assert isinstance(info, DataTrackInfo)
-    assert (info.name, info.pub_handle) == ("pose", 7)
-    assert info.sid.startswith("DTR_")
-    seen = bob.wait_for_participant("ann", lambda info: info.data_tracks)
-    assert [track.sid for track in seen.data_tracks] == [info.sid]
+    first, second = publish(ann, "pose", 7), publish(ann, "map", 0xFFFF)
+    assert (first.name, first.pub_handle) == ("pose", 7)
+    assert first.sid.startswith("DTR_")
 
-    before = len(bob.events)
+    def tracks(info: ParticipantInfo) -> set[str]:
+        return {track.sid for track in info.data_tracks}
+
+    bob.wait_for_participant("ann", lambda info: tracks(info) == {first.sid, second.sid})
     gone = ann.call("unpublish_data_track", pub_handle=7)
     assert isinstance(gone, DataTrackInfo)
-    assert gone.sid == info.sid
-    bob.wait_for(
-        ParticipantsUpdated,
-        lambda event: any(not p.data_tracks for p in event.participants if p.identity == "ann"),
-        after=before,
-    )
+    assert gone.sid == first.sid
+    bob.wait_for_participant("ann", lambda info: tracks(info) == {second.sid})
 
 
 def test_data_tracks_refused(join: Join, path: PathVersion) -> None:
     ann = join("ann", path=path, grants={"can_publish_data": False})
     with refused(FailureReason.NOT_ALLOWED):
-        ann.call("publish_data_track", name="pose", pub_handle=7)
+        publish(ann, "pose", 7)
     bob = join("bob", path=path)
-    bob.call("publish_data_track", name="pose", pub_handle=7)
+    publish(bob, "pose", 7)
     with refused(FailureReason.DUPLICATE_HANDLE):
-        bob.call("publish_data_track", name="other", pub_handle=7)
+        publish(bob, "other", 7)
     with refused(FailureReason.DUPLICATE_NAME):
-        bob.call("publish_data_track", name="pose", pub_handle=8)
+        publish(bob, "pose", 8)
+    with refused(FailureReason.NOT_FOUND):
+        bob.call("unpublish_data_track", pub_handle=9)
 
 
 def test_blobs_refused(join: Join, path: PathVersion) -> None:
