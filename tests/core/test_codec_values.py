@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import struct
 
 import pytest
@@ -66,13 +67,17 @@ def test_float32_keeps_what_is_one(number: float) -> None:
 
 def test_float32_rounds() -> None:
     assert float32(0.1) == 0.10000000149011612
-    with pytest.raises(OverflowError):
-        float32(3.5e38)
+    assert (float32(3.5e38), float32(-3.5e38)) == (math.inf, -math.inf)
     assert CHECKS["float"](1) == 1.0
     assert CHECKS["double"](2**53 + 1) == 2.0**53
     for kind in ("float", "double"):
-        with pytest.raises(Unwritable, match=f"is out of the range of {kind}"):
-            CHECKS[kind](10**400)
+        assert CHECKS[kind](-math.inf) == -math.inf
+        assert math.isnan(CHECKS[kind](math.nan))
+        for beyond in (10**400, -(10**400)):
+            with pytest.raises(Unwritable, match=f"is out of the range of {kind}"):
+                CHECKS[kind](beyond)
+    with pytest.raises(Unwritable, match="is out of the range of float"):
+        CHECKS["float"](-3.5e38)
 
 
 def test_bytes_are_copied() -> None:

@@ -130,10 +130,11 @@ def spell_double(value: float) -> float | str:
 
 def _spell_float(value: float) -> float | str:
     """The fewest digits that give the same 32-bit float: 0.1, not 0.10000000149011612."""
-    if not math.isfinite(value):
+    nearest = float32(value)
+    if not math.isfinite(nearest):
         return spell_double(value)
-    attempts = (float(f"{value:.{digits}g}") for digits in range(1, 9))
-    return next((short for short in attempts if float32(short) == value), value)
+    attempts = (float(f"{nearest:.{digits}g}") for digits in range(1, 10))
+    return next(short for short in attempts if float32(short) == nearest)  # 9 always suffice
 
 
 def _as_is(value: object) -> object:
