@@ -41,7 +41,11 @@ class StartLiveKit(Protocol):
     """The `start_livekit` fixture; the second function stops the server before the test's end."""
 
     def __call__(
-        self, *, like: LiveKitServer | None = None, version: str = VERSION
+        self,
+        *,
+        like: LiveKitServer | None = None,
+        version: str = VERSION,
+        auto_create: bool = True,
     ) -> tuple[LiveKitServer, Callable[[], None]]: ...
 
 
@@ -69,7 +73,11 @@ def required() -> bool:
 
 
 def enter(
-    stack: contextlib.ExitStack, version: str, like: LiveKitServer | None = None
+    stack: contextlib.ExitStack,
+    version: str,
+    like: LiveKitServer | None = None,
+    *,
+    auto_create: bool = True,
 ) -> LiveKitServer:
     """Start a server that ends with the stack, or skip or fail the test that asked for it."""
     try:
@@ -81,7 +89,14 @@ def enter(
     ports: Ports | None = None if like is None else like.ports
     key, secret = (None, None) if like is None else (like.api_key, like.api_secret)
     return stack.enter_context(
-        running(binary, version=version, ports=ports, api_key=key, api_secret=secret)
+        running(
+            binary,
+            version=version,
+            ports=ports,
+            api_key=key,
+            api_secret=secret,
+            auto_create=auto_create,
+        )
     )
 
 
@@ -125,10 +140,13 @@ def start_livekit(request: pytest.FixtureRequest) -> Iterator[StartLiveKit]:
     with contextlib.ExitStack() as stack:
 
         def start(
-            *, like: LiveKitServer | None = None, version: str = VERSION
+            *,
+            like: LiveKitServer | None = None,
+            version: str = VERSION,
+            auto_create: bool = True,
         ) -> tuple[LiveKitServer, Callable[[], None]]:
             own = stack.enter_context(contextlib.ExitStack())
-            server = enter(own, version, like)
+            server = enter(own, version, like, auto_create=auto_create)
             request.node.stash.setdefault(SERVERS, []).append(server)
             return server, own.close
 

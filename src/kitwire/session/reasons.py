@@ -34,9 +34,15 @@ _EXPLANATIONS = frozenset(
 )
 
 # What the server's sentences say when the token is good and its grants are not; every other 401
-# is about the token itself.
-_PERMISSION_SENTENCES = ("permissions denied", "does not have permission", "cannot update")
-_NO_PERMISSIONS = "no permissions to access the room"
+# is about the token itself. The first one is said when the token grants nothing of rooms, when
+# metadata or attributes are to be joined with and the grant for that is missing, and when no token
+# arrived, which only a proxy can cause here (livekit pkg/service/utils.go).
+_PERMISSION_SENTENCES = (
+    "no permissions to access the room",
+    "permissions denied",
+    "does not have permission",
+    "cannot update",
+)
 _ROOM_MISSING = "requested room does not exist"
 _LONGEST_DETAIL = 300
 
@@ -61,8 +67,6 @@ def explanation(status: int, body: bytes) -> CloseReason | None:
 
 
 def _classify(status: int, text: str) -> tuple[Reason, Origin, bool]:
-    if status == 401 and text.startswith(_NO_PERMISSIONS):
-        return Reason.BAD_TOKEN, Origin.AUTH, False  # said when the token did not arrive
     if status == 401 and any(sentence in text for sentence in _PERMISSION_SENTENCES):
         return Reason.PERMISSION_DENIED, Origin.AUTH, False
     if status == 401:
