@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import struct
+from dataclasses import dataclass
 
+import betterproto2
 import pytest
+from google.protobuf.struct_pb2 import ListValue as OfficialList
 
 from kitwire.codec import binary, wire
 from kitwire.codec.schema import UNKNOWN, M, Message
@@ -345,6 +348,37 @@ def test_a_map_entry_counts_as_a_message() -> None:
 
 def test_a_hundred_thousand_groups_are_refused_without_recursion() -> None:
     refused(SignalResponse, groups(100_000))
+
+
+@dataclass(eq=False, repr=False)
+class Value(betterproto2.Message):
+    """google.protobuf.Value as far as lists go: LiveKit's schema has no message inside itself."""
+
+    list_value: ListValue | None = betterproto2.field(  # noqa: RUF009 - a field, not a value
+        6, "message", optional=True, group="kind"
+    )
+
+
+@dataclass(eq=False, repr=False)
+class ListValue(betterproto2.Message):
+    values: list[Value] = betterproto2.field(  # noqa: RUF009 - a field, not a value
+        1, "message", repeated=True
+    )
+
+
+@pytest.mark.parametrize("levels", [50, 51])
+def test_messages_nest_to_100(levels: int) -> None:
+    data = b""
+    for _ in range(levels):
+        data = nested(data, 1, 6)
+    if levels == 50:
+        OfficialList.FromString(data)
+        assert wire.encode(binary.decode(ListValue, data)) == data
+        return
+    with pytest.raises(DecodeError):
+        OfficialList.FromString(data)
+    with pytest.raises(MalformedFrame, match="groups and messages nest deeper than 100"):
+        binary.decode(ListValue, data)
 
 
 # -------------------------------------------------------------------------- repeats and presence

@@ -71,7 +71,7 @@ class _Frame:
     __slots__ = ("data", "unfinished")
 
     def __init__(self, data: bytes) -> None:
-        self.data = data
+        self.data = bytes(data)  # also of a bytearray or a memoryview; bytes are not copied
         self.unfinished: list[Values] = []
 
     def keep(self, values: Values, raw: bytes) -> None:
@@ -160,22 +160,18 @@ def _readers(cls: type[Message]) -> Mapping[int, _Reader]:
 def _reader_table(fields: tuple[Field, ...]) -> Mapping[int, _Reader]:
     table: dict[int, _Reader] = {}
     for field in fields:
-        wire = wire_type(field.kind)
-        match field.label:
-            case Label.MAP:
-                table[field.number << 3 | BLOCK] = (field.proto_name, _map(field))
-            case Label.REPEATED:
-                table[field.number << 3 | wire] = (field.proto_name, _repeated(field))
-                if wire != BLOCK:
-                    table[field.number << 3 | BLOCK] = (field.proto_name, _packed(field))
-            case _ if field.message is not None:
-                table[field.number << 3 | wire] = (field.proto_name, _message(field))
-            case _:
-                table[field.number << 3 | wire] = (field.proto_name, _scalar(field))
+        wire = BLOCK if field.label is Label.MAP else wire_type(field.kind)
+        table[field.number << 3 | wire] = (field.proto_name, _READERS[field.label](field))
+        if field.label is Label.REPEATED and wire != BLOCK:
+            table[field.number << 3 | BLOCK] = (field.proto_name, _packed(field))
     return table
 
 
 # ----------------------------------------------------------------------- fields, by their label
+
+
+def _single(field: Field) -> _Read:
+    return _message(field) if field.message is not None else _scalar(field)
 
 
 def _scalar(field: Field) -> _Read:
@@ -255,6 +251,16 @@ def _map(field: Field) -> _Read:
         return stop
 
     return read
+
+
+_READERS: Mapping[Label, Callable[[Field], _Read]] = MappingProxyType(
+    {
+        Label.IMPLICIT: _single,
+        Label.EXPLICIT: _single,
+        Label.REPEATED: _repeated,
+        Label.MAP: _map,
+    }
+)
 
 
 # ------------------------------------------------------------------------- values, by their type

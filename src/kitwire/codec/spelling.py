@@ -11,7 +11,7 @@ import math
 from binascii import b2a_base64
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import Any
+from typing import Any, assert_never
 
 import betterproto2
 
@@ -81,6 +81,8 @@ def _write_field(field: Field, value: object) -> object:
             return {
                 spell_key(CHECKS[key.kind](k)): _write_value(item, v) for k, v in entries
             } or None
+        case _:
+            assert_never(field.label)
 
 
 def _is_zero(value: object) -> bool:
