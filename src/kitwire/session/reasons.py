@@ -93,6 +93,7 @@ def _sentence(body: bytes) -> str:
 def _line(text: str) -> str:
     """Foreign words as they may be shown: masked, on one line, and short."""
     line = "".join(character for character in redact_text(text) if character.isprintable())
+    line = redact_text(line)  # What control characters had torn apart.
     return line if len(line) <= _LONGEST_DETAIL else line[:_LONGEST_DETAIL] + "…"
 
 
