@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 import pytest
-from cyclopts import App, CycloptsError
+from cyclopts import App, ArgumentCollection, CycloptsError, Token, UnknownOptionError
 
 from kitwire_cli.usage import spread_attributes, usage_sentence
 
@@ -69,3 +69,9 @@ def test_sentences(arguments: list[str], sentence: str) -> None:
 
 def test_anything_else_is_a_sentence_too() -> None:
     assert usage_sentence(CycloptsError(msg="hush")) == "the command line cannot be understood"
+
+
+def test_an_unknown_option_that_looks_like_a_value_is_not_shown() -> None:
+    none = ArgumentCollection()  # type: ignore[no-untyped-call] # cyclopts leaves it untyped
+    error = UnknownOptionError(token=Token(value="hush"), argument_collection=none)
+    assert usage_sentence(error).startswith("there are more arguments than expected")
