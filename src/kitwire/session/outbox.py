@@ -30,6 +30,7 @@ from .requests import (
     Pending,
     PendingRequests,
     failure_of,
+    is_result_of,
     match_of_echo,
     result_of,
 )
@@ -154,10 +155,8 @@ class Outbox:
             case ParticipantsUpdated(participants=participants):
                 self._settle_mutes(one for one in participants if one.sid == own_sid)
             case _:
-                answered = result_of(event)
-                pending = None if answered is None else self._pending.find(answered[0])
-                if answered is not None and pending is not None:
-                    self._end(pending, result=answered[1])
+                if (answered := result_of(event)) is not None:
+                    self._settle_result(*answered)
 
     def end_due(self, now: float) -> None:
         """End the requests whose deadline has come: done where silence is consent, else failed."""
@@ -197,6 +196,11 @@ class Outbox:
             self._end(pending, failure=failure_of(event.reason, event.message))
         elif pending.completion is not Completion.RESULT:
             self._end(pending)
+
+    def _settle_result(self, match: Match, result: RequestResult) -> None:
+        pending = self._pending.find(match)
+        if pending is not None and is_result_of(result, pending.key.request):
+            self._end(pending, result=result)
 
     def _settle_mutes(self, ourselves: Iterable[ParticipantInfo]) -> None:
         for track in (track for one in ourselves for track in one.tracks):

@@ -29,10 +29,13 @@ from ..events import (
 )
 from ..messages import (
     AddTrackRequest,
+    DataBlob,
+    DataBlobKey,
     DataTrackInfo,
     MuteTrackRequest,
     PublishDataTrackRequest,
     RequestResponseReason,
+    TrackInfo,
     UnpublishDataTrackRequest,
     UpdateLocalAudioTrack,
     UpdateLocalVideoTrack,
@@ -46,6 +49,7 @@ __all__ = [
     "Pending",
     "PendingRequests",
     "failure_of",
+    "is_result_of",
     "match_of_echo",
     "result_of",
 ]
@@ -121,19 +125,38 @@ def match_of_echo(request_id: int, echo: EchoedRequest | None) -> Match | None:
     return None if build is None else build(echo)
 
 
+# What each method that has a result gives.
+_RESULTS: dict[str, type[TrackInfo | DataTrackInfo | DataBlobKey | DataBlob]] = {
+    "add_track": TrackInfo,
+    "publish_data_track": DataTrackInfo,
+    "unpublish_data_track": DataTrackInfo,
+    "store_data_blob": DataBlobKey,
+    "get_data_blob": DataBlob,
+}
+
+
+def is_result_of(result: RequestResult, request: str) -> bool:
+    """Whether a result is of the kind that the method gives: request ids are shared by kinds."""
+    kind = _RESULTS.get(request)
+    return kind is not None and isinstance(result, kind)
+
+
 def result_of(event: Event) -> tuple[Match, RequestResult] | None:
-    """The request that an event answers with a result, or None where it answers none."""
+    """The request that an event answers with a result, or None where it answers none.
+
+    What a response leaves out is empty, as protobuf has it.
+    """
     match event:
         case TrackPublished(cid=cid, track=track):
-            return Match(MatchKind.CID, cid), track
+            return Match(MatchKind.CID, cid), track or TrackInfo()
         case DataTrackPublished(info=DataTrackInfo() as info):
             return Match(MatchKind.PUBLISH_HANDLE, info.pub_handle), info
         case DataTrackUnpublished(info=DataTrackInfo() as info):
             return Match(MatchKind.UNPUBLISH_HANDLE, info.pub_handle), info
         case DataBlobStored(request_id=request_id, key=key):
-            return Match(MatchKind.REQUEST_ID, request_id), key
+            return Match(MatchKind.REQUEST_ID, request_id), key or DataBlobKey()
         case DataBlobReceived(request_id=request_id, blob=blob):
-            return Match(MatchKind.REQUEST_ID, request_id), blob
+            return Match(MatchKind.REQUEST_ID, request_id), blob or DataBlob()
         case _:
             return None
 
