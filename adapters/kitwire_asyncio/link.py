@@ -141,6 +141,8 @@ async def open_socket(host: str, port: int) -> socket.socket:
     """
     loop = asyncio.get_running_loop()
     found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    if not found:
+        raise socket.gaierror(f"{host} has no address")
     by_family = [[info for info in found if info[0] == each] for each in {i[0]: 0 for i in found}]
     waiting = [info for rank in zip_longest(*by_family) for info in rank if info is not None]
     attempts: list[asyncio.Task[socket.socket]] = []

@@ -45,7 +45,7 @@ class Connection:
         while not self._received:
             try:
                 data = self.socket.recv(65536)
-            except ConnectionError:
+            except (ConnectionError, ssl.SSLError):
                 data = b""
             self._received.extend(self.end.receive(data))
             self.flush()
@@ -81,7 +81,7 @@ class Connection:
 
     def flush(self) -> None:
         """Send what the end has to send, if the client still listens."""
-        with contextlib.suppress(ConnectionError):
+        with contextlib.suppress(ConnectionError, ssl.SSLError):
             self.socket.sendall(self.end.outgoing())
 
     def be_polite(self) -> None:
