@@ -70,6 +70,7 @@ def relay(
     host: str = HOST,
     context: ssl.SSLContext | None = None,
     first: Callable[[bytes], bytes] = lambda data: data,
+    answered: Callable[[bytes], object] = lambda data: None,
 ) -> Iterator[int]:
     """A port whose connections lead to another port.
 
@@ -78,6 +79,7 @@ def relay(
         host: the address to listen at.
         context: to speak TLS on the outer side.
         first: changes the first bytes that a client sends, such as a request's head.
+        answered: is shown all that comes back.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     stop = threading.Event()
@@ -89,7 +91,7 @@ def relay(
             end = context.wrap_socket(outer, server_side=True) if context else outer
             with end, socket.create_connection((HOST, to_port)) as inner:
                 inner.sendall(first(end.recv(65536)))
-                _pass_on(end, inner, stop)
+                _pass_on(end, inner, answered, stop)
 
     def accept(listener: socket.socket) -> None:
         while not stop.is_set():
@@ -110,7 +112,12 @@ def relay(
                 thread.join()
 
 
-def _pass_on(outer: socket.socket, inner: socket.socket, stop: threading.Event) -> None:
+def _pass_on(
+    outer: socket.socket,
+    inner: socket.socket,
+    answered: Callable[[bytes], object],
+    stop: threading.Event,
+) -> None:
     """Copy both ways until either side ends."""
     others = {outer: inner, inner: outer}
     while not stop.is_set():
@@ -118,4 +125,6 @@ def _pass_on(outer: socket.socket, inner: socket.socket, stop: threading.Event) 
             data = sock.recv(65536)  # at most one TLS record, so that none stays behind
             if not data:
                 return
+            if sock is inner:
+                answered(data)
             others[sock].sendall(data)

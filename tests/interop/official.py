@@ -99,4 +99,5 @@ def official_participant(url: str, token: str) -> Iterator[OfficialParticipant]:
             error.add_note(f"The official SDK's process said:\n{masked(errors.read())}")
             raise
         errors.seek(0)
-        assert (status, masked(errors.read())) == (0, "")
+        said = masked(errors.read())
+        assert (status, said) == (0, ""), f"it ended with status {status}, and said:\n{said}"
