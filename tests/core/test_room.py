@@ -93,22 +93,19 @@ class TestInbox:
             return inbox.joined, inbox.closed, inbox.rtt
 
         inbox = Inbox()
-        assert shown() == (None, None, None)
+        assert [*shown()] == [None] * 3
         for event in (JOINED, pong(0.25), pong(None), CLOSED):
             inbox.put(event)
         assert shown() == (JOINED, LEFT, 0.25)
 
     def test_readable_until_and_after_the_end(self) -> None:
         inbox = Inbox()
-        assert not inbox.readable
-        inbox.put(JOINED)
-        assert inbox.readable
-        inbox.pop()
-        assert not inbox.readable
-        inbox.put(CLOSED)
-        assert inbox.readable
-        inbox.pop()
-        assert inbox.readable
+        steps = [lambda: inbox.put(JOINED), inbox.pop, lambda: inbox.put(CLOSED), inbox.pop]
+        seen = [inbox.readable]
+        for step in steps:
+            step()
+            seen.append(inbox.readable)
+        assert seen == [False, True, False, True, True]
 
     def test_an_expected_outcome_goes_to_its_waiter(self) -> None:
         inbox = Inbox()
