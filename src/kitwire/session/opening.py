@@ -42,7 +42,7 @@ class Opening:
             for version in self._left:
                 signal_url(config, version, token=config.token)
             frames = [bounded_frame(config, request) for request in _unbundled(config)]
-            bounded_frame(config, _metadata(config))
+            bounded_frame(config, _ourselves(config))
         except (TypeError, ValueError) as error:
             raise ValueError(redact_text(str(error))) from None
         self._frames = tuple(frames)
@@ -92,7 +92,9 @@ def _unbundled(config: ClientConfig) -> Iterator[SignalRequest]:
         yield SignalRequest(offer=offer)
 
 
-def _metadata(config: ClientConfig) -> SignalRequest:
-    """The request that would say the metadata, with the longest request id there is."""
-    update = UpdateParticipantMetadata(metadata=config.metadata, request_id=0xFFFF_FFFF)
+def _ourselves(config: ClientConfig) -> SignalRequest:
+    """What would say metadata and attributes, with the longest request id there is."""
+    update = UpdateParticipantMetadata(
+        metadata=config.metadata, attributes=dict(config.attributes), request_id=0xFFFF_FFFF
+    )
     return SignalRequest(update_metadata=update)
