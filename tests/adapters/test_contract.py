@@ -36,7 +36,7 @@ from kitwire import (
 )
 from kitwire.trace import TraceRecord
 from tests.adapters.conftest import Connect
-from tests.peers.scripted_server import Connection, ScriptedServer, polite, scripted_server
+from tests.peers.scripted_server import Connection, ScriptedServer, scripted_server
 from tests.peers.signal_end import answer_politely, join_response, metadata_answer
 
 pytestmark = pytest.mark.anyio
@@ -460,20 +460,25 @@ async def test_a_bad_url_is_misuse(connect: Connect) -> None:
         connect("ws://127.0.0.1", max_events=-1)
 
 
-@pytest.mark.parametrize("script", [says_nothing, never_joins, polite])
-async def test_joining_may_be_cancelled(
-    connect: Connect, script: Callable[[Connection], None]
-) -> None:
+@pytest.mark.parametrize("stage", ["dialed", "asked", "let in", "joined"])
+async def test_joining_may_be_cancelled(connect: Connect, stage: str) -> None:
     notes = Notes()
 
     def announced(connection: Connection) -> None:
+        if stage == "asked":
+            connection.upgrade()
+        elif stage == "let in":
+            connection.end.accept(connection.upgrade())
+            connection.flush()
+        elif stage == "joined":
+            connection.let_in()
         notes.reached.set()
-        script(connection)
+        connection.be_polite() if stage == "joined" else connection.wait_for_end()
 
     async def join(server: ScriptedServer, cancelled: list[bool]) -> None:
         with anyio.CancelScope() as scope:
             scopes.append(scope)
-            async with connect(server.url):
+            async with connect(server.url, timeouts=Timeouts(close=0.1)):
                 await anyio.sleep_forever()
         cancelled.append(scope.cancelled_caught)
 
