@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Callable
 from datetime import timedelta
 from typing import NamedTuple
@@ -98,6 +100,20 @@ def test_tokens_that_are_refused(
     witness.note(caplog.text)
     assert witness.secrets() == []
     assert not any(token in text for text in witness.texts)
+
+
+def test_the_server_does_echo_tokens(livekit: LiveKitServer) -> None:
+    """So that the test above is worth something."""
+    token = livekit.token("ann", "den", ttl=timedelta(hours=-1))
+    request = urllib.request.Request(
+        f"{livekit.http_url}/rtc/validate", headers={"Authorization": f"Bearer {token}"}
+    )
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with pytest.raises(urllib.error.HTTPError) as refused, opener.open(request, timeout=5):
+        pass
+    with refused.value as error:
+        assert error.code == 401
+        assert token in error.read().decode()
 
 
 def test_a_refused_token_in_the_query(
