@@ -44,7 +44,6 @@ def join_request(url: str) -> rtc.JoinRequest:
 
 
 def opened(life: SessionLife) -> list[OpenLink]:
-    life.take()
     return [item for item in life.outputs if isinstance(item, OpenLink)]
 
 
@@ -160,7 +159,6 @@ def test_the_token_travels_once_for_the_link_and_for_the_dry_run(placement: Toke
     life = SessionLife(configured(token_placement=placement, path=PathVersion.V1))
     life.connect()
     life.refuse(401)
-    life.take()
     asked = [item for item in life.outputs if isinstance(item, OpenLink | HttpGet)]
     assert [type(item) for item in asked] == [OpenLink, HttpGet]
     for item in asked:

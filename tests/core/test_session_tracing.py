@@ -73,7 +73,6 @@ def test_a_life_is_recorded_in_order() -> None:
     ]
     assert [record.at for record in life.records] == [1000.0] * 6 + [1001.0] * 9
     outputs = [record.name for record in life.records if record.direction == "out"]
-    life.take()
     assert outputs == [type(output).__name__ for output in life.outputs]
 
 

@@ -36,13 +36,13 @@ class SessionLife:
     Attributes:
         session: the session itself.
         now: the time, in seconds; :meth:`wait` lets it pass.
-        outputs: all outputs since the beginning, once they were taken.
     """
 
     def __init__(self, config: ClientConfig | None = None, *, now: float = 1000.0) -> None:
         self.session = Session(config or configured())
         self.now = now
-        self.outputs: list[SessionCommand | Event] = []
+        self._outputs: list[SessionCommand | Event] = []
+        self._taken = 0
 
     # --- what goes in ---
 
@@ -93,31 +93,33 @@ class SessionLife:
 
     # --- what comes out ---
 
-    def take(self) -> list[SessionCommand | Event]:
-        """The outputs since they were last taken."""
-        taken: list[SessionCommand | Event] = []
+    @property
+    def outputs(self) -> list[SessionCommand | Event]:
+        """Everything that was said so far."""
         while (output := self.session.poll()) is not None:
-            taken.append(output)
-        self.outputs += taken
+            self._outputs.append(output)
+        return self._outputs
+
+    def take(self) -> list[SessionCommand | Event]:
+        """What was said since this was last asked."""
+        taken = self.outputs[self._taken :]
+        self._taken = len(self._outputs)
         return taken
 
     @property
     def link(self) -> LinkId:
         """The newest link, whether it still stands or not; the first, when there was none."""
-        self.take()
         opened = [item.link for item in self.outputs if isinstance(item, OpenLink | HttpGet)]
         return opened[-1] if opened else LinkId(1)
 
     @property
     def events(self) -> list[Event]:
         """All events so far."""
-        self.take()
         return [item for item in self.outputs if not isinstance(item, SessionCommand)]
 
     @property
     def requests(self) -> list[rtc.SignalRequest]:
         """All requests sent so far, as google.protobuf reads them."""
-        self.take()
         return [heard(item.data) for item in self.outputs if isinstance(item, SendMessage)]
 
     @property
@@ -128,7 +130,6 @@ class SessionLife:
     @property
     def reason(self) -> CloseReason:
         """Why the session closed; it must have, once and at last."""
-        self.take()
         assert self.session.closed
         last = self.outputs[-1]
         assert isinstance(last, Closed)
@@ -143,7 +144,6 @@ class SessionLife:
 
     def let_go(self) -> set[LinkId]:
         """The links that were closed."""
-        self.take()
         return {item.link for item in self.outputs if isinstance(item, CloseLink)}
 
 
