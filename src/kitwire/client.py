@@ -52,7 +52,7 @@ class Client(RequestMethods):
             reconnects will get theirs.
 
     Raises:
-        ValueError: for a URL that cannot be connected to.
+        ValueError: for a URL that cannot be connected to, and for settings that cannot be sent.
     """
 
     def __init__(self, config: ClientConfig, *, jitter: Callable[[], float] | None = None) -> None:
@@ -121,6 +121,9 @@ class Client(RequestMethods):
             leave_reason: what to tell the server.
             cause: what :class:`~kitwire.events.Closed` says, where it is not the application's
                 wish to leave.
+
+        Raises:
+            LocalProtocolError: when ``leave_reason`` is none.
         """
         self._session.close(now=now, leave_reason=leave_reason, cause=cause)
         self._pump()
