@@ -14,7 +14,7 @@ import pytest
 
 import kitwire_asyncio
 import kitwire_asyncio.link
-from kitwire import ConnectFailed, Reason
+from kitwire import ConnectFailed, Reason, Timeouts
 from kitwire_asyncio.link import open_socket
 from tests.peers.scripted_server import Connection, scripted_server
 
@@ -99,6 +99,60 @@ def test_a_bug_in_a_dial_surfaces_and_the_cancellation_is_taken_back(
 
     monkeypatch.setattr(kitwire_asyncio.link, "open_socket", broken)
     run(main)
+
+
+@pytest.mark.parametrize(
+    ("error", "reason", "detail"),
+    [
+        (TimeoutError(110, "Connection timed out"), Reason.OPEN_TIMEOUT, "127.0.0.1:1"),
+        (OSError(113, "No route to host"), Reason.UNREACHABLE, "127.0.0.1:1, No route to host"),
+        (OSError("odd"), Reason.UNREACHABLE, "127.0.0.1:1, odd"),
+    ],
+)
+def test_errors_of_a_dial_are_named(
+    monkeypatch: pytest.MonkeyPatch, error: OSError, reason: Reason, detail: str
+) -> None:
+    async def failing(host: str, port: int) -> socket.socket:
+        raise error
+
+    async def main() -> None:
+        with pytest.raises(ConnectFailed) as caught:
+            async with kitwire_asyncio.connect("ws://127.0.0.1:1", token="a"):
+                pytest.fail("the room was not joined")
+        assert caught.value.reason.reason is reason
+        assert caught.value.reason.detail.endswith(detail)
+
+    monkeypatch.setattr(kitwire_asyncio.link, "open_socket", failing)
+    run(main)
+
+
+def test_a_bug_during_a_dial_cancels_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    cancelled: list[bool] = []
+
+    async def endless(host: str, port: int) -> socket.socket:
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            cancelled.append(True)
+            await asyncio.sleep(0)
+            raise
+        raise AssertionError
+
+    def trace(record: object) -> None:
+        if getattr(record, "name", "") == "handle_timeout":
+            raise Boom
+
+    async def main() -> None:
+        timeouts = Timeouts(open=0.05)
+        with pytest.raises(RuntimeError, match="driver"):
+            async with kitwire_asyncio.connect(
+                "ws://127.0.0.1:1", token="a", trace=trace, timeouts=timeouts
+            ):
+                pytest.fail("the room was not joined")
+
+    monkeypatch.setattr(kitwire_asyncio.link, "open_socket", endless)
+    run(main)
+    assert cancelled == [True]
 
 
 def test_the_task_of_the_block_is_cancelled_only_by_others_after_a_bug() -> None:

@@ -38,13 +38,17 @@ PROJECT = Path(__file__).resolve().parents[2]
 class Life:
     """One client on the bare loop, from connect to close."""
 
-    def __init__(self, url: str, react: Callable[[Client, Event], object] | None = None) -> None:
-        self.client = Client(ClientConfig(url=url, token="a.b.c", timeouts=self.timeouts))
+    def __init__(
+        self,
+        url: str,
+        react: Callable[[Client, Event], object] | None = None,
+        timeouts: Timeouts | None = None,
+    ) -> None:
+        config = ClientConfig(url=url, token="a.b.c", timeouts=timeouts or Timeouts())
+        self.client = Client(config)
         self.events: list[Event] = []
         self.selector = selectors.DefaultSelector()
         self._react = react
-
-    timeouts = Timeouts(open=0.3, join=0.3, validate=0.3, close=0.3)
 
     def run(self) -> CloseReason:
         """Why it ended."""
@@ -104,18 +108,18 @@ def test_joining_asking_and_leaving() -> None:
 
 
 @pytest.mark.parametrize(
-    ("script", "origin", "reason"),
+    ("script", "timeouts", "origin", "reason"),
     [
-        (says_nothing, Origin.TIMEOUT, Reason.OPEN_TIMEOUT),
-        (refuses, Origin.AUTH, Reason.BAD_TOKEN),
-        (resets, Origin.LINK, Reason.LINK_LOST),
+        (says_nothing, Timeouts(open=0.2), Origin.TIMEOUT, Reason.OPEN_TIMEOUT),
+        (refuses, Timeouts(), Origin.AUTH, Reason.BAD_TOKEN),
+        (resets, Timeouts(), Origin.LINK, Reason.LINK_LOST),
     ],
 )
 def test_what_the_server_may_do_is_classified(
-    script: Callable[[Connection], None], origin: Origin, reason: Reason
+    script: Callable[[Connection], None], timeouts: Timeouts, origin: Origin, reason: Reason
 ) -> None:
     with scripted_server(script) as server:
-        ended = Life(server.url).run()
+        ended = Life(server.url, timeouts=timeouts).run()
     assert (ended.origin, ended.reason) == (origin, reason)
 
 
@@ -202,7 +206,7 @@ def test_a_server_that_stops_reading_does_not_stop_time() -> None:
     with scripted_server(script) as server:
         try:
             started = monotonic()
-            assert Life(server.url, react).run().reason is Reason.CLIENT_INITIATED
+            assert Life(server.url, react, Timeouts(close=0.2)).run().retryable is False
             assert monotonic() - started < 10
         finally:
             done.set()

@@ -15,6 +15,7 @@ import anyio
 import anyio.lowlevel
 import pytest
 from anyio import to_thread
+from anyio.abc import TaskGroup
 from livekit.protocol import models, rtc
 
 from kitwire import (
@@ -389,13 +390,6 @@ async def test_a_cancellation_while_leaving_waits_for_the_leave(connect: Connect
     assert room.closed.reason is Reason.CLIENT_INITIATED
 
 
-async def test_a_timeout_around_the_block_is_a_timeout(connect: Connect) -> None:
-    with scripted_server() as server, pytest.raises(TimeoutError), anyio.fail_after(0.1):
-        async with connect(server.url) as room:
-            await anyio.sleep_forever()
-    assert room.closed is not None
-
-
 # --- not joining ---
 
 
@@ -415,24 +409,24 @@ def refuses(connection: Connection) -> None:
 
 
 @pytest.mark.parametrize(
-    ("scripts", "reason"),
+    ("scripts", "timeouts", "reason"),
     [
-        ((says_nothing,), Reason.OPEN_TIMEOUT),
-        ((never_joins,), Reason.JOIN_TIMEOUT),
-        ((refuses, refuses), Reason.BAD_TOKEN),
-        ((refuses, says_nothing), Reason.BAD_TOKEN),
+        ((says_nothing,), Timeouts(open=0.2), Reason.OPEN_TIMEOUT),
+        ((never_joins,), Timeouts(join=0.2), Reason.JOIN_TIMEOUT),
+        ((refuses, refuses), Timeouts(), Reason.BAD_TOKEN),
+        ((refuses, says_nothing), Timeouts(validate=0.2), Reason.BAD_TOKEN),
     ],
     ids=["silent", "no join", "refused", "refused and silent"],
 )
 async def test_connect_fails_with_the_reason(
-    connect: Connect, scripts: tuple[Callable[[Connection], None], ...], reason: Reason
+    connect: Connect,
+    scripts: tuple[Callable[[Connection], None], ...],
+    timeouts: Timeouts,
+    reason: Reason,
 ) -> None:
-    timeouts = Timeouts(open=0.2, join=0.2, validate=0.2)
-    with scripted_server(*scripts) as server:
-        with pytest.raises(ConnectFailed) as caught:
-            async with connect(server.url, timeouts=timeouts):
-                pytest.fail("the room was not joined")
-        assert server.connections == len(scripts)
+    with scripted_server(*scripts) as server, pytest.raises(ConnectFailed) as caught:
+        async with connect(server.url, timeouts=timeouts):
+            pytest.fail("the room was not joined")
     assert caught.value.reason.reason is reason
 
 
@@ -697,6 +691,37 @@ async def test_a_bug_interrupts_the_block(connect: Connect, waiting: str) -> Non
     with scripted_server(script) as server, pytest.raises(RuntimeError, match="driver") as caught:
         await stay()
     assert isinstance(caught.value.__cause__, Bug)
+
+
+async def test_a_bug_surfaces_outside_the_block_too(connect: Connect) -> None:
+    """A task that waits on the room from elsewhere is told as well."""
+    notes = Notes()
+    told: list[str] = []
+
+    def script(connection: Connection) -> None:
+        connection.let_in()
+        assert notes.reached.wait(10)
+        connection.send(somebody("bob"))
+        connection.wait_for_end()
+
+    async def read(room: Room) -> None:
+        await anext(room)
+        notes.reached.set()
+        try:
+            await anext(room)
+        except RuntimeError as error:
+            told.append(str(error))
+
+    async def stay(readers: TaskGroup) -> None:
+        async with connect(server.url, trace=failing_on("ParticipantsUpdated")) as room:
+            readers.start_soon(read, room)
+            await anyio.sleep_forever()
+
+    with scripted_server(script) as server:
+        async with anyio.create_task_group() as readers:
+            with pytest.raises(RuntimeError, match="driver"):
+                await stay(readers)
+    assert told == ["the driver of this room failed"]
 
 
 async def test_a_bug_in_a_request_surfaces(

@@ -145,3 +145,15 @@ async def test_a_timeout_around_the_block_does_not_outlast_the_leave(
     assert scope.cancelled_caught
     assert anyio.current_time() - started == pytest.approx(60)
     assert kinds(network)[-1] == "leave"
+
+
+async def test_a_timeout_around_the_block_is_a_timeout(connect: Connect, install: Install) -> None:
+    install(Network(answer_politely))
+
+    async def stay() -> None:
+        with anyio.fail_after(60):
+            async with connect(URL):
+                await anyio.sleep_forever()
+
+    with pytest.raises(TimeoutError):
+        await stay()
