@@ -129,7 +129,8 @@ def test_a_length_need_not_be_minimal_but_has_at_most_5_bytes() -> None:
 
 @pytest.mark.parametrize("size", [2**31, 2**32 - 1, 2**32, 2**63, 2**64 - 1])
 def test_a_length_is_below_2_to_the_31(size: int) -> None:
-    refused(SignalResponse, tag(REFRESH_TOKEN, 2) + varint(size))
+    error = refused(SignalResponse, tag(REFRESH_TOKEN, 2) + varint(size))
+    assert error.problem in ("a length is too large", "a length has more than 5 bytes")
 
 
 @pytest.mark.parametrize("number", [REFRESH_TOKEN, JOIN, 1000])
@@ -366,19 +367,16 @@ class ListValue(betterproto2.Message):
     )
 
 
-@pytest.mark.parametrize("levels", [50, 51])
-def test_messages_nest_to_100(levels: int) -> None:
-    data = b""
-    for _ in range(levels):
-        data = nested(data, 1, 6)
-    if levels == 50:
-        OfficialList.FromString(data)
-        assert wire.encode(binary.decode(ListValue, data)) == data
-        return
+def test_messages_nest_to_100() -> None:
+    hundred, deeper = b"", block(1, b"")
+    for _ in range(50):
+        hundred, deeper = nested(hundred, 1, 6), nested(deeper, 1, 6)
+    OfficialList.FromString(hundred)
+    assert wire.encode(binary.decode(ListValue, hundred)) == hundred
     with pytest.raises(DecodeError):
-        OfficialList.FromString(data)
+        OfficialList.FromString(deeper)
     with pytest.raises(MalformedFrame, match="groups and messages nest deeper than 100"):
-        binary.decode(ListValue, data)
+        binary.decode(ListValue, deeper)
 
 
 # -------------------------------------------------------------------------- repeats and presence
