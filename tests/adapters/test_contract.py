@@ -149,8 +149,9 @@ async def test_the_server_ends_the_room(connect: Connect) -> None:
             events = await all_events(room)
             assert room.closed is not None
             assert room.closed.origin is Origin.SERVER
-            with pytest.raises(LocalProtocolError):
+            with pytest.raises(RequestFailed, match="PARTICIPANT_REMOVED") as caught:
                 await room.update_metadata("too late")
+            assert caught.value.reason is FailureReason.ABORTED
     assert isinstance(events[-1], Closed)
     assert events[-1].reason.reason is Reason.PARTICIPANT_REMOVED
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import deque
 from collections.abc import Callable, Coroutine, Generator
 from types import coroutine
@@ -33,6 +34,7 @@ from kitwire.events import (
     RequestResult,
 )
 from kitwire.room import DEFAULT_MAX_EVENTS, Inbox, Room
+from kitwire.session.phases import Phase
 
 T = TypeVar("T")
 
@@ -205,6 +207,7 @@ class ScriptedClient:
         self.calls: list[tuple[str, tuple[object, ...], dict[str, object]]] = []
         self.outputs: deque[Event] = deque()
         self.answer: tuple[RequestResult, RequestFailure | None] | None = (None, None)
+        self.phase = Phase.JOINED
         self._keys = 0
 
     def __getattr__(self, name: str) -> Callable[..., RequestKey | None]:
@@ -466,6 +469,18 @@ class TestRequests:
         monkeypatch.setattr(scene.client, "update_metadata", refuse, raising=False)
         with pytest.raises(LocalProtocolError):
             finish(scene.room.update_metadata())
+
+    @pytest.mark.parametrize("phase", [Phase.CLOSING, Phase.CLOSED])
+    def test_a_room_that_ended_fails_requests_and_blames_nobody(
+        self, scene: Scene, phase: Phase
+    ) -> None:
+        scene.client.phase = phase
+        with pytest.raises(RequestFailed, match="update_metadata: ABORTED: the room is being left"):
+            finish(scene.room.update_metadata("m"))
+        scene.inbox.put(CLOSED)
+        with pytest.raises(RequestFailed, match=f"simulate: ABORTED: {re.escape(str(LEFT))}"):
+            scene.room.simulate(msg.SimulateScenario(node_failure=True))
+        assert scene.client.calls == []
 
     def test_a_result_of_the_wrong_kind_is_a_bug_that_shows(self, scene: Scene) -> None:
         scene.client.answer = (None, None)

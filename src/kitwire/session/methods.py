@@ -210,8 +210,8 @@ class RequestMethods(ABC):
 
     def update_metadata(
         self,
-        *,
         metadata: str = "",
+        *,
         name: str = "",
         attributes: Mapping[str, str] | None = None,
         now: float,
