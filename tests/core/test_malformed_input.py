@@ -80,7 +80,6 @@ def test_google_protobuf_rejects_what_the_table_calls_malformed(name: str) -> No
 @pytest.mark.parametrize("name", NOT_MESSAGES)
 def test_a_frame_that_is_no_message(name: str, phase: Phase) -> None:
     data = NOT_MESSAGES[name]
-    rejected = FrameRejected
     life = SessionLife(configured(limits=LIMITS))
     life.reach(phase)
     life.hear_frame(data)
@@ -96,7 +95,7 @@ def test_a_frame_that_is_no_message(name: str, phase: Phase) -> None:
     else:
         assert told == []
         return
-    assert isinstance(event, rejected)
+    assert isinstance(event, FrameRejected)
     assert event.size == len(data)
     assert event.detail
     assert "\n" not in event.detail

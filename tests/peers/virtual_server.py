@@ -111,15 +111,17 @@ class ClientLife:
         self.settle()
 
     def say(self, *messages: rtc.SignalResponse) -> None:
-        """The server says something on the newest link."""
+        """The server says something on the newest link, in one frame each."""
         for message in messages:
-            self.newest.end.send(message)
-        self.settle()
+            self.deliver(frame(2, message.SerializeToString()))
 
-    def deliver(self, data: bytes, link: LinkId | None = None) -> None:
-        """Bytes arrive that no honest server need have sent; ``b""`` is the end of the stream."""
-        self.client.receive(self.newest.dial.link if link is None else link, data, now=self.now)
-        self.settle()
+    def deliver(self, data: bytes) -> None:
+        """Bytes arrive, whether a server may send them or not; ``b""`` is the end of the stream."""
+        link = self.newest.dial.link
+        step = self._step or len(data) or 1
+        for start in range(0, len(data) or 1, step):
+            self.client.receive(link, data[start : start + step], now=self.now)
+            self.settle()
 
     def wait(self, seconds: float) -> None:
         """Let time pass, as a loop does that wakes exactly when it was asked to."""
