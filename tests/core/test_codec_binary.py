@@ -114,6 +114,13 @@ def test_a_tag_that_is_cut_short() -> None:
     assert (error.problem, error.offset) == ("a tag is cut short", 3)
 
 
+def test_a_field_without_a_whole_tag_is_not_named() -> None:
+    assert tag(REFRESH_TOKEN, 2)[:1] == b"\x82"
+    assert (REFRESH_TOKEN << 3 | 2, PONG << 3 | 2) == (0x82, 0x92)
+    for data in (b"\x82", b"\x92", tag(PONG, 0) + b"\x05\x82"):
+        assert refused(SignalResponse, data).where == "SignalResponse"
+
+
 @pytest.mark.parametrize("wire_type", range(8))
 def test_field_0_is_refused(wire_type: int) -> None:
     refused(SignalResponse, tag(0, wire_type) + bytes(8))

@@ -98,7 +98,7 @@ def decode(cls: type[M], data: bytes) -> M:
     frame = _Frame(data)
     values = shape_of(cls).empty()
     try:
-        _read_fields(frame, _readers(cls), 0, len(data), values, _ROOM)
+        _read_fields(frame, _readers(cls), 0, len(frame.data), values, _ROOM)
     except _Malformed as error:
         where = ".".join((cls.__name__, *reversed(error.path)))
         raise MalformedFrame(error.problem, where=where, offset=error.offset) from None
@@ -127,15 +127,11 @@ def _read_fields(
     if room < 0:
         raise _Malformed(_TOO_DEEP, pos)
     data = frame.data
-    tag = 0
+    reader: _Reader | None = None
     try:
         while pos < end:
-            start = pos
-            tag = data[pos]
-            if tag < 0x80:
-                pos += 1
-            else:
-                tag, pos = _tag(data, pos, end)
+            start, reader = pos, None
+            tag, pos = (data[pos], pos + 1) if data[pos] < 0x80 else _tag(data, pos, end)
             reader = readers.get(tag)
             if reader is not None:
                 pos = reader[1](frame, pos, end, values, room)
@@ -143,8 +139,8 @@ def _read_fields(
                 pos = _skip(data, start, pos, end, tag, room)
                 frame.keep(values, data[start:pos])
     except _Malformed as error:
-        if tag in readers:
-            error.path.append(readers[tag][0])
+        if reader is not None:
+            error.path.append(reader[0])
         raise
 
 

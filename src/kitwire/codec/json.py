@@ -6,9 +6,9 @@ name or number, numbers as strings, base64 of either alphabet with or without pa
 fields and unknown names of enum values are dropped; null is absence. A field, a map key or a member
 of a oneof that comes twice is an error.
 
-Compared with Go's protojson 1.36.11 on mutated frames, two differences are known: nesting is limited
-to 100 where Go allows 10,000, for which Python's own reader would run out of stack; and a string
-that only begins with a number ("5}") is no number here, while Go reads its beginning.
+Compared with Go's protojson 1.36.11 on mutated frames, two differences are known: nesting is
+limited to 100 where Go allows 10,000, for which Python's own reader would run out of stack; and a
+string that only begins with a number ("5}") is no number here, while Go reads its beginning.
 """
 
 from __future__ import annotations
