@@ -58,7 +58,7 @@ def without_nulls(tree: object) -> object:
 def test_plain_data_is_googles_dict_with_defaults(cls: type[Message]) -> None:
     rng = random.Random(cls.__name__)
     official = official_class(cls)
-    for _ in range(20):
+    for _ in range(8):
         message = populated(official, rng)
         expected = json_format.MessageToDict(
             message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True

@@ -44,7 +44,7 @@ from tests.fuzz.samples import populated
 def test_json_is_that_of_google_protobuf(cls: type[Message]) -> None:
     rng = random.Random(cls.__name__)
     official = official_class(cls)
-    for _ in range(20):
+    for _ in range(8):
         message = populated(official, rng)
         text = spelling.encode(copied(message))
         assert json.loads(text) == json.loads(json_format.MessageToJson(message))
