@@ -28,7 +28,7 @@ from kitwire.messages import (
 )
 from tests.interop.conftest import Join
 from tests.interop.livekit_server import Grants
-from tests.interop.participants import Participant
+from tests.interop.participants import LoopName, Participant
 
 CAN_CHANGE_ITSELF = Grants(can_update_own_metadata=True)
 
@@ -216,6 +216,12 @@ def test_misuse_is_told_before_anything_is_sent(join: Join) -> None:
     ann = join("ann")
     with pytest.raises(LocalProtocolError):
         ann.call("add_track", track=AddTrackRequest(cid=""))
+
+
+def test_a_request_after_the_end_is_told_why(join: Join, loop: LoopName) -> None:
+    ann = join("ann")
     ann.leave()
-    with pytest.raises(LocalProtocolError):
+    # A client knows the phase it is in; a room may end behind its user's back.
+    expected = LocalProtocolError if loop == "bare" else RequestFailed
+    with pytest.raises(expected, match="update_metadata: .*(CLOSED|CLIENT_INITIATED)"):
         ann.call("update_metadata", metadata="late")
