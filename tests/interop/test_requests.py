@@ -223,5 +223,5 @@ def test_a_request_after_the_end_is_told_why(join: Join, loop: LoopName) -> None
     ann.leave()
     # A client knows the phase it is in; a room may end behind its user's back.
     expected = LocalProtocolError if loop == "bare" else RequestFailed
-    with pytest.raises(expected, match="update_metadata: .*(CLOSED|CLIENT_INITIATED)"):
+    with pytest.raises(expected, match=r"update_metadata: .*(CLOSED|CLIENT_INITIATED)"):
         ann.call("update_metadata", metadata="late")
