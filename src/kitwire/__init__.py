@@ -270,7 +270,8 @@ __all__ = [
 ]
 
 
-if not TYPE_CHECKING:  # A type checker would believe that every name exists.
+# A type checker that saw this would believe that every name exists.
+if not TYPE_CHECKING:  # pragma: no branch
 
     def __getattr__(name: str) -> object:
         """Load a public name where it is (PEP 562)."""

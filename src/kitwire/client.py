@@ -254,10 +254,10 @@ class Client(RequestMethods):
             case HttpGet(link=link, url=url, headers=headers):
                 self._dial(link, url, ClientGet(url, headers))
             case SendMessage(link=link, data=data):
-                end = self._links.get(link)
-                if isinstance(end, ClientWebSocket):
-                    end.send(data)
-                    self._write(link)
+                end = self._links[link]
+                assert isinstance(end, ClientWebSocket), "messages go to what was opened for them"
+                end.send(data)
+                self._write(link)
             case CloseLink():
                 self._close(command)
             case _:

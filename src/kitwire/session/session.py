@@ -314,10 +314,8 @@ class Session(RequestMethods):
     # --- Messages ---
 
     def _dispatch(self, variant: str, value: object) -> None:
-        """Tell what a message says, then act on it. After a leave nothing is heard."""
+        """Tell what a message says, then act on it."""
         event = event_of(variant, value)
-        if self._phase is Phase.CLOSED:
-            return
         if event is None:
             self._emit(ev.ProtocolViolated(detail=f"{variant} in the middle of a session"))
             return
