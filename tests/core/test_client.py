@@ -54,18 +54,39 @@ def test_join_talk_and_leave(step: int) -> None:
     ended = [event for event in life.events if isinstance(event, RequestEnded)]
     assert [event.key for event in ended] == [key]
     life.wait(5.0)
+    life.client.send_ping(now=life.now)
+    life.client.send_ping_req(now=life.now)
+    life.settle()
     life.close()
     assert life.reason.reason is Reason.CLIENT_INITIATED
     assert [request.WhichOneof("message") for request in life.requests] == [
         "ping_req",
         "mute",
         "ping_req",
+        "ping",
+        "ping_req",
         "leave",
     ]
     kinds = [type(event) for event in life.events]
     assert kinds[0] is Joined
-    assert kinds.count(PongReceived) == 2
+    assert kinds.count(PongReceived) == 3
     assert kinds[-2:] == [LeaveReceived, Closed]
+
+
+def test_request_ids_are_the_sessions() -> None:
+    life = ClientLife()
+    life.reach(Phase.JOINED)
+    keys = [life.client.update_metadata(name=name, now=life.now) for name in "ab"]
+    life.settle()
+    ids = [
+        one.update_metadata.request_id for one in life.requests if one.HasField("update_metadata")
+    ]
+    assert ids == [1, 2]
+    for number in ids:
+        ok = rtc.RequestResponse(request_id=number, reason=rtc.RequestResponse.OK)
+        life.say(rtc.SignalResponse(request_response=ok))
+    ended = [event for event in life.events if isinstance(event, RequestEnded)]
+    assert [(event.key, event.failure) for event in ended] == [(key, None) for key in keys]
 
 
 def test_the_upgrade_is_what_livekit_expects() -> None:

@@ -20,6 +20,7 @@ from kitwire.events import (
     Joined,
     LeaveReceived,
     ParticipantsUpdated,
+    PongReceived,
     ProtocolViolated,
     RequestEnded,
     TokenRefreshed,
@@ -297,6 +298,64 @@ def test_a_frame_beyond_the_limit_is_rejected() -> None:
     life.hear_frame(said(rtc.SignalResponse(refresh_token="t" * 98)))
     life.hear(rtc.SignalResponse(join=rtc.JoinResponse()))
     assert [type(event) for event in life.events] == [Joined, TokenRefreshed, FrameRejected]
+
+
+def test_a_whole_life_on_the_old_path() -> None:
+    """Everything that a session does by itself and when asked, until the server goes silent."""
+    life = SessionLife(
+        configured(path=PathVersion.V0, metadata="hello", publisher_offer="v=0"), now=0.0
+    )
+    life.connect()
+    held = life.session.update_subscription(subscribe=True, track_sids=["TR_1"], now=life.now)
+    life.open()
+    life.hear(join(ping_interval=5, ping_timeout=7))
+    life.now += 0.5
+    life.hear(rtc.SignalResponse(pong_resp=rtc.Pong(last_ping_timestamp=0)))
+    life.session.send_answer("v=0", offer_id=3, now=life.now)
+    life.session.send_ping_req(now=life.now)
+    life.oversleep(60.0)
+    life.wait(10.0)
+    assert life.reason.reason is Reason.PING_TIMEOUT
+    assert life.said == [
+        "ping_req",
+        "offer",
+        "update_metadata",
+        "subscription",
+        "answer",
+        "ping_req",  # asked for
+        "ping_req",  # overdue
+        "ping_req",  # because nobody was there to hear
+        "ping_req",  # due again when the grace is over
+    ]
+    assert [type(item) for item in life.events] == [
+        Joined,
+        RequestEnded,  # the subscription, which is done when it is sent
+        PongReceived,
+        RequestEnded,  # the metadata, to which nobody answered
+        Closed,
+    ]
+    outcome = life.outcome(held)
+    assert outcome is not None
+    assert outcome.failure is None
+    pong = life.events[2]
+    assert isinstance(pong, PongReceived)
+    assert pong.rtt == 0.5
+
+
+def test_silence_ends_a_session_whose_loop_is_punctual() -> None:
+    life = SessionLife(now=0.0)
+    life.reach(Phase.JOINED)
+    life.wait(15.0)
+    assert life.reason.reason is Reason.PING_TIMEOUT
+
+
+def test_a_malformed_frame_too_many_before_the_join_closes_once() -> None:
+    """Both bounds are passed by the same frame."""
+    life = SessionLife(configured(limits=Limits(malformed_frames=101)))
+    life.reach(Phase.JOINING)
+    for _ in range(101):
+        life.hear_frame(b"\x0a\xff")
+    assert life.reason.detail == "more than 100 messages came before the join"
 
 
 # --- Leaving ---

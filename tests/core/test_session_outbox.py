@@ -496,6 +496,34 @@ def test_a_request_is_registered_before_it_is_sent() -> None:
     assert ended == [RequestEnded(key=key, result=published, failure=None)]
 
 
+def test_what_is_held_leaves_in_order_when_the_gate_opens() -> None:
+    config = configured(limits=Limits(held_requests=2))
+    sent: list[str] = []
+    outbox = Outbox(
+        config,
+        TimerTable(),
+        send=lambda frame: sent.append(heard(frame).mute.sid),
+        emit=lambda outcome: None,
+    )
+
+    def mute(sid: str, *, gate_open: bool) -> None:
+        message = msg.SignalRequest(mute=msg.MuteTrackRequest(sid=sid))
+        prepared = outbox.prepare(
+            "mute_track", message, Completion.NO_REFUSAL, None, 1.0, None, gate_open=gate_open
+        )
+        outbox.submit(prepared, gate_open=gate_open, now=0.0)
+
+    mute("A", gate_open=False)
+    mute("B", gate_open=False)
+    with pytest.raises(LocalProtocolError, match=r"limits\.held_requests"):
+        mute("C", gate_open=False)
+    mute("first", gate_open=True)
+    assert sent == ["first"]
+    outbox.open_gate(0.0)
+    mute("C", gate_open=True)
+    assert sent == ["first", "A", "B", "C"]
+
+
 @pytest.mark.parametrize("encoding", Encoding)
 def test_frames_are_bounded_in_bytes(encoding: Encoding) -> None:
     config = configured(encoding=encoding, limits=Limits(send=200))

@@ -9,9 +9,11 @@ import pytest
 from livekit.protocol import models, rtc
 
 from kitwire import messages as msg
+from kitwire.commands import LinkId, SendMessage
 from kitwire.config import ClientConfig, Encoding, PathVersion, TokenPlacement
 from kitwire.errors import CloseReason, DialError, Origin, Reason
 from kitwire.session.phases import Phase
+from kitwire.session.tracing import Tracer
 from kitwire.trace import TraceRecord
 from tests.peers.frames import join, leave, said
 from tests.peers.lives import TOKEN, URL, SessionLife, configured
@@ -152,6 +154,13 @@ def test_frames_that_are_none_are_recorded_too(frame: bytes | str) -> None:
         assert record["message"]["malformed"]
     else:
         assert record["message"] == {}
+
+
+def test_without_a_trace_nothing_is_recorded_and_nothing_looked_at() -> None:
+    """Not even what could not be recorded."""
+    tracer = Tracer(None)
+    tracer.input(0.0, "receive_message", {"message": object()})
+    tracer.output(0.0, SendMessage(link=LinkId(1), data=b"no request at all \xff"))
 
 
 def test_input_that_is_dropped_is_not_recorded() -> None:
