@@ -12,7 +12,14 @@ from livekit.protocol import models, rtc
 from kitwire import messages as msg
 from kitwire.commands import CloseLink, HttpGet, LinkId, OpenLink, SendMessage, SessionCommand
 from kitwire.config import Limits, PathVersion, Timeouts
-from kitwire.errors import CloseReason, DialError, LocalProtocolError, Origin, Reason
+from kitwire.errors import (
+    CloseReason,
+    DialError,
+    FailureReason,
+    LocalProtocolError,
+    Origin,
+    Reason,
+)
 from kitwire.events import (
     Closed,
     Event,
@@ -119,6 +126,17 @@ def test_an_unanswered_explanation_leaves_the_refusal() -> None:
         detail="HTTP 401: invalid API key: x",
         retryable=False,
     )
+
+
+def test_a_late_refusal_is_still_asked_about_in_full() -> None:
+    life = SessionLife(now=0.0)
+    life.connect()
+    life.wait(14.0)
+    life.refuse(500)
+    assert (life.session.deadline_reason, life.session.deadline) == (Timer.VALIDATE, 17.0)
+    life.wait(2.9)
+    life.answer_get(401)
+    assert life.reason.reason is Reason.BAD_TOKEN
 
 
 @pytest.mark.parametrize(
@@ -393,6 +411,33 @@ def test_leaving_does_not_wait_for_ever() -> None:
     assert not life.session.closed
     life.wait(0.02)
     assert life.reason.reason is Reason.CLIENT_INITIATED
+
+
+def test_nothing_is_said_after_the_leave() -> None:
+    life = SessionLife(now=0.0)
+    life.reach(Phase.JOINED)
+    key = life.session.update_metadata(name="x", now=life.now)
+    life.wait(4.5)
+    life.close()  # The next ping would be due at 5.0, and so would the end of the request.
+    life.wait(0.9)
+    assert life.said == ["ping_req", "update_metadata", "leave"]
+    assert life.outcome(key) is None
+    life.wait(0.2)
+    outcome = life.outcome(key)
+    assert outcome is not None
+    assert outcome.failure is not None
+    assert outcome.failure.reason is FailureReason.ABORTED
+
+
+def test_a_session_that_is_over_holds_nothing_of_what_it_heard() -> None:
+    life = SessionLife()
+    life.reach(Phase.JOINING)
+    life.session.mute_track("TR_1", True, now=life.now)
+    life.hear(REFRESH)
+    life.cut()
+    life.take()
+    assert "newer" not in str(snapshot(life.session))
+    assert len(life.session._outbox._pending) == 0
 
 
 def test_closing_again_changes_nothing() -> None:

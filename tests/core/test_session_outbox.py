@@ -524,6 +524,23 @@ def test_what_is_held_leaves_in_order_when_the_gate_opens() -> None:
     assert sent == ["first", "A", "B", "C"]
 
 
+def test_what_was_aborted_is_not_held_any_more() -> None:
+    sent: list[bytes | str] = []
+    ended: list[RequestEnded | RequestQueued] = []
+    outbox = Outbox(configured(), TimerTable(), send=sent.append, emit=ended.append)
+    message = msg.SignalRequest(mute=msg.MuteTrackRequest(sid="TR_1"))
+    prepared = outbox.prepare(
+        "mute_track", message, Completion.NO_REFUSAL, None, 1.0, None, gate_open=False
+    )
+    key = outbox.submit(prepared, gate_open=False, now=0.0)
+    outbox.abort("over")
+    outbox.open_gate(1.0)
+    outbox.abort("over again")
+    failure = RequestFailure(reason=FailureReason.ABORTED, message="over")
+    assert ended == [RequestEnded(key=key, result=None, failure=failure)]
+    assert sent == []
+
+
 @pytest.mark.parametrize("encoding", Encoding)
 def test_frames_are_bounded_in_bytes(encoding: Encoding) -> None:
     config = configured(encoding=encoding, limits=Limits(send=200))

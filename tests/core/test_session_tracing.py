@@ -156,6 +156,23 @@ def test_frames_that_are_none_are_recorded_too(frame: bytes | str) -> None:
         assert record["message"] == {}
 
 
+def test_secrets_are_left_out_whatever_they_look_like() -> None:
+    """Not every token need look like one."""
+    life = Traced.made()
+    life.reach(Phase.JOINED)
+    life.hear(
+        rtc.SignalResponse(refresh_token="plain"),
+        rtc.SignalResponse(offer=rtc.SessionDescription(type="offer", sdp="plain", id=1)),
+    )
+    assert life.fields_of("TokenRefreshed") == [{"token": "<redacted>"}]
+    assert life.fields_of("OfferReceived") == [
+        {"type": "offer", "sdp": "<redacted>", "id": 1, "mid_to_track_id": {}}
+    ]
+    assert life.fields_of("OpenLink") == [{"link": 1, "url": "<redacted>", "headers": "<redacted>"}]
+    (_, refresh, _) = life.fields_of("receive_message")
+    assert refresh == {"link": 1, "message": {"refresh_token": "<redacted>"}}
+
+
 def test_without_a_trace_nothing_is_recorded_and_nothing_looked_at() -> None:
     """Not even what could not be recorded."""
     tracer = Tracer(None)

@@ -63,7 +63,7 @@ def refusal_reason(status: int, body: bytes) -> CloseReason:
 def explanation(status: int, body: bytes) -> CloseReason | None:
     """What the answer to the dry run says of a refused upgrade; None where it explains nothing."""
     reason = refusal_reason(status, body)
-    return reason if status >= 400 and reason.reason in _EXPLANATIONS else None
+    return reason if reason.reason in _EXPLANATIONS else None
 
 
 def _classify(status: int, text: str) -> tuple[Reason, Origin, bool]:
