@@ -14,6 +14,9 @@ INSTALLED := $(VENV)/.installed
 LIVEKIT_VERSION := 1.13.5
 LIVEKIT_OLDER := 1.8.4 1.9.12 1.11.0
 
+# A test that hangs for so many seconds ends the run and shows where it hangs.
+HANG := -o faulthandler_timeout=300 -o faulthandler_exit_on_timeout=true
+
 # Extra arguments for pytest: make test ARGS="-k link"
 ARGS :=
 
@@ -35,7 +38,7 @@ install: $(INSTALLED) ## Set up .venv (all other targets do so themselves)
 
 test: lint ## Run everything: lint, types, purity, all tests (ARGS="…" goes to pytest)
 	@$(MAKE) --no-print-directory servers-for-tests
-	@$(PY) -m pytest $(ARGS)
+	@$(PY) -m pytest $(HANG) $(ARGS)
 
 # With KITWIRE_REQUIRE_LIVEKIT=1 every server must be there; otherwise tests skip where theirs is not.
 servers-for-tests:

@@ -93,11 +93,12 @@ class Driver:
                     case Dial(link=link):
                         self._links[link] = Link(output, self._context, self)
                     case Write(link=link, data=data):
-                        if link in self._links and not self._links[link].write(data):
-                            self.client.link_lost(link, "the socket takes no more data", now=self.now())
+                        if not self._links[link].write(data):
+                            self.client.link_lost(
+                                link, "the socket takes no more data", now=self.now()
+                            )
                     case CloseLink(link=link):
-                        if link in self._links:
-                            self._links[link].close()
+                        self._links[link].close()
                     case event:
                         if (cause := self._inbox.put(event)) is not None:
                             self.client.close(now=self.now(), cause=cause)

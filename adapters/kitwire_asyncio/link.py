@@ -51,18 +51,16 @@ class Link(asyncio.Protocol):
 
     def close(self) -> None:
         """Flush and close, within a time; or cancel the dial."""
-        self._closing = True
         if self._transport is None:
-            self._dialing.cancel()
+            self._cancel_dial()
         elif self._limit is None:
             self._transport.close()
             self._limit = self._loop.call_later(FLUSH, self._transport.abort)
 
     def abort(self) -> None:
         """Close without flushing."""
-        self._closing = True
         if self._transport is None:
-            self._dialing.cancel()
+            self._cancel_dial()
         else:
             self._transport.abort()
 
@@ -96,6 +94,12 @@ class Link(asyncio.Protocol):
         self._check_gone()
 
     # --- the dial, the only task ---
+
+    def _cancel_dial(self) -> None:
+        # Once: a second cancellation would interrupt the cleaning up after the first.
+        if not self._closing:
+            self._closing = True
+            self._dialing.cancel()
 
     def _dial_ended(self, dialing: asyncio.Task[None]) -> None:
         if not dialing.cancelled() and isinstance(error := dialing.exception(), Exception):
@@ -141,6 +145,8 @@ async def open_socket(host: str, port: int) -> socket.socket:
     """
     loop = asyncio.get_running_loop()
     found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    if not found:
+        raise socket.gaierror(f"{host} has no address")
     by_family = [[info for info in found if info[0] == each] for each in {i[0]: 0 for i in found}]
     waiting = [info for rank in zip_longest(*by_family) for info in rank if info is not None]
     attempts: list[asyncio.Task[socket.socket]] = []

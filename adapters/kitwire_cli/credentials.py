@@ -194,7 +194,9 @@ def token_from(
                 "nothing says who joins; give --token, or --api-key, --api-secret, --room and "
                 f"--identity (or set {TOKEN}, or {API_KEY} and {API_SECRET})"
             )
-    keys = keys_from(key, secret, environment, wanted_for="to join without a token")
+    flags = [flag for flag, value in by_key.items() if value is not None]
+    wanted_for = f"along with {' and '.join(flags)}" if flags else "to join without a token"
+    keys = keys_from(key, secret, environment, wanted_for=wanted_for)
     if missing := [
         flag for flag, value in (("--room", room), ("--identity", identity)) if not value
     ]:

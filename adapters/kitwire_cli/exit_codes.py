@@ -131,7 +131,9 @@ _ENDINGS: Final[Mapping[Reason, _Ending]] = MappingProxyType(
             ExitCode.ENDED, "the server no longer knows this session", "join again"
         ),
         Reason.JOIN_FAILURE: _Ending(
-            ExitCode.ENDED, "the server could not let us join", "try again later"
+            ExitCode.ENDED,
+            "the server gave up waiting for a peer connection, which it does after a minute",
+            "join again; this version connects no media",
         ),
         Reason.MIGRATION: _Ending(ExitCode.ENDED, "the session moved elsewhere", "join again"),
         Reason.SIGNAL_CLOSE: _Ending(

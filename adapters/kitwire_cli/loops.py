@@ -97,8 +97,6 @@ def run_asyncio(plan: Plan, report: Report, switch: Switch) -> None:
             try:
                 await watching
             except asyncio.CancelledError:
-                if not switch.pulled:
-                    raise
                 report.on_event(_INTERRUPTED)
             except ConnectFailed as failure:
                 report.on_event(Closed(reason=failure.reason))
@@ -186,6 +184,10 @@ def run_bare(plan: Plan, report: Report, switch: Switch) -> None:
             timer.cancel()
             if timer.is_alive():
                 timer.join()
+            # The loop, being short, leaves its sockets to whoever stops it by an exception.
+            for key in list(selector.get_map().values()):
+                if isinstance(key.fileobj, socket.socket):
+                    key.fileobj.close()
 
 
 class _Stopped(BaseException):

@@ -46,6 +46,8 @@ class Narrator:
         self._own_sid = ""
         self._people: dict[str, ParticipantInfo] = {}
         self._room: Room | None = None
+        # Tracks of ours, which no update has before their media flows.
+        self._announced: dict[str, TrackInfo] = {}
 
     def tell(self, event: ev.Event) -> str:
         """One line about the event, never empty, safe for a terminal."""
@@ -81,9 +83,7 @@ class Narrator:
     def _tell_more(self, event: _Media | _Rest) -> str:
         match event:
             case ev.TrackPublished(track=track, cid=cid):
-                return "the server took our " + (
-                    track_title(track) if track is not None else f"track {one_line(cid)}"
-                )
+                return f"the server took our {self._took(track, cid)}"
             case ev.TrackUnpublished(track_sid=sid):
                 return f"the server took down our {self._track(sid)}"
             case ev.TrackSubscribed(track_sid=sid):
@@ -192,6 +192,12 @@ class Narrator:
     def _updated(self, participants: Sequence[ParticipantInfo]) -> str:
         return _listed(self._update(each) for each in participants)
 
+    def _took(self, track: TrackInfo | None, cid: str) -> str:
+        if track is None:
+            return f"track {one_line(cid)}"
+        self._announced[track.sid] = track
+        return track_title(track)
+
     def _update(self, after: ParticipantInfo) -> str:
         before = self._people.get(after.sid)
         if after.state == ParticipantInfoState.DISCONNECTED:
@@ -242,7 +248,8 @@ class Narrator:
 
     def _track(self, track_sid: str) -> str:
         found = self._find(track_sid)
-        return track_title(found[1]) if found else f"track {one_line(track_sid)}"
+        track = found[1] if found else self._announced.get(track_sid)
+        return track_title(track) if track else f"track {one_line(track_sid)}"
 
     def _whose(self, track_sid: str, participant_sid: str) -> str:
         """``bob's microphone``."""

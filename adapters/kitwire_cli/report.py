@@ -5,6 +5,7 @@ The three loops share it, so they print the same.
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 from typing import TextIO
 
@@ -33,8 +34,14 @@ class Readable:
     """Renders readable lines: the time and a sentence, in colour where the output shows colour."""
 
     def __init__(self, out: TextIO, secrets: Secrets) -> None:
-        # Without a width, so that lines break where the terminal ends and copy as one.
-        self._console = Console(file=out, highlight=False, markup=False, emoji=False)
+        # Rich renders and never writes: it would exit on a broken pipe by itself.
+        self._console = Console(
+            file=io.StringIO(),
+            force_terminal=True if out.isatty() else None,
+            highlight=False,
+            markup=False,
+            emoji=False,
+        )
         self._narrator = Narrator()
         self._secrets = secrets
 

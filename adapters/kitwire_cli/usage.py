@@ -81,8 +81,15 @@ def _option(typed: str) -> str:
 
 
 def _expected(argument: Argument) -> str:
-    for hint in (argument.hint, *get_args(argument.hint)):
-        if get_origin(hint) is Literal:
-            *others, last = get_args(hint)
-            return f"{', '.join(others)} or {last}"
-    return "of another kind"
+    choices = _choices(argument.hint)
+    if not choices:
+        return "of another kind"
+    *others, last = choices
+    return f"{', '.join(others)} or {last}"
+
+
+def _choices(hint: object) -> tuple[str, ...]:
+    """The values of the first ``Literal`` in a type, however deep."""
+    if get_origin(hint) is Literal:
+        return get_args(hint)
+    return next((found for each in get_args(hint) if (found := _choices(each))), ())

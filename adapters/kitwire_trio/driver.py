@@ -97,11 +97,12 @@ class Driver:
                         self._links[link] = Link(output, self._context, self)
                         self._spawn(self._links[link].run)
                     case Write(link=link, data=data):
-                        if link in self._links and not self._links[link].write(data):
-                            self.client.link_lost(link, "the socket takes no more data", now=self.now())
+                        if not self._links[link].write(data):
+                            self.client.link_lost(
+                                link, "the socket takes no more data", now=self.now()
+                            )
                     case CloseLink(link=link):
-                        if link in self._links:
-                            self._links.pop(link).close()
+                        self._links.pop(link).close()
                     case event:
                         if (cause := self._inbox.put(event)) is not None:
                             self.client.close(now=self.now(), cause=cause)

@@ -96,8 +96,9 @@ class Link:
         try:
             while self._unsent or not self._closing:
                 while self._unsent:
-                    await stream.send_all(self._unsent[:CHUNK])
-                    del self._unsent[:CHUNK]
+                    chunk = bytes(self._unsent[:CHUNK])
+                    await stream.send_all(chunk)
+                    del self._unsent[: len(chunk)]  # more may have come meanwhile
                 if not self._closing:
                     self._news = trio.Event()
                     await self._news.wait()

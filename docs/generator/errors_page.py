@@ -175,6 +175,7 @@ def _http() -> list[tuple[str, CloseReason]]:
         (401, "invalid API key: x"),
         (401, "invalid token: x, error: x"),
         (401, "permissions denied"),
+        (401, "does not have permission to update own metadata"),
         (403, ""),
         (400, "no room name"),
         (404, "requested room does not exist"),

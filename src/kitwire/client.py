@@ -52,7 +52,7 @@ class Client(RequestMethods):
             reconnects will get theirs.
 
     Raises:
-        ValueError: for a URL that cannot be connected to.
+        ValueError: for a URL that cannot be connected to, and for settings that cannot be sent.
     """
 
     def __init__(self, config: ClientConfig, *, jitter: Callable[[], float] | None = None) -> None:
@@ -121,6 +121,9 @@ class Client(RequestMethods):
             leave_reason: what to tell the server.
             cause: what :class:`~kitwire.events.Closed` says, where it is not the application's
                 wish to leave.
+
+        Raises:
+            LocalProtocolError: when ``leave_reason`` is none.
         """
         self._session.close(now=now, leave_reason=leave_reason, cause=cause)
         self._pump()
@@ -251,10 +254,10 @@ class Client(RequestMethods):
             case HttpGet(link=link, url=url, headers=headers):
                 self._dial(link, url, ClientGet(url, headers))
             case SendMessage(link=link, data=data):
-                end = self._links.get(link)
-                if isinstance(end, ClientWebSocket):
-                    end.send(data)
-                    self._write(link)
+                end = self._links[link]
+                assert isinstance(end, ClientWebSocket), "messages go to what was opened for them"
+                end.send(data)
+                self._write(link)
             case CloseLink():
                 self._close(command)
             case _:

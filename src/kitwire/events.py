@@ -396,6 +396,7 @@ class RequestResponseReceived:
     """The request's id; 0 for requests that have none."""
     reason: msg.RequestResponseReason
     message: str
+    """The server's own words, masked where they repeat a secret."""
     request: EchoedRequest | None
     """The request, echoed; absent for data blobs and from old servers."""
 

@@ -13,8 +13,17 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
 from . import messages as msg
-from .errors import CloseReason, ConnectFailed, Origin, Reason, RequestFailed
+from .errors import (
+    CloseReason,
+    ConnectFailed,
+    FailureReason,
+    Origin,
+    Reason,
+    RequestFailed,
+    RequestFailure,
+)
 from .events import Closed, Event, Joined, PongReceived, RequestEnded, RequestKey, RequestQueued
+from .session.phases import Phase
 
 if TYPE_CHECKING:
     from .client import Client
@@ -154,10 +163,10 @@ class Room:
     each event goes to one of them. An event or an outcome is never lost by cancelling a wait.
 
     Requests raise :class:`~kitwire.errors.RequestFailed` when they are refused, are not answered
-    in time, or when the connection ends first, and :class:`~kitwire.errors.LocalProtocolError`
-    for arguments that cannot work and when the room is closed. Cancelling a wait forgets the
-    waiter, not the request: it was sent. What each request means, and when it is done, is written
-    at the method of the same name of :class:`~kitwire.client.Client`.
+    in time, or when the connection ends or has ended, and
+    :class:`~kitwire.errors.LocalProtocolError` for arguments that cannot work. Cancelling a wait
+    forgets the waiter, not the request: it was sent. What each request means, and when it is done,
+    is written at the method of the same name of :class:`~kitwire.client.Client`.
 
     Attributes:
         client: the client underneath. Its properties may be read; its inputs belong to the
@@ -223,30 +232,38 @@ class Room:
 
     async def add_track(self, track: msg.AddTrackRequest) -> msg.TrackInfo:
         """Announce a track of ours."""
-        key = self.client.add_track(track, now=self._runtime.now())
+        key = self._client_for("add_track").add_track(track, now=self._runtime.now())
         return await self._result(key, msg.TrackInfo)
 
     async def mute_track(self, sid: str, muted: bool) -> None:
         """Mute or unmute a track of ours."""
-        await self._done(self.client.mute_track(sid, muted, now=self._runtime.now()))
+        await self._done(
+            self._client_for("mute_track").mute_track(sid, muted, now=self._runtime.now())
+        )
 
     async def update_audio_track(
         self, track_sid: str, features: Sequence[msg.AudioTrackFeature]
     ) -> None:
         """Replace the features of an audio track of ours."""
         now = self._runtime.now()
-        await self._done(self.client.update_audio_track(track_sid, features, now=now))
+        await self._done(
+            self._client_for("update_audio_track").update_audio_track(track_sid, features, now=now)
+        )
 
     async def update_video_track(self, track_sid: str, *, width: int, height: int) -> None:
         """Say the size of a video track of ours, in pixels."""
         now = self._runtime.now()
-        key = self.client.update_video_track(track_sid, width=width, height=height, now=now)
+        key = self._client_for("update_video_track").update_video_track(
+            track_sid, width=width, height=height, now=now
+        )
         await self._done(key)
 
     async def update_video_layers(self, track_sid: str, layers: Sequence[msg.VideoLayer]) -> None:
         """Say the layers of a video track of ours. Deprecated in the protocol."""
         now = self._runtime.now()
-        await self._done(self.client.update_video_layers(track_sid, layers, now=now))
+        await self._done(
+            self._client_for("update_video_layers").update_video_layers(track_sid, layers, now=now)
+        )
 
     # --- tracks of others ---
 
@@ -258,7 +275,7 @@ class Room:
         participant_tracks: Sequence[msg.ParticipantTracks] = (),
     ) -> None:
         """Subscribe to tracks or unsubscribe, by their sids or grouped by participant."""
-        key = self.client.update_subscription(
+        key = self._client_for("update_subscription").update_subscription(
             subscribe=subscribe,
             track_sids=track_sids,
             participant_tracks=participant_tracks,
@@ -278,7 +295,7 @@ class Room:
         priority: int = 0,
     ) -> None:
         """Say how we want tracks of others: paused, at a quality, or at a size and rate."""
-        key = self.client.update_track_settings(
+        key = self._client_for("update_track_settings").update_track_settings(
             track_sids,
             disabled=disabled,
             quality=quality,
@@ -294,7 +311,7 @@ class Room:
         self, *, all_participants: bool, track_permissions: Sequence[msg.TrackPermission] = ()
     ) -> None:
         """Say who may subscribe to our tracks: everybody, or those listed."""
-        key = self.client.update_subscription_permission(
+        key = self._client_for("update_subscription_permission").update_subscription_permission(
             all_participants=all_participants,
             track_permissions=track_permissions,
             now=self._runtime.now(),
@@ -307,7 +324,7 @@ class Room:
         self, metadata: str = "", *, name: str = "", attributes: Mapping[str, str] | None = None
     ) -> None:
         """Change our metadata, name or attributes. Empty means unchanged."""
-        key = self.client.update_metadata(
+        key = self._client_for("update_metadata").update_metadata(
             metadata=metadata, name=name, attributes=attributes, now=self._runtime.now()
         )
         await self._done(key)
@@ -324,7 +341,7 @@ class Room:
         schema: msg.DataTrackSchemaId | None = None,
     ) -> msg.DataTrackInfo:
         """Announce a data track under a handle of ours."""
-        key = self.client.publish_data_track(
+        key = self._client_for("publish_data_track").publish_data_track(
             name,
             pub_handle=pub_handle,
             encryption=encryption,
@@ -336,25 +353,33 @@ class Room:
 
     async def unpublish_data_track(self, pub_handle: int) -> msg.DataTrackInfo:
         """Take a data track of ours down."""
-        key = self.client.unpublish_data_track(pub_handle, now=self._runtime.now())
+        key = self._client_for("unpublish_data_track").unpublish_data_track(
+            pub_handle, now=self._runtime.now()
+        )
         return await self._result(key, msg.DataTrackInfo)
 
     async def update_data_subscription(
         self, updates: Sequence[msg.UpdateDataSubscriptionUpdate]
     ) -> None:
         """Subscribe to data tracks or unsubscribe."""
-        await self._done(self.client.update_data_subscription(updates, now=self._runtime.now()))
+        await self._done(
+            self._client_for("update_data_subscription").update_data_subscription(
+                updates, now=self._runtime.now()
+            )
+        )
 
     async def store_data_blob(self, key: msg.DataBlobKey, contents: bytes) -> msg.DataBlobKey:
         """Store a blob with the server."""
-        request = self.client.store_data_blob(key, contents, now=self._runtime.now())
+        request = self._client_for("store_data_blob").store_data_blob(
+            key, contents, now=self._runtime.now()
+        )
         return await self._result(request, msg.DataBlobKey)
 
     async def get_data_blob(
         self, key: msg.DataBlobKey, *, participant_identity: str
     ) -> msg.DataBlob:
         """Ask for a blob that a participant stored."""
-        request = self.client.get_data_blob(
+        request = self._client_for("get_data_blob").get_data_blob(
             key, participant_identity=participant_identity, now=self._runtime.now()
         )
         return await self._result(request, msg.DataBlob)
@@ -363,12 +388,12 @@ class Room:
 
     def send_offer(self, sdp: str, *, offer_id: int) -> None:
         """Offer a session description for the publisher's peer connection."""
-        self.client.send_offer(sdp, offer_id=offer_id, now=self._runtime.now())
+        self._client_for("send_offer").send_offer(sdp, offer_id=offer_id, now=self._runtime.now())
         self._runtime.wake()
 
     def send_answer(self, sdp: str, *, offer_id: int) -> None:
         """Answer an :class:`~kitwire.events.OfferReceived`, with its id."""
-        self.client.send_answer(sdp, offer_id=offer_id, now=self._runtime.now())
+        self._client_for("send_answer").send_answer(sdp, offer_id=offer_id, now=self._runtime.now())
         self._runtime.wake()
 
     def send_trickle(
@@ -376,30 +401,40 @@ class Room:
     ) -> None:
         """Send an ICE candidate: the JSON text of an ``RTCIceCandidateInit``."""
         now = self._runtime.now()
-        self.client.send_trickle(candidate_init, target=target, final=final, now=now)
+        self._client_for("send_trickle").send_trickle(
+            candidate_init, target=target, final=final, now=now
+        )
         self._runtime.wake()
 
     def send_sync_state(self, state: msg.SyncState) -> None:
         """Tell the server what we believe to be true, after a resume."""
-        self.client.send_sync_state(state, now=self._runtime.now())
+        self._client_for("send_sync_state").send_sync_state(state, now=self._runtime.now())
         self._runtime.wake()
 
     def send_ping_req(self) -> None:
         """Ping now, besides the keep-alive."""
-        self.client.send_ping_req(now=self._runtime.now())
+        self._client_for("send_ping_req").send_ping_req(now=self._runtime.now())
         self._runtime.wake()
 
     def send_ping(self) -> None:
         """Send a legacy ping."""
-        self.client.send_ping(now=self._runtime.now())
+        self._client_for("send_ping").send_ping(now=self._runtime.now())
         self._runtime.wake()
 
     def simulate(self, scenario: msg.SimulateScenario) -> None:
         """Ask the server to simulate a fault; servers do so for testing."""
-        self.client.simulate(scenario, now=self._runtime.now())
+        self._client_for("simulate").simulate(scenario, now=self._runtime.now())
         self._runtime.wake()
 
     # --- outcomes ---
+
+    def _client_for(self, request: str) -> Client:
+        """The client, unless it takes no requests any more: that it ended is nobody's mistake."""
+        if self.client.phase in (Phase.CLOSING, Phase.CLOSED):
+            why = self._inbox.closed or "the room is being left"
+            failure = RequestFailure(reason=FailureReason.ABORTED, message=str(why))
+            raise RequestFailed(request, failure)
+        return self.client
 
     async def _done(self, key: RequestKey) -> None:
         await self._ended(key)

@@ -165,7 +165,12 @@ def test_a_flag_wins_over_each_variable() -> None:
         ({"token": "t", "room": "r", "identity": "i"}, {}, "leave out --room and --identity$"),
         ({"key": "k"}, {}, r"^--api-secret \(or LIVEKIT_API_SECRET\) must be given"),
         ({"secret": "s"}, {}, r"^--api-key \(or LIVEKIT_API_KEY\) must be given"),
-        ({"room": "r"}, {}, "^--api-key .* and --api-secret .* must be given"),
+        ({"room": "r"}, {}, "^--api-key .* and --api-secret .* must be given along with --room$"),
+        (
+            {"identity": "i"},
+            {"LIVEKIT_TOKEN": "t", "LIVEKIT_API_KEY": "k"},
+            "^--api-secret .* must be given along with --identity$",
+        ),
         ({"key": "k", "secret": ""}, {}, "--api-secret is empty"),
         ({"key": "k", "secret": "s"}, {}, "^--room and --identity must be given"),
         ({"key": "k", "secret": "s", "room": "r", "identity": ""}, {}, "^--identity must be"),

@@ -126,6 +126,12 @@ def test_the_state_moves_on(narrator: Narrator) -> None:
     assert narrator.tell(again) == "the room changed in a detail"
 
 
+def test_a_track_that_was_announced_is_known(narrator: Narrator) -> None:
+    narrator.tell(ev.TrackPublished(cid="c", track=dataclasses.replace(MIC, sid="TR_own")))
+    asked = ev.MuteReceived(sid="TR_own", muted=True)
+    assert narrator.tell(asked) == 'the server asks you to mute microphone "mic" (TR_own)'
+
+
 def test_moving_forgets_everybody(narrator: Narrator) -> None:
     own = dataclasses.replace(ALICE, sid="PA_a2")
     carol = ParticipantInfo(sid="PA_c", identity="carol")

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import struct
+from dataclasses import dataclass
 
+import betterproto2
 import pytest
+from google.protobuf.struct_pb2 import ListValue as OfficialList
 
 from kitwire.codec import binary, wire
 from kitwire.codec.schema import UNKNOWN, M, Message
@@ -111,6 +114,13 @@ def test_a_tag_that_is_cut_short() -> None:
     assert (error.problem, error.offset) == ("a tag is cut short", 3)
 
 
+def test_a_field_without_a_whole_tag_is_not_named() -> None:
+    assert tag(REFRESH_TOKEN, 2)[:1] == b"\x82"
+    assert (REFRESH_TOKEN << 3 | 2, PONG << 3 | 2) == (0x82, 0x92)
+    for data in (b"\x82", b"\x92", tag(PONG, 0) + b"\x05\x82"):
+        assert refused(SignalResponse, data).where == "SignalResponse"
+
+
 @pytest.mark.parametrize("wire_type", range(8))
 def test_field_0_is_refused(wire_type: int) -> None:
     refused(SignalResponse, tag(0, wire_type) + bytes(8))
@@ -126,7 +136,8 @@ def test_a_length_need_not_be_minimal_but_has_at_most_5_bytes() -> None:
 
 @pytest.mark.parametrize("size", [2**31, 2**32 - 1, 2**32, 2**63, 2**64 - 1])
 def test_a_length_is_below_2_to_the_31(size: int) -> None:
-    refused(SignalResponse, tag(REFRESH_TOKEN, 2) + varint(size))
+    error = refused(SignalResponse, tag(REFRESH_TOKEN, 2) + varint(size))
+    assert error.problem in ("a length is too large", "a length has more than 5 bytes")
 
 
 @pytest.mark.parametrize("number", [REFRESH_TOKEN, JOIN, 1000])
@@ -345,6 +356,34 @@ def test_a_map_entry_counts_as_a_message() -> None:
 
 def test_a_hundred_thousand_groups_are_refused_without_recursion() -> None:
     refused(SignalResponse, groups(100_000))
+
+
+@dataclass(eq=False, repr=False)
+class Value(betterproto2.Message):
+    """google.protobuf.Value as far as lists go: LiveKit's schema has no message inside itself."""
+
+    list_value: ListValue | None = betterproto2.field(  # noqa: RUF009 - a field, not a value
+        6, "message", optional=True, group="kind"
+    )
+
+
+@dataclass(eq=False, repr=False)
+class ListValue(betterproto2.Message):
+    values: list[Value] = betterproto2.field(  # noqa: RUF009 - a field, not a value
+        1, "message", repeated=True
+    )
+
+
+def test_messages_nest_to_100() -> None:
+    hundred, deeper = b"", block(1, b"")
+    for _ in range(50):
+        hundred, deeper = nested(hundred, 1, 6), nested(deeper, 1, 6)
+    OfficialList.FromString(hundred)
+    assert wire.encode(binary.decode(ListValue, hundred)) == hundred
+    with pytest.raises(DecodeError):
+        OfficialList.FromString(deeper)
+    with pytest.raises(MalformedFrame, match="groups and messages nest deeper than 100"):
+        binary.decode(ListValue, deeper)
 
 
 # -------------------------------------------------------------------------- repeats and presence

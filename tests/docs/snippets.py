@@ -137,11 +137,16 @@ def shell_lines(page: Path) -> Iterator[tuple[int, str]]:
 
 
 def run(program: Program, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run a program to its end, any warning being an error."""
+    """Run a program to its end, any warning being an error; if it consists of tests, by pytest."""
     path = folder / f"{program.name}.py"
     path.write_text(program.text, encoding="utf-8")
+    tests = ["-m", "pytest", "-q", "-c", os.devnull, "--rootdir", str(folder)]
     return subprocess.run(
-        [sys.executable, "-X", "dev", "-W", "error", str(path)],
+        [
+            *(sys.executable, "-X", "dev", "-W", "error"),
+            *(tests if "\ndef test_" in program.text else ()),
+            str(path),
+        ],
         cwd=folder,
         env={**os.environ, **environment},
         capture_output=True,

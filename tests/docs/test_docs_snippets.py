@@ -22,11 +22,19 @@ def test_a_program_does_what_its_page_says(program: Program, tmp_path: Path) -> 
         assert done.stdout == program.prints
 
 
-def test_programs_satisfy_strict_type_checks(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "tool",
+    [
+        ("mypy", "--config-file", "pyproject.toml"),
+        ("ruff", "check", "--no-cache", "--isolated", "--select", "B,F,FURB,PIE,RUF,SIM,UP"),
+    ],
+    ids=lambda tool: str(tool[0]),
+)
+def test_programs_satisfy_the_checks_of_our_own_code(tool: tuple[str, ...], tmp_path: Path) -> None:
     for program in PROGRAMS:
         (tmp_path / f"{program.name.replace('-', '_')}.py").write_text(program.text)
     checked = subprocess.run(
-        [sys.executable, "-m", "mypy", "--config-file", "pyproject.toml", str(tmp_path)],
+        [sys.executable, "-m", *tool, str(tmp_path)],
         cwd=PROJECT,
         capture_output=True,
         text=True,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import random
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Protocol, cast
 
 from google.protobuf.descriptor import FieldDescriptor
@@ -13,7 +14,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from .official import descriptor_of, entry_parts, oneof_name
 
-__all__ = ["fill", "populated"]
+__all__ = ["populated"]
 
 TEXTS = (
     "",
@@ -69,53 +70,57 @@ def _scalar(field: FieldDescriptor, rng: random.Random) -> object:
     return SCALARS[field.type](rng)
 
 
-def fill(
-    message: OfficialMessage, rng: random.Random, *, density: float = 0.6, members: bool = True
-) -> None:
-    """Set each field with probability ``density``, and of every oneof one member if ``members``."""
-    if isinstance(message, Timestamp):
-        # What JSON can spell: years 1 to 9999.
-        seconds = rng.choice((0, 1, -1, -62_135_596_800, 253_402_300_799, 1_795_412_755))
-        message.seconds = seconds
-        message.nanos = rng.choice((0, 1, 1_000, 120_000_000, 999_999_999))
-        return
-    groups: dict[str, list[FieldDescriptor]] = {}
-    for field in descriptor_of(message).fields:
-        group = oneof_name(field)
-        if group is not None:
-            groups.setdefault(group, []).append(field)
-        elif rng.random() < density:
-            _set(message, field, rng, density)
-    for candidates in groups.values() if members else ():
-        _set(message, rng.choice(candidates), rng, density)
+@dataclass(frozen=True, slots=True)
+class _Filler:
+    rng: random.Random
+    density: float
+    map_sizes: Sequence[int]
 
+    def fill(self, message: OfficialMessage, *, members: bool = True) -> None:
+        """Set each field with a probability, and of every oneof one member if ``members``."""
+        if isinstance(message, Timestamp):
+            # What JSON can spell: years 1 to 9999.
+            seconds = (0, 1, -1, -62_135_596_800, 253_402_300_799, 1_795_412_755)
+            message.seconds = self.rng.choice(seconds)
+            message.nanos = self.rng.choice((0, 1, 1_000, 120_000_000, 999_999_999))
+            return
+        groups: dict[str, list[FieldDescriptor]] = {}
+        for field in descriptor_of(message).fields:
+            group = oneof_name(field)
+            if group is not None:
+                groups.setdefault(group, []).append(field)
+            elif self.rng.random() < self.density:
+                self.set(message, field)
+        for candidates in groups.values() if members else ():
+            self.set(message, self.rng.choice(candidates))
 
-def _set(
-    message: OfficialMessage, field: FieldDescriptor, rng: random.Random, density: float
-) -> None:
-    target: object = getattr(message, field.name)
-    parts = entry_parts(field)
-    if parts is not None:
-        key, value = parts
-        entries = cast("dict[object, object]", target)
-        for _ in range(rng.choice((1, 1, 2, 4))):
-            name = _scalar(key, rng)
+    def set(self, message: OfficialMessage, field: FieldDescriptor) -> None:
+        """Set one field."""
+        target: object = getattr(message, field.name)
+        parts = entry_parts(field)
+        if parts is not None:
+            self._set_map(cast("dict[object, object]", target), *parts)
+        elif field.is_repeated:
+            for _ in range(self.rng.choice((1, 2, 3))):
+                if field.message_type is not None:
+                    self.fill(cast("_Items", target).add())
+                else:
+                    cast("list[object]", target).append(_scalar(field, self.rng))
+        elif isinstance(target, OfficialMessage):
+            target.SetInParent()
+            self.fill(target)
+        else:
+            setattr(message, field.name, _scalar(field, self.rng))
+
+    def _set_map(
+        self, entries: dict[object, object], key: FieldDescriptor, value: FieldDescriptor
+    ) -> None:
+        for _ in range(self.rng.choice(self.map_sizes)):
+            name = _scalar(key, self.rng)
             if value.message_type is not None:
-                fill(cast("OfficialMessage", entries[name]), rng, density=density)
+                self.fill(cast("OfficialMessage", entries[name]))
             else:
-                entries[name] = _scalar(value, rng)
-    elif field.is_repeated:
-        for _ in range(rng.choice((1, 2, 3))):
-            if field.message_type is not None:
-                fill(cast("_Items", target).add(), rng, density=density)
-            else:
-                cast("list[object]", target).append(_scalar(field, rng))
-    elif field.message_type is not None:
-        part = cast("OfficialMessage", target)
-        part.SetInParent()
-        fill(part, rng, density=density)
-    else:
-        setattr(message, field.name, _scalar(field, rng))
+                entries[name] = _scalar(value, self.rng)
 
 
 class _Items(Protocol):
@@ -123,11 +128,21 @@ class _Items(Protocol):
 
 
 def populated(
-    cls: type[OfficialMessage], rng: random.Random, *, variant: str | None = None
+    cls: type[OfficialMessage],
+    rng: random.Random,
+    *,
+    variant: str | None = None,
+    density: float = 0.6,
+    map_sizes: Sequence[int] = (1, 1, 2, 4),
 ) -> OfficialMessage:
-    """A random message; with ``variant``, one in which that member of the oneof is set."""
+    """A random message; with ``variant``, one in which that member of the oneof is set.
+
+    google.protobuf writes a map's entries in an order of its own, so that bytes can be compared
+    only where maps have one entry.
+    """
     message = cls()
-    fill(message, rng, members=variant is None)
+    filler = _Filler(rng, density, map_sizes)
+    filler.fill(message, members=variant is None)
     if variant is not None:
-        _set(message, descriptor_of(cls).fields_by_name[variant], rng, 0.6)
+        filler.set(message, descriptor_of(cls).fields_by_name[variant])
     return message

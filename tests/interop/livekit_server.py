@@ -299,13 +299,19 @@ def running(
     ports: Ports | None = None,
     api_key: str | None = None,
     api_secret: str | None = None,
+    auto_create: bool = True,
 ) -> Iterator[LiveKitServer]:
     """A server for the length of a `with`.
 
     Give the ports and keys of an earlier one to start it again in the same place.
     """
     server, stop = start(
-        binary, version=version, ports=ports, api_key=api_key, api_secret=api_secret
+        binary,
+        version=version,
+        ports=ports,
+        api_key=api_key,
+        api_secret=api_secret,
+        auto_create=auto_create,
     )
     try:
         yield server
@@ -320,17 +326,19 @@ def start(
     ports: Ports | None = None,
     api_key: str | None = None,
     api_secret: str | None = None,
+    auto_create: bool = True,
 ) -> tuple[LiveKitServer, Callable[[], None]]:
     """Start a server and wait until it answers; returns it with the function that stops it.
 
     The server also stops when this process ends, however it ends. It must be started from a thread
-    that lives as long as it shall (the kernel ties it to the thread). Raises ServerFailed.
+    that lives as long as it shall (the kernel ties it to the thread). With `auto_create`, joining
+    makes a room that is not there. Raises ServerFailed.
     """
     key = api_key or "key" + secrets.token_hex(6)
     secret = api_secret or secrets.token_urlsafe(36)
     failures = []
     for _ in range(1 if ports is not None else ATTEMPTS):
-        attempt = _Attempt(binary, version, ports or Ports.free(), key, secret)
+        attempt = _Attempt(binary, version, ports or Ports.free(), key, secret, auto_create)
         try:
             attempt.wait_until_ready()
         except ServerFailed as failure:
@@ -347,12 +355,20 @@ def start(
 class _Attempt:
     """One process, from its start to its certain end."""
 
-    def __init__(self, binary: Path, version: str, ports: Ports, key: str, secret: str) -> None:
+    def __init__(
+        self,
+        binary: Path,
+        version: str,
+        ports: Ports,
+        key: str,
+        secret: str,
+        auto_create: bool,
+    ) -> None:
         self._keep = tempfile.TemporaryDirectory(prefix="kitwire-livekit-")
         folder = Path(self._keep.name)
         config = folder / "livekit.yaml"
         config.touch(mode=0o600)
-        config.write_text(_configuration(ports, key, secret))
+        config.write_text(_configuration(ports, key, secret, auto_create))
         # stop() is known to atexit before there is anything to stop, so nothing falls in between.
         self._process: subprocess.Popen[bytes] | None = None
         atexit.register(self.stop)
@@ -423,12 +439,13 @@ def _environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith("LIVEKIT_")}
 
 
-def _configuration(ports: Ports, key: str, secret: str) -> str:
+def _configuration(ports: Ports, key: str, secret: str, auto_create: bool) -> str:
     return f"""\
 port: {ports.signal}
 bind_addresses: [{HOST}]
 keys: {{{key}: {secret}}}
 logging: {{level: info}}
+room: {{auto_create: {str(auto_create).lower()}}}
 rtc:
   node_ip: {HOST}
   use_external_ip: false

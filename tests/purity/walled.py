@@ -25,7 +25,12 @@ import uuid
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
-from typing import Final, NoReturn
+from typing import TYPE_CHECKING, Final, NoReturn
+
+if TYPE_CHECKING:
+    from kitwire.commands import LinkId
+    from kitwire.link.websocket import ServerWebSocket
+    from kitwire.messages import SignalResponse
 
 # What the core builds on. It is loaded first, because loading reads files and the environment.
 FOUNDATIONS: Final = (
@@ -130,12 +135,171 @@ def watch(event: str, arguments: tuple[object, ...]) -> None:
         raise Breach(f"open {arguments[0]}")
 
 
+# A token that nobody issued, and what a server says of it.
+TOKEN: Final = "eyJhbGciOiJIUzI1NiJ9.eyJjYW5hcnkiOiJ0d2VldCJ9.c2lnbmF0dXJl"
+REFUSAL: Final = f"invalid token: {TOKEN}, error: go-jose: validation failed"
+
+
 def drive() -> str:
-    """The life that is lived behind the wall; returns what it came to."""
+    """The lives that are lived behind the wall; returns what they came to."""
     kitwire = importlib.import_module("kitwire")
-    for name in getattr(kitwire, "__all__", ()):
+    for name in kitwire.__all__:
         getattr(kitwire, name)
-    return f"kitwire with {len(getattr(kitwire, '__all__', ()))} public names"
+    joined, refused = join_an_old_server(), be_refused()
+    return f"kitwire with {len(kitwire.__all__)} public names: {joined}; {refused}"
+
+
+class World:
+    """The sockets of a client: a server's end for each link, and a clock that is a number."""
+
+    def __init__(self, *, encoding: str = "binary") -> None:
+        import kitwire
+
+        config = kitwire.ClientConfig(
+            url="ws://livekit.test:7880",
+            token=TOKEN,
+            encoding=kitwire.Encoding(encoding),
+            metadata="hello",
+            trace=lambda record: self.trace.append(repr(record)),
+        )
+        self.trace: list[str] = []
+        self.client = kitwire.Client(config, jitter=lambda: 0.5)
+        self.now = 0.0
+        self.events: list[kitwire.Event] = []
+        self.ends: dict[int, ServerWebSocket] = {}
+        self.heard: list[str] = []
+
+    def settle(self) -> None:
+        """Carry out what the client says, with a server that answers at once."""
+        import kitwire
+
+        while (output := self.client.poll()) is not None:
+            match output:
+                case kitwire.Dial(link=link):
+                    self.ends[link] = server_end()
+                    self.client.dialed(link, now=self.now)
+                case kitwire.Write(link=link, data=data):
+                    self.serve(link, data)
+                case kitwire.CloseLink(link=link):
+                    del self.ends[link]
+                case event:
+                    self.events.append(event)
+
+    def serve(self, link: LinkId, data: bytes) -> None:
+        """Answer bytes with bytes."""
+        from kitwire.codec import decode_request, which_variant
+        from kitwire.link.websocket import MessageReceived, Requested
+
+        end = self.ends[link]
+        for event in end.receive(data):
+            match event:
+                case Requested(path=path):
+                    self.answer(end, path.partition("?")[0])
+                case MessageReceived(data=frame):
+                    member = which_variant(decode_request(frame))
+                    assert member is not None
+                    self.heard.append(member[0])
+                    self.reply(end, *member)
+                case _:
+                    pass
+        if answer := end.outgoing():
+            self.client.receive(link, answer, now=self.now)
+
+    def answer(self, end: ServerWebSocket, path: str) -> None:
+        """Let in, or refuse."""
+        if path != "/rtc":
+            end.respond(404, body=b"404 page not found")
+            return
+        from kitwire import messages as msg
+
+        end.accept()
+        room, info = msg.Room(name="den"), msg.ParticipantInfo(sid="PA_1", identity="me")
+        join = msg.JoinResponse(room=room, participant=info, ping_interval=5, ping_timeout=15)
+        say(end, msg.SignalResponse(join=join))
+
+    def reply(self, end: ServerWebSocket, variant: str, value: object) -> None:
+        """Answer a request."""
+        from kitwire import messages as msg
+
+        match value:
+            case msg.Ping(timestamp=timestamp):
+                say(end, msg.SignalResponse(pong_resp=msg.Pong(last_ping_timestamp=timestamp)))
+            case msg.AddTrackRequest(cid=cid):
+                track = msg.TrackPublishedResponse(cid=cid, track=msg.TrackInfo(sid="TR_1"))
+                say(end, msg.SignalResponse(track_published=track))
+            case msg.UpdateParticipantMetadata(request_id=number):
+                say(end, msg.SignalResponse(request_response=msg.RequestResponse(number)))
+            case msg.LeaveRequest():
+                say(end, msg.SignalResponse(leave=value))
+                end.close(1000)
+            case _:
+                assert variant in {"mute", "offer"}, variant
+
+
+def join_an_old_server() -> str:
+    """A life from the first refusal to the last close, in both encodings."""
+    from kitwire import messages as msg
+
+    came_to = ""
+    for encoding in ("binary", "json"):
+        world = World(encoding=encoding)
+        client = world.client
+        client.connect(now=world.now)
+        world.settle()
+        client.add_track(msg.AddTrackRequest(cid="c", type=msg.TrackType.AUDIO), now=world.now)
+        client.mute_track("TR_1", True, now=world.now)
+        client.send_offer("v=0", offer_id=1, now=world.now)
+        world.settle()
+        for _ in range(3):
+            assert client.deadline is not None
+            world.now = client.deadline
+            client.handle_timeout(now=world.now)
+            world.settle()
+        client.close(now=world.now)
+        world.settle()
+        names = [type(event).__name__ for event in world.events]
+        assert (names[0], names[-1]) == ("Joined", "Closed"), names
+        assert names.count("RequestEnded") == 3, names
+        assert names.count("PongReceived") == 3, names
+        wanted = ["ping_req", "update_metadata", "add_track", "mute", "offer"]
+        assert world.heard == [*wanted, "ping_req", "ping_req", "leave"], world.heard
+        assert client.closed
+        assert not world.ends
+        assert len(world.trace) > 20
+        assert TOKEN not in str((world.events, world.trace))
+        came_to = f"joined /rtc, {len(world.events)} events"
+    return came_to
+
+
+def be_refused() -> str:
+    """A life that ends before it began, and learns why."""
+    import kitwire
+
+    refusing = World()
+    refusing.answer = lambda end, path: end.respond(  # type: ignore[method-assign]  # another server
+        401, body=REFUSAL.encode()
+    )
+    refusing.client.connect(now=0.0)
+    refusing.settle()
+    (closed,) = refusing.events
+    assert isinstance(closed, kitwire.Closed)
+    assert closed.reason.reason is kitwire.Reason.BAD_TOKEN
+    assert TOKEN not in str((refusing.events, refusing.trace))
+    return f"refused with {closed.reason.reason}"
+
+
+def server_end() -> ServerWebSocket:
+    """The far end of one link."""
+    from kitwire.link.websocket import ServerWebSocket
+
+    return ServerWebSocket(max_size=1_000_000)
+
+
+def say(end: ServerWebSocket, message: SignalResponse) -> None:
+    """Send a message to the client."""
+    from kitwire.codec import encode_response
+
+    end.send(encode_response(message))
 
 
 def main(breach: str = "") -> None:

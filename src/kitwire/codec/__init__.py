@@ -7,7 +7,7 @@ survive, and an unknown variant is a message without one.
 
 from __future__ import annotations
 
-from typing import Literal, overload
+from typing import Literal, assert_never, overload
 
 from ..config import Encoding
 from ..errors import MalformedFrame
@@ -191,3 +191,5 @@ def _encode(message: Message, encoding: Encoding) -> bytes | str:
             return wire.encode(message)
         case Encoding.JSON:
             return spelling.encode(message)
+        case _:
+            assert_never(encoding)

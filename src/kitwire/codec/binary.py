@@ -71,7 +71,7 @@ class _Frame:
     __slots__ = ("data", "unfinished")
 
     def __init__(self, data: bytes) -> None:
-        self.data = data
+        self.data = bytes(data)  # also of a bytearray or a memoryview; bytes are not copied
         self.unfinished: list[Values] = []
 
     def keep(self, values: Values, raw: bytes) -> None:
@@ -98,7 +98,7 @@ def decode(cls: type[M], data: bytes) -> M:
     frame = _Frame(data)
     values = shape_of(cls).empty()
     try:
-        _read_fields(frame, _readers(cls), 0, len(data), values, _ROOM)
+        _read_fields(frame, _readers(cls), 0, len(frame.data), values, _ROOM)
     except _Malformed as error:
         where = ".".join((cls.__name__, *reversed(error.path)))
         raise MalformedFrame(error.problem, where=where, offset=error.offset) from None
@@ -127,15 +127,11 @@ def _read_fields(
     if room < 0:
         raise _Malformed(_TOO_DEEP, pos)
     data = frame.data
-    tag = 0
+    reader: _Reader | None = None
     try:
         while pos < end:
-            start = pos
-            tag = data[pos]
-            if tag < 0x80:
-                pos += 1
-            else:
-                tag, pos = _tag(data, pos, end)
+            start, reader = pos, None
+            tag, pos = (data[pos], pos + 1) if data[pos] < 0x80 else _tag(data, pos, end)
             reader = readers.get(tag)
             if reader is not None:
                 pos = reader[1](frame, pos, end, values, room)
@@ -143,8 +139,8 @@ def _read_fields(
                 pos = _skip(data, start, pos, end, tag, room)
                 frame.keep(values, data[start:pos])
     except _Malformed as error:
-        if tag in readers:
-            error.path.append(readers[tag][0])
+        if reader is not None:
+            error.path.append(reader[0])
         raise
 
 
@@ -160,22 +156,18 @@ def _readers(cls: type[Message]) -> Mapping[int, _Reader]:
 def _reader_table(fields: tuple[Field, ...]) -> Mapping[int, _Reader]:
     table: dict[int, _Reader] = {}
     for field in fields:
-        wire = wire_type(field.kind)
-        match field.label:
-            case Label.MAP:
-                table[field.number << 3 | BLOCK] = (field.proto_name, _map(field))
-            case Label.REPEATED:
-                table[field.number << 3 | wire] = (field.proto_name, _repeated(field))
-                if wire != BLOCK:
-                    table[field.number << 3 | BLOCK] = (field.proto_name, _packed(field))
-            case _ if field.message is not None:
-                table[field.number << 3 | wire] = (field.proto_name, _message(field))
-            case _:
-                table[field.number << 3 | wire] = (field.proto_name, _scalar(field))
+        wire = BLOCK if field.label is Label.MAP else wire_type(field.kind)
+        table[field.number << 3 | wire] = (field.proto_name, _READERS[field.label](field))
+        if field.label is Label.REPEATED and wire != BLOCK:
+            table[field.number << 3 | BLOCK] = (field.proto_name, _packed(field))
     return table
 
 
 # ----------------------------------------------------------------------- fields, by their label
+
+
+def _single(field: Field) -> _Read:
+    return _message(field) if field.message is not None else _scalar(field)
 
 
 def _scalar(field: Field) -> _Read:
@@ -255,6 +247,16 @@ def _map(field: Field) -> _Read:
         return stop
 
     return read
+
+
+_READERS: Mapping[Label, Callable[[Field], _Read]] = MappingProxyType(
+    {
+        Label.IMPLICIT: _single,
+        Label.EXPLICIT: _single,
+        Label.REPEATED: _repeated,
+        Label.MAP: _map,
+    }
+)
 
 
 # ------------------------------------------------------------------------- values, by their type

@@ -6,12 +6,15 @@ name or number, numbers as strings, base64 of either alphabet with or without pa
 fields and unknown names of enum values are dropped; null is absence. A field, a map key or a member
 of a oneof that comes twice is an error.
 
-Nesting is limited to 100 where Go allows 10,000: Python's own reader would run out of stack.
+Compared with Go's protojson 1.36.11 on mutated frames, two differences are known: nesting is
+limited to 100 where Go allows 10,000, for which Python's own reader would run out of stack; and a
+string that only begins with a number ("5}") is no number here, while Go reads its beginning.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import re
 from binascii import a2b_base64
 from collections.abc import Callable, Mapping
@@ -312,21 +315,16 @@ def _read_enum(field: Field, item: object) -> object:
     return field.enum(_read_integer(field, item))
 
 
-_SPECIAL = MappingProxyType(
-    {"NaN": float("nan"), "Infinity": float("inf"), "-Infinity": -float("inf")}
-)
+_SPECIAL = MappingProxyType({"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf})
 
 
 def _read_float(field: Field, item: object) -> float:
     if type(item) is str and item in _SPECIAL:
         return _SPECIAL[item]
     number = float(_spelled(item)[0])
-    try:
-        if field.kind == betterproto2.TYPE_FLOAT:
-            number = float32(number)
-    except OverflowError:
-        number = float("inf")
-    if number in (float("inf"), -float("inf")):
+    if field.kind == betterproto2.TYPE_FLOAT:
+        number = float32(number)
+    if math.isinf(number):
         raise _Malformed(f"out of the range of {field.kind}")
     return number
 

@@ -86,6 +86,6 @@ def _field(owner: str, field: Field, value: object) -> object:
 
 
 def _value(field: Field, value: object) -> object:
-    if value is None or field.message is not None or field.kind == betterproto2.TYPE_STRING:
-        return to_plain(value)
-    return spell(field, value)
+    if isinstance(value, (bool, int, float)):
+        return spell(field, value)
+    return to_plain(value)  # messages, text, bytes; and what no field should hold

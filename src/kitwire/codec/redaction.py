@@ -14,7 +14,12 @@ MASK = "<redacted>"
 """What stands where a secret was."""
 
 # Any number of parts, cut short anywhere, dots perhaps escaped for a URL; "eyJ" is base64 of '{"'.
-_JWT = r"eyJ[A-Za-z0-9_=-]*+(?:(?:\.|%2[Ee])[A-Za-z0-9_=-]*+)*+"
+# Inside a word (keyJar) it takes more than those three letters to look like one.
+_REST = r"[A-Za-z0-9_=-]*+(?:(?:\.|%2[Ee])[A-Za-z0-9_=-]*+)*+"
+_JWT = (
+    rf"(?-i:(?:(?<![A-Za-z0-9_-])|(?<=%[0-9A-Fa-f]{{2}}))eyJ{_REST}"
+    rf"|eyJ[A-Za-z0-9_=-]{{12}}{_REST})"
+)
 # Up to the end of the line, also when that is spelled as an escape because the SDP stands in JSON.
 _ICE = r"(?P<ice>ice-(?:ufrag|pwd)\s*+:\s*+)(?:[^\s\\\"']|\\/)++"
 _UFRAG = r"(?P<ufrag>\bufrag\s++)[^\s\\\"']++"

@@ -11,7 +11,7 @@ import math
 from binascii import b2a_base64
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import Any
+from typing import Any, assert_never
 
 import betterproto2
 
@@ -81,6 +81,8 @@ def _write_field(field: Field, value: object) -> object:
             return {
                 spell_key(CHECKS[key.kind](k)): _write_value(item, v) for k, v in entries
             } or None
+        case _:
+            assert_never(field.label)
 
 
 def _is_zero(value: object) -> bool:
@@ -130,10 +132,11 @@ def spell_double(value: float) -> float | str:
 
 def _spell_float(value: float) -> float | str:
     """The fewest digits that give the same 32-bit float: 0.1, not 0.10000000149011612."""
-    if not math.isfinite(value):
+    nearest = float32(value)
+    if not math.isfinite(nearest):
         return spell_double(value)
-    attempts = (float(f"{value:.{digits}g}") for digits in range(1, 9))
-    return next((short for short in attempts if float32(short) == value), value)
+    attempts = (float(f"{nearest:.{digits}g}") for digits in range(1, 10))
+    return next(short for short in attempts if float32(short) == nearest)  # 9 always suffice
 
 
 def _as_is(value: object) -> object:

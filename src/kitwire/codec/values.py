@@ -6,6 +6,7 @@ type or a number out of range is the caller's mistake, named by its path. Values
 
 from __future__ import annotations
 
+import math
 import struct
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
@@ -15,7 +16,16 @@ import betterproto2
 
 from .schema import Message, Shape, Values
 
-__all__ = ["CHECKS", "Unwritable", "check_message", "check_oneofs", "float32", "integer_range"]
+__all__ = [
+    "CHECKS",
+    "Unwritable",
+    "check_list",
+    "check_map",
+    "check_message",
+    "check_oneofs",
+    "float32",
+    "integer_range",
+]
 
 
 class Unwritable(Exception):
@@ -64,33 +74,31 @@ def _bool(value: object) -> bool:
     return value
 
 
-def _double(value: object) -> float:
-    if not isinstance(value, (int, float)) or isinstance(value, bool):
-        raise _wrong("a float", value)
-    try:
-        return float(value)
-    except OverflowError:
-        raise Unwritable("is out of the range of double", ValueError) from None
+def _real(kind: str, narrow: Callable[[float], float]) -> Callable[[object], float]:
+    def check(value: object) -> float:
+        if not isinstance(value, (int, float)) or isinstance(value, bool):
+            raise _wrong("a float", value)
+        try:
+            number = narrow(float(value))
+        except OverflowError:  # an int beyond any float
+            number = math.inf
+        if math.isinf(number) and value not in (math.inf, -math.inf):
+            raise Unwritable(f"is out of the range of {kind}", ValueError)
+        return number
+
+    return check
 
 
 def float32(value: float) -> float:
-    """The 32-bit float that is nearest.
-
-    Raises:
-        OverflowError: when there is none.
-    """
-    nearest: float = _FLOAT32.unpack(_FLOAT32.pack(value))[0]
+    """The 32-bit float that is nearest; beyond the greatest of them, an infinite one."""
+    try:
+        nearest: float = _FLOAT32.unpack(_FLOAT32.pack(value))[0]
+    except OverflowError:
+        return math.copysign(math.inf, value)
     return nearest
 
 
 _FLOAT32 = struct.Struct("<f")
-
-
-def _float(value: object) -> float:
-    try:
-        return float32(_double(value))
-    except OverflowError:
-        raise Unwritable("is out of the range of float", ValueError) from None
 
 
 def _string(value: object) -> str:
@@ -113,8 +121,8 @@ CHECKS: Mapping[str, Callable[[object], Any]] = MappingProxyType(
     {
         **{kind: _integer(kind) for kind in (betterproto2.TYPE_ENUM, *betterproto2.ALL_INT_TYPES)},
         betterproto2.TYPE_BOOL: _bool,
-        betterproto2.TYPE_FLOAT: _float,
-        betterproto2.TYPE_DOUBLE: _double,
+        betterproto2.TYPE_FLOAT: _real(betterproto2.TYPE_FLOAT, float32),
+        betterproto2.TYPE_DOUBLE: _real(betterproto2.TYPE_DOUBLE, float),
         betterproto2.TYPE_STRING: _string,
         betterproto2.TYPE_BYTES: _bytes,
     }

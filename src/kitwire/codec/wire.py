@@ -11,7 +11,7 @@ import struct
 from collections.abc import Callable, Mapping
 from functools import cache
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import NamedTuple, assert_never
 
 import betterproto2
 
@@ -143,6 +143,8 @@ def _writer(field: Field) -> _Write:
             return _packed(field)
         case Label.MAP:
             return _map(field)
+        case _:
+            assert_never(field.label)
 
 
 def _tag(field: Field, wire: int | None = None) -> bytes:

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from .. import events as ev
 from .. import messages as msg
-from ..codec import which_variant
+from ..codec import redact_text, which_variant
 
 __all__ = ["ARMS", "event_of", "joined_of"]
 
@@ -67,7 +67,10 @@ def _request_response(m: msg.RequestResponse) -> ev.RequestResponseReceived:
     echo = which_variant(m)
     request: Any = None if echo is None else echo[1]
     return ev.RequestResponseReceived(
-        request_id=m.request_id, reason=m.reason, message=m.message, request=request
+        request_id=m.request_id,
+        reason=m.reason,
+        message=redact_text(m.message),
+        request=request,
     )
 
 

@@ -34,6 +34,7 @@ class KeepAlive:
         self._timers = timers
         self._interval = 0.0
         self._timeout = 0.0
+        self._grace_given = False
         self._sent: dict[int, float] = {}
         self.rtt: float | None = None
         """The last round trip that was measured."""
@@ -52,6 +53,7 @@ class KeepAlive:
 
     def heard(self, now: float) -> None:
         """Something arrived: the silence begins anew."""
+        self._grace_given = False
         if self._interval > 0 and self._timeout > 0:
             self._timers.set(Timer.SILENCE, now + self._timeout)
 
@@ -77,9 +79,10 @@ class KeepAlive:
         """Whether a silence whose deadline has come means that the server is gone.
 
         When the caller comes much too late, its loop was held up or the machine slept, and what
-        arrived meanwhile has not been read. Then the server gets one more interval.
+        arrived meanwhile has not been read. Then the server gets one more interval, once.
         """
-        if now - deadline < _LATE:
+        if now - deadline < _LATE or self._grace_given:
             return True
+        self._grace_given = True
         self._timers.set(Timer.SILENCE, now + self._interval)
         return False

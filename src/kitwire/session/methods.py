@@ -141,6 +141,7 @@ class RequestMethods(ABC):
 
         Done when sent: a later :class:`~kitwire.events.SubscriptionFailed` tells of a failure.
         """
+        _require_sids("update_subscription", track_sids)
         _require(
             "update_subscription",
             bool(track_sids or participant_tracks),
@@ -173,6 +174,7 @@ class RequestMethods(ABC):
             fps: frames a second; 0 for any.
             priority: from 1, the highest; 0 for none.
         """
+        _require_sids("update_track_settings", track_sids)
         _require("update_track_settings", bool(track_sids), "which tracks? track_sids is empty")
         settings = msg.UpdateTrackSettings(
             track_sids=list(track_sids),
@@ -208,8 +210,8 @@ class RequestMethods(ABC):
 
     def update_metadata(
         self,
-        *,
         metadata: str = "",
+        *,
         name: str = "",
         attributes: Mapping[str, str] | None = None,
         now: float,
@@ -298,7 +300,7 @@ class RequestMethods(ABC):
 
     def store_data_blob(self, key: msg.DataBlobKey, contents: bytes, *, now: float) -> RequestKey:
         """Store a blob with the server; the result is its key."""
-        _require("store_data_blob", which_variant(key) is not None, "the key is empty")
+        _require_member("store_data_blob", key, "the key")
         request_id = self._next_request_id()
         request = msg.StoreDataBlobRequest(
             request_id=request_id, blob=msg.DataBlob(key=key, contents=contents)
@@ -316,7 +318,7 @@ class RequestMethods(ABC):
         self, key: msg.DataBlobKey, *, participant_identity: str, now: float
     ) -> RequestKey:
         """Ask for a blob that a participant stored; the result is the DataBlob."""
-        _require("get_data_blob", which_variant(key) is not None, "the key is empty")
+        _require_member("get_data_blob", key, "the key")
         request_id = self._next_request_id()
         request = msg.GetDataBlobRequest(
             request_id=request_id, participant_identity=participant_identity, key=key
@@ -370,13 +372,28 @@ class RequestMethods(ABC):
 
     def simulate(self, scenario: msg.SimulateScenario, *, now: float) -> None:
         """Ask the server to simulate a fault; servers do so for testing."""
-        _require("simulate", which_variant(scenario) is not None, "the scenario is empty")
+        _require_member("simulate", scenario, "the scenario")
         self._pass("simulate", msg.SignalRequest(simulate=scenario), now=now)
 
 
 def _require(method: str, condition: bool, problem: str) -> None:
     if not condition:
         raise LocalProtocolError(method, problem)
+
+
+def _require_member(
+    method: str, message: msg.DataBlobKey | msg.SimulateScenario, what: str
+) -> None:
+    try:
+        member = which_variant(message)
+    except ValueError as error:
+        raise LocalProtocolError(method, str(error)) from None
+    _require(method, member is not None, f"{what} is empty")
+
+
+def _require_sids(method: str, track_sids: Sequence[str]) -> None:
+    # A text is a sequence of texts as well, each of them one letter.
+    _require(method, not isinstance(track_sids, str), "track_sids must be a list, not one sid")
 
 
 def _require_handle(method: str, pub_handle: int) -> None:

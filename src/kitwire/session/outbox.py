@@ -30,12 +30,13 @@ from .requests import (
     Pending,
     PendingRequests,
     failure_of,
+    is_result_of,
     match_of_echo,
     result_of,
 )
 from .timers import Timer, TimerTable
 
-__all__ = ["Outbox", "Prepared"]
+__all__ = ["Outbox", "Prepared", "bounded_frame"]
 
 _MATCH_NAMES: Final = {
     MatchKind.CID: "the cid",
@@ -92,16 +93,9 @@ class Outbox:
             LocalProtocolError: for values that do not fit the protocol, or too many of them.
         """
         try:
-            frame = encode_request(message, encoding=self._config.encoding)
+            return bounded_frame(self._config, message)
         except (TypeError, ValueError) as error:
             raise LocalProtocolError(name, redact_text(str(error))) from None
-        size = len(frame) if isinstance(frame, bytes) else len(frame.encode())
-        if size > self._config.limits.send:
-            limit = self._config.limits.send
-            raise LocalProtocolError(
-                name, f"the message has {size} bytes; limits.send allows {limit}"
-            )
-        return frame
 
     def prepare(
         self,
@@ -111,6 +105,8 @@ class Outbox:
         match: Match | None,
         timeout: float,
         muted: bool | None,
+        *,
+        gate_open: bool,
     ) -> Prepared:
         """Check a request, changing nothing.
 
@@ -121,7 +117,7 @@ class Outbox:
         if completion is Completion.RESULT and match is not None and self._pending.find(match):
             named = f"{_MATCH_NAMES[match.kind]} {match.value!r}"
             raise LocalProtocolError(name, f"a request with {named} is still under way")
-        if self._gate.full:
+        if self._gate.full and not gate_open:
             raise LocalProtocolError(
                 name, "too many requests wait for the session already (limits.held_requests)"
             )
@@ -159,10 +155,8 @@ class Outbox:
             case ParticipantsUpdated(participants=participants):
                 self._settle_mutes(one for one in participants if one.sid == own_sid)
             case _:
-                answered = result_of(event)
-                pending = None if answered is None else self._pending.find(answered[0])
-                if answered is not None and pending is not None:
-                    self._end(pending, result=answered[1])
+                if (answered := result_of(event)) is not None:
+                    self._settle_result(*answered)
 
     def end_due(self, now: float) -> None:
         """End the requests whose deadline has come: done where silence is consent, else failed."""
@@ -203,6 +197,11 @@ class Outbox:
         elif pending.completion is not Completion.RESULT:
             self._end(pending)
 
+    def _settle_result(self, match: Match, result: RequestResult) -> None:
+        pending = self._pending.find(match)
+        if pending is not None and is_result_of(result, pending.key.request):
+            self._end(pending, result=result)
+
     def _settle_mutes(self, ourselves: Iterable[ParticipantInfo]) -> None:
         for track in (track for one in ourselves for track in one.tracks):
             while (pending := self._pending.find_mute(track.sid, track.muted)) is not None:
@@ -225,6 +224,20 @@ class Outbox:
             self._timers.stop(Timer.REQUEST)
         else:
             self._timers.set(Timer.REQUEST, deadline)
+
+
+def bounded_frame(config: ClientConfig, message: SignalRequest) -> bytes | str:
+    """A request as a frame, in the config's encoding and within its limit.
+
+    Raises:
+        TypeError: a field holds a value of a wrong type.
+        ValueError: a value does not fit the protocol, or the frame is larger than ``limits.send``.
+    """
+    frame = encode_request(message, encoding=config.encoding)
+    size = len(frame) if isinstance(frame, bytes) else len(frame.encode())
+    if size > config.limits.send:
+        raise ValueError(f"the message has {size} bytes; limits.send allows {config.limits.send}")
+    return frame
 
 
 def _failure(reason: FailureReason, message: str) -> RequestFailure:

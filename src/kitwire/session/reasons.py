@@ -15,7 +15,7 @@ from typing import Final
 from ..codec import redact_text
 from ..errors import CloseReason, DialError, Origin, Reason
 from ..events import LeaveReceived
-from ..messages import DisconnectReason, LeaveRequestAction
+from ..messages import DisconnectReason, LeaveRequest, LeaveRequestAction
 
 __all__ = [
     "closed_by_application",
@@ -34,9 +34,15 @@ _EXPLANATIONS = frozenset(
 )
 
 # What the server's sentences say when the token is good and its grants are not; every other 401
-# is about the token itself.
-_PERMISSION_SENTENCES = ("permissions denied", "does not have permission", "cannot update")
-_NO_PERMISSIONS = "no permissions to access the room"
+# is about the token itself. The first one is said when the token grants nothing of rooms, when
+# metadata or attributes are to be joined with and the grant for that is missing, and when no token
+# arrived, which only a proxy can cause here (livekit pkg/service/utils.go).
+_PERMISSION_SENTENCES = (
+    "no permissions to access the room",
+    "permissions denied",
+    "does not have permission",
+    "cannot update",
+)
 _ROOM_MISSING = "requested room does not exist"
 _LONGEST_DETAIL = 300
 
@@ -57,12 +63,10 @@ def refusal_reason(status: int, body: bytes) -> CloseReason:
 def explanation(status: int, body: bytes) -> CloseReason | None:
     """What the answer to the dry run says of a refused upgrade; None where it explains nothing."""
     reason = refusal_reason(status, body)
-    return reason if status >= 400 and reason.reason in _EXPLANATIONS else None
+    return reason if reason.reason in _EXPLANATIONS else None
 
 
 def _classify(status: int, text: str) -> tuple[Reason, Origin, bool]:
-    if status == 401 and text.startswith(_NO_PERMISSIONS):
-        return Reason.BAD_TOKEN, Origin.AUTH, False  # said when the token did not arrive
     if status == 401 and any(sentence in text for sentence in _PERMISSION_SENTENCES):
         return Reason.PERMISSION_DENIED, Origin.AUTH, False
     if status == 401:
@@ -83,9 +87,14 @@ def _sentence(body: bytes) -> str:
     text = body[:4096].decode("utf-8", "replace").strip()
     if text.startswith("<"):
         return ""  # a proxy's error page says nothing that fits a line
-    line = redact_text(text.splitlines()[0].strip()) if text else ""
-    printable = "".join(character for character in line if character.isprintable())
-    return printable if len(printable) <= _LONGEST_DETAIL else printable[:_LONGEST_DETAIL] + "…"
+    return _line(text.splitlines()[0].strip()) if text else ""
+
+
+def _line(text: str) -> str:
+    """Foreign words as they may be shown: masked, on one line, and short."""
+    line = "".join(character for character in redact_text(text) if character.isprintable())
+    line = redact_text(line)  # What control characters had torn apart.
+    return line if len(line) <= _LONGEST_DETAIL else line[:_LONGEST_DETAIL] + "…"
 
 
 # What each dial error means to an application, with words for it.
@@ -101,7 +110,7 @@ _DIAL_REASONS = {
 def dial_reason(error: DialError, detail: str) -> CloseReason:
     """The reason for a dial that failed; ``detail`` is the adapter's own words."""
     reason, origin, sentence = _DIAL_REASONS[error]
-    words = f"{sentence}: {redact_text(detail)}" if detail else sentence
+    words = f"{sentence}: {_line(detail)}" if detail else sentence
     # A certificate does not become good by waiting.
     retryable = error is not DialError.TLS
     return CloseReason(origin=origin, reason=reason, detail=words, retryable=retryable)
@@ -118,7 +127,7 @@ _TRANSIENT: Final = frozenset(
 )
 
 
-def server_leave_reason(leave: LeaveReceived) -> CloseReason:
+def server_leave_reason(leave: LeaveReceived | LeaveRequest) -> CloseReason:
     """The reason with which a connection closes after a Leave.
 
     It is retryable when the server asks for a resume, a reconnect, or something that this version
@@ -145,7 +154,7 @@ def closed_by_application(*, joined: bool) -> CloseReason:
 
 def lost_reason(code: int | None, detail: str) -> CloseReason:
     """The reason when a link closed and nobody had said why."""
-    words = redact_text(detail) if detail else "the connection was cut"
+    words = _line(detail) or "the connection was cut"
     words += f" (close code {code})" if code is not None else ""
     return CloseReason(origin=Origin.LINK, reason=Reason.LINK_LOST, detail=words, retryable=True)
 

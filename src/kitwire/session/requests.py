@@ -29,10 +29,13 @@ from ..events import (
 )
 from ..messages import (
     AddTrackRequest,
+    DataBlob,
+    DataBlobKey,
     DataTrackInfo,
     MuteTrackRequest,
     PublishDataTrackRequest,
     RequestResponseReason,
+    TrackInfo,
     UnpublishDataTrackRequest,
     UpdateLocalAudioTrack,
     UpdateLocalVideoTrack,
@@ -46,6 +49,7 @@ __all__ = [
     "Pending",
     "PendingRequests",
     "failure_of",
+    "is_result_of",
     "match_of_echo",
     "result_of",
 ]
@@ -121,19 +125,38 @@ def match_of_echo(request_id: int, echo: EchoedRequest | None) -> Match | None:
     return None if build is None else build(echo)
 
 
+# What each method that has a result gives.
+_RESULTS: dict[str, type[TrackInfo | DataTrackInfo | DataBlobKey | DataBlob]] = {
+    "add_track": TrackInfo,
+    "publish_data_track": DataTrackInfo,
+    "unpublish_data_track": DataTrackInfo,
+    "store_data_blob": DataBlobKey,
+    "get_data_blob": DataBlob,
+}
+
+
+def is_result_of(result: RequestResult, request: str) -> bool:
+    """Whether a result is of the kind that the method gives: request ids are shared by kinds."""
+    kind = _RESULTS.get(request)
+    return kind is not None and isinstance(result, kind)
+
+
 def result_of(event: Event) -> tuple[Match, RequestResult] | None:
-    """The request that an event answers with a result, or None where it answers none."""
+    """The request that an event answers with a result, or None where it answers none.
+
+    What a response leaves out is empty, as protobuf has it.
+    """
     match event:
         case TrackPublished(cid=cid, track=track):
-            return Match(MatchKind.CID, cid), track
+            return Match(MatchKind.CID, cid), track or TrackInfo()
         case DataTrackPublished(info=DataTrackInfo() as info):
             return Match(MatchKind.PUBLISH_HANDLE, info.pub_handle), info
         case DataTrackUnpublished(info=DataTrackInfo() as info):
             return Match(MatchKind.UNPUBLISH_HANDLE, info.pub_handle), info
         case DataBlobStored(request_id=request_id, key=key):
-            return Match(MatchKind.REQUEST_ID, request_id), key
+            return Match(MatchKind.REQUEST_ID, request_id), key or DataBlobKey()
         case DataBlobReceived(request_id=request_id, blob=blob):
-            return Match(MatchKind.REQUEST_ID, request_id), blob
+            return Match(MatchKind.REQUEST_ID, request_id), blob or DataBlob()
         case _:
             return None
 
@@ -155,19 +178,24 @@ class PendingRequests:
         return len(self._pending)
 
     def next_request_id(self) -> int:
-        """A request id that is not in use: counting up from 1 through 32 bits, without 0."""
-        while True:
-            self._last_request_id = self._last_request_id % 0xFFFF_FFFF + 1
-            if not self.is_pending(Match(MatchKind.REQUEST_ID, self._last_request_id)):
-                return self._last_request_id
+        """The next request id: counting up from 1 through 32 bits, without 0 and those in use.
 
-    def is_pending(self, match: Match) -> bool:
-        """Whether a request waits for this match."""
-        return any(pending.match == match for pending in self._pending.values())
+        It is used up when a request is registered that waits for it.
+        """
+        request_id = self._last_request_id
+        while True:
+            request_id = request_id % 0xFFFF_FFFF + 1
+            if self.find(Match(MatchKind.REQUEST_ID, request_id)) is None:
+                return request_id
 
     def register(self, pending: Pending) -> None:
         """Take note of a request, before it is sent."""
         self._pending[pending.key] = pending
+        match pending.match:
+            case Match(kind=MatchKind.REQUEST_ID, value=int(request_id)):
+                self._last_request_id = request_id
+            case _:
+                pass
 
     def sent(self, key: RequestKey, now: float) -> Pending:
         """Start the deadline of a request that has just been sent."""

@@ -16,13 +16,14 @@ from .. import events as ev
 from .. import messages as msg
 from ..codec import decode_response, encode_request, unknown_fields, which_variant
 from ..commands import CloseLink, HttpGet, LinkId, OpenLink, SendMessage, SessionCommand
-from ..config import ClientConfig, PathVersion, is_sendable
+from ..config import ClientConfig, is_sendable
 from ..errors import CloseReason, DialError, LocalProtocolError, MalformedFrame, Reason
-from ..link.address import bundles, headers, parse_url, signal_url, validate_url
+from ..link.address import headers
 from .dispatch import event_of, joined_of
 from .gate import is_open
 from .keepalive import KeepAlive
 from .methods import RequestMethods
+from .opening import Opening
 from .outbox import Outbox
 from .phases import Phase, Trigger, next_phase
 from .reasons import (
@@ -41,9 +42,7 @@ from .tracing import Tracer
 
 __all__ = ["Session"]
 
-_PATHS: Final = {PathVersion.V0: "/rtc", PathVersion.V1: "/rtc/v1"}
 _EARLY_MESSAGES: Final = 100
-_OFFER_ID: Final = 1
 _ACCEPTS_REQUESTS: Final = (Phase.OPENING, Phase.VALIDATING, Phase.JOINING, Phase.JOINED)
 _HEARS: Final = (Phase.JOINING, Phase.JOINED, Phase.CLOSING)
 
@@ -60,11 +59,10 @@ class Session(RequestMethods):
         jitter: gives numbers from 0 to 1; where the waits between reconnects will get theirs.
 
     Raises:
-        ValueError: for a URL that cannot be connected to.
+        ValueError: for a URL that cannot be connected to, and for settings that cannot be sent.
     """
 
     def __init__(self, config: ClientConfig, *, jitter: Callable[[], float] | None = None) -> None:
-        parse_url(config.url)
         self.config = config
         self._jitter = jitter
         self._token = config.token
@@ -77,11 +75,10 @@ class Session(RequestMethods):
         self._tracer = Tracer(config.trace)
         self._links = 0
         self._link: LinkId | None = None
-        self._version = PathVersion.V0 if config.path is PathVersion.V0 else PathVersion.V1
-        self._url = ""
-        self._bundled = False
+        self._opening = Opening(config)
         self._refusal: CloseReason | None = None
         self._cause: CloseReason | None = None
+        self._joined = False
         self._sid = ""
         self._early: list[tuple[str, object] | ev.Event] = []
         self._malformed = 0
@@ -147,18 +144,22 @@ class Session(RequestMethods):
             leave_reason: what to tell the server.
             cause: what :class:`~kitwire.events.Closed` says, where it is not the application's
                 wish to leave.
+
+        Raises:
+            LocalProtocolError: when ``leave_reason`` is none.
         """
         if self._phase in (Phase.CLOSING, Phase.CLOSED):
             return
+        frame = self._outbox.encode("close", _leave(leave_reason))
         self._input("close", now, leave_reason=leave_reason, cause=cause)
-        self._cause = cause or closed_by_application(joined=self._phase is Phase.JOINED)
+        self._cause = cause or closed_by_application(joined=self._joined)
         self._advance(Trigger.CLOSE)
         if self.closed:
             self._finish(self._cause)
             return
         self._timers.clear()
         self._timers.set(Timer.CLOSE, self._now + self.config.timeouts.close)
-        self._send_leave(leave_reason)
+        self._send(frame)
 
     def handle_timeout(self, *, now: float) -> None:
         """Do what is due. Harmless when nothing is."""
@@ -186,10 +187,8 @@ class Session(RequestMethods):
             return
         self._timers.stop(Timer.OPEN)
         self._drop_link()
-        version = self._version
-        if status == 404 and version is PathVersion.V1 and self.config.path is PathVersion.AUTO:
+        if self._opening.fall_back(status):
             self._advance(Trigger.FALL_BACK)
-            self._version = PathVersion.V0
             self._open()
             return
         self._advance(Trigger.REFUSED)
@@ -217,7 +216,8 @@ class Session(RequestMethods):
         """The answer to an :class:`~kitwire.commands.HttpGet`."""
         if not self._hears("http_responded", link, now, status=status, body=body):
             return
-        self._explain(explanation(status, body))
+        if self._phase is Phase.VALIDATING:
+            self._explain(explanation(status, body))
 
     def receive_message(self, link: LinkId, data: bytes | str, *, now: float) -> None:
         """A WebSocket message came: ``bytes`` for a binary one, ``str`` for text."""
@@ -236,22 +236,18 @@ class Session(RequestMethods):
         member = which_variant(message)
         if member is None:
             self._note(ev.UnknownMessage(field_numbers=unknown_fields(message)))
-        elif self._phase is Phase.JOINING:
-            self._first_message(*member)
-        else:
+        elif self._joined:
             self._dispatch(*member)
+        else:
+            self._await_join(*member)
 
     # --- Opening ---
 
     def _open(self) -> None:
-        config, token = self.config, self._token
-        bundle = bundles(config, self._version, token=token)
-        url = signal_url(config, self._version, token=token, bundle=bundle, offer_id=_OFFER_ID)
-        self._bundled = bundle
+        url = self._opening.url(self._token)
         link = self._new_link()
-        self._timers.set(Timer.OPEN, self._now + config.timeouts.open)
-        self._emit(OpenLink(link=link, url=url, headers=headers(config, token=token)))
-        self._url = url
+        self._timers.set(Timer.OPEN, self._now + self.config.timeouts.open)
+        self._emit(OpenLink(link=link, url=url, headers=headers(self.config, token=self._token)))
 
     def _validate(self) -> None:
         """Ask why the upgrade was refused, with the same query and token."""
@@ -260,7 +256,7 @@ class Session(RequestMethods):
         self._emit(
             HttpGet(
                 link=link,
-                url=validate_url(self._url),
+                url=self._opening.dry_run_url(),
                 headers=headers(self.config, token=self._token),
             )
         )
@@ -271,12 +267,14 @@ class Session(RequestMethods):
         assert reason is not None, "a refusal is noted before it is asked about"
         self._end(Trigger.EXPLAINED, reason)
 
-    def _first_message(self, variant: str, value: object) -> None:
-        """What comes before the join waits for it; a leave ends the attempt."""
-        if isinstance(value, msg.JoinResponse):
+    def _await_join(self, variant: str, value: object) -> None:
+        """What comes before the join waits for it; a leave ends the attempt, told by Closed."""
+        if isinstance(value, msg.LeaveRequest):
+            self._end(Trigger.LEAVE, server_leave_reason(value))
+        elif self._phase is not Phase.JOINING:
+            return  # The application has given up: nothing is joined any more.
+        elif isinstance(value, msg.JoinResponse):
             self._join(value)
-        elif variant == "leave":
-            self._dispatch(variant, value)
         else:
             self._early.append((variant, value))
             self._bound_early()
@@ -288,8 +286,9 @@ class Session(RequestMethods):
 
     def _join(self, message: msg.JoinResponse) -> None:
         self._advance(Trigger.JOIN)
+        self._joined = True
         self._timers.stop(Timer.JOIN)
-        joined = joined_of(message, _PATHS[self._version])
+        joined = joined_of(message, self._opening.path)
         self._sid = joined.participant.sid
         self._emit(joined)
         if self._keepalive.start(
@@ -307,22 +306,16 @@ class Session(RequestMethods):
 
     def _send_unbundled(self) -> None:
         """What the join could not carry, on ``/rtc`` or for its length."""
-        config = self.config
-        if not self._bundled:
-            for track in config.add_tracks:
-                self._say(msg.SignalRequest(add_track=track))
-            if config.publisher_offer is not None:
-                self.send_offer(config.publisher_offer, offer_id=_OFFER_ID, now=self._now)
-        if config.metadata and self._version is PathVersion.V0:
-            self.update_metadata(metadata=config.metadata, now=self._now)
+        for frame in self._opening.unbundled():
+            self._send(frame)
+        if self._opening.metadata:
+            self.update_metadata(metadata=self._opening.metadata, now=self._now)
 
     # --- Messages ---
 
     def _dispatch(self, variant: str, value: object) -> None:
-        """Tell what a message says, then act on it. After a leave nothing is heard."""
+        """Tell what a message says, then act on it."""
         event = event_of(variant, value)
-        if self._phase is Phase.CLOSED:
-            return
         if event is None:
             self._emit(ev.ProtocolViolated(detail=f"{variant} in the middle of a session"))
             return
@@ -352,11 +345,11 @@ class Session(RequestMethods):
 
     def _note(self, event: ev.Event) -> None:
         """Tell of an oddity; before the join it waits, so that Joined comes first."""
-        if self._phase is Phase.JOINING:
+        if self._joined:
+            self._emit(event)
+        elif self._phase is Phase.JOINING:
             self._early.append(event)
             self._bound_early()
-        elif self._phase is Phase.JOINED:
-            self._emit(event)
 
     # --- Requests ---
 
@@ -387,9 +380,12 @@ class Session(RequestMethods):
         muted: bool | None = None,
     ) -> ev.RequestKey:
         self._require_phase(name, _ACCEPTS_REQUESTS)
-        request = self._outbox.prepare(name, message, completion, match, timeout, muted)
+        gate_open = is_open(self._phase)
+        request = self._outbox.prepare(
+            name, message, completion, match, timeout, muted, gate_open=gate_open
+        )
         self._input(name, now, request=message)
-        return self._outbox.submit(request, gate_open=is_open(self._phase), now=self._now)
+        return self._outbox.submit(request, gate_open=gate_open, now=self._now)
 
     # --- Time ---
 
@@ -399,7 +395,7 @@ class Session(RequestMethods):
                 self._lose(timeout_reason(Reason.OPEN_TIMEOUT, "the server did not answer"))
             case Timer.JOIN:
                 # So that the server does not keep a ghost of us for a minute.
-                self._send_leave(msg.DisconnectReason.CLIENT_INITIATED)
+                self._say(_leave(msg.DisconnectReason.CLIENT_INITIATED))
                 self._lose(timeout_reason(Reason.JOIN_TIMEOUT, "no join message came"))
             case Timer.VALIDATE:
                 self._explain(None)
@@ -421,10 +417,6 @@ class Session(RequestMethods):
 
     def _ping(self) -> None:
         self._say(msg.SignalRequest(ping_req=self._keepalive.ping(self._now)))
-
-    def _send_leave(self, reason: msg.DisconnectReason) -> None:
-        leave = msg.LeaveRequest(reason=reason, action=msg.LeaveRequestAction.DISCONNECT)
-        self._say(msg.SignalRequest(leave=leave))
 
     def _say(self, message: msg.SignalRequest) -> None:
         self._send(encode_request(message, encoding=self.config.encoding))
@@ -497,3 +489,8 @@ class Session(RequestMethods):
     def _emit(self, output: SessionCommand | ev.Event) -> None:
         self._tracer.output(self._now, output)
         self._outputs.append(output)
+
+
+def _leave(reason: msg.DisconnectReason) -> msg.SignalRequest:
+    leave = msg.LeaveRequest(reason=reason, action=msg.LeaveRequestAction.DISCONNECT)
+    return msg.SignalRequest(leave=leave)

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import fields
 
-from ..codec import decode_request, decode_response, redact_text, to_plain, which_variant
+from ..codec import decode_request, decode_response, redact_text, to_plain
 from ..commands import SendMessage, SessionCommand
-from ..errors import MalformedFrame
-from ..events import Event
-from ..messages import SignalRequest, SignalResponse
+from ..errors import CloseReason, MalformedFrame, RequestFailure
+from ..events import Event, RequestKey
 from ..trace import TraceRecord
 
 __all__ = ["Tracer"]
+
+_Plain = dict[str, object]
 
 
 class Tracer:
@@ -29,7 +30,10 @@ class Tracer:
         """Record a method call."""
         if self._callback is None:
             return
-        plain = {key: _plain(key, value) for key, value in arguments.items()}
+        plain = {
+            key: _received(value) if key == "message" else _plain(value)
+            for key, value in arguments.items()
+        }
         self._callback(TraceRecord(at=at, direction="in", name=name, fields=plain))
 
     def output(self, at: float, output: SessionCommand | Event) -> None:
@@ -38,33 +42,38 @@ class Tracer:
             return
         name = type(output).__name__
         if isinstance(output, SendMessage):
-            plain: dict[str, object] = {
+            plain: _Plain = {
                 "link": output.link,
-                "message": _message(decode_request(output.data)),
+                "message": to_plain(decode_request(output.data)),
             }
         else:
-            plain = {
-                field.name: _plain(field.name, getattr(output, field.name))
-                if field.repr
-                else "<redacted>"
-                for field in fields(output)
-            }
+            plain = _fields(output)
         self._callback(TraceRecord(at=at, direction="out", name=name, fields=plain))
 
 
-def _plain(name: str, value: object) -> object:
-    if name == "message" and isinstance(value, bytes | str):
-        try:
-            return _message(decode_response(value))
-        except MalformedFrame as error:
-            return {"malformed": str(error), "size": len(value)}
-    if isinstance(value, str):
-        return redact_text(value)
-    if isinstance(value, bytes):
-        return f"<{len(value)} bytes>"
-    return to_plain(value)
+def _received(frame: object) -> object:
+    """A frame of the server's as the message that it is, if it is one."""
+    assert isinstance(frame, bytes | str)
+    try:
+        return to_plain(decode_response(frame))
+    except MalformedFrame as error:
+        return {"malformed": redact_text(str(error)), "size": len(frame)}
 
 
-def _message(message: SignalRequest | SignalResponse) -> object:
-    member = which_variant(message)
-    return None if member is None else {member[0]: to_plain(message)}
+def _fields(value: SessionCommand | Event | CloseReason | RequestFailure | RequestKey) -> _Plain:
+    return {
+        field.name: _plain(getattr(value, field.name)) if field.repr else "<redacted>"
+        for field in fields(value)
+    }
+
+
+def _plain(value: object) -> object:
+    match value:
+        case str():
+            return redact_text(value)
+        case bytes():
+            return f"<{len(value)} bytes>"
+        case CloseReason() | RequestFailure() | RequestKey():
+            return _fields(value)
+        case _:
+            return to_plain(value)

@@ -1,0 +1,100 @@
+"""How a session gets in: by which path, at which URL, and what the URL could not carry."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from ..codec import redact_text
+from ..config import ClientConfig, PathVersion
+from ..link.address import bundles, signal_url, validate_url
+from ..messages import SessionDescription, SignalRequest, UpdateParticipantMetadata
+from .outbox import bounded_frame
+
+__all__ = ["Opening"]
+
+_PATHS: Final = {PathVersion.V0: "/rtc", PathVersion.V1: "/rtc/v1"}
+_TRIED: Final = {
+    PathVersion.AUTO: (PathVersion.V1, PathVersion.V0),
+    PathVersion.V1: (PathVersion.V1,),
+    PathVersion.V0: (PathVersion.V0,),
+}
+_OFFER_ID: Final = 1
+
+
+class Opening:
+    """The way in, of which the next step is taken when the server does not know the last one.
+
+    Args:
+        config: all that is said is made from it here, so that what cannot be said is the caller's
+            mistake, and not a surprise in the middle of a session.
+
+    Raises:
+        ValueError: for a URL that cannot be connected to, and for settings that cannot be sent.
+    """
+
+    def __init__(self, config: ClientConfig) -> None:
+        self._config = config
+        self._left = list(_TRIED[config.path])
+        self._bundled = False
+        self._url = ""
+        try:
+            for version in self._left:
+                signal_url(config, version, token=config.token)
+            frames = [bounded_frame(config, request) for request in _unbundled(config)]
+            bounded_frame(config, _ourselves(config))
+        except (TypeError, ValueError) as error:
+            raise ValueError(redact_text(str(error))) from None
+        self._frames = tuple(frames)
+
+    @property
+    def path(self) -> str:
+        """The signal path that is tried: ``/rtc`` or ``/rtc/v1``."""
+        return _PATHS[self._left[0]]
+
+    def url(self, token: str) -> str:
+        """The URL to open now, with everything that fits into it."""
+        config, version = self._config, self._left[0]
+        self._bundled = bundles(config, version, token=token)
+        self._url = signal_url(
+            config, version, token=token, bundle=self._bundled, offer_id=_OFFER_ID
+        )
+        return self._url
+
+    def dry_run_url(self) -> str:
+        """The URL of the GET that explains a refusal of the last one, with the same query."""
+        return validate_url(self._url)
+
+    def fall_back(self, status: int) -> bool:
+        """Take the next path, if the server's answer says that it does not know this one."""
+        if status != 404 or len(self._left) == 1:
+            return False
+        del self._left[0]
+        return True
+
+    def unbundled(self) -> tuple[bytes | str, ...]:
+        """The tracks and the offer as frames, where the URL did not carry them."""
+        return () if self._bundled else self._frames
+
+    @property
+    def metadata(self) -> str:
+        """The metadata that is still to be said; ``/rtc`` has no room for it in its query."""
+        return self._config.metadata if self._left[0] is PathVersion.V0 else ""
+
+
+def _unbundled(config: ClientConfig) -> Iterator[SignalRequest]:
+    for track in config.add_tracks:
+        yield SignalRequest(add_track=track)
+    if config.publisher_offer is not None:
+        if not config.publisher_offer:
+            raise ValueError("publisher_offer is empty; None is for no offer")
+        offer = SessionDescription(type="offer", sdp=config.publisher_offer, id=_OFFER_ID)
+        yield SignalRequest(offer=offer)
+
+
+def _ourselves(config: ClientConfig) -> SignalRequest:
+    """What would say metadata and attributes, with the longest request id there is."""
+    update = UpdateParticipantMetadata(
+        metadata=config.metadata, attributes=dict(config.attributes), request_id=0xFFFF_FFFF
+    )
+    return SignalRequest(update_metadata=update)
