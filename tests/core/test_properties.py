@@ -304,7 +304,7 @@ def check_events(events: list[Event], *, closed: bool) -> None:
 
 
 TestLives = Lives.TestCase
-TestLives.settings = settings(max_examples=60, stateful_step_count=40)
+TestLives.settings = settings(max_examples=50, stateful_step_count=30)
 
 
 # --- The same in bytes ---

@@ -24,7 +24,8 @@ def walled(*arguments: str) -> subprocess.CompletedProcess[str]:
 def test_the_core_lives_behind_the_wall() -> None:
     run = walled()
     assert run.returncode == 0, run.stderr
-    assert run.stdout.startswith("kitwire")
+    assert "joined /rtc" in run.stdout
+    assert "refused with BAD_TOKEN" in run.stdout
 
 
 @pytest.mark.parametrize(
