@@ -14,6 +14,7 @@ from kitwire_aiortc.files import FileTrack, MediaFile, open_file  # noqa: E402
 from kitwire_aiortc.frames import AudioStream, FrameStream, VideoStream  # noqa: E402
 from kitwire_aiortc.gathering import Gathering  # noqa: E402
 from kitwire_aiortc.inbound import Frame, Inbound, Reader  # noqa: E402
+from kitwire_aiortc.masking import mask_logs  # noqa: E402
 from kitwire_aiortc.outbound import Outbound  # noqa: E402
 from kitwire_aiortc.peer import Peer, PeerClosed, PeerListener, PeerRefused  # noqa: E402
 from kitwire_aiortc.proxy import SourceListener  # noqa: E402
@@ -34,6 +35,8 @@ from kitwire_aiortc.statistics import (  # noqa: E402
     PeerStatistics,
     TransportStatistics,
 )
+
+mask_logs()
 
 __all__ = [
     "AudioStream",

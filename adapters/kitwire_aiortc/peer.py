@@ -232,9 +232,10 @@ class Peer:
         for task in (*self._starting, self._operation):
             if task is not None:
                 task.cancel()
-        await self._connection.close()
         if self._operation is not None:
+            # Not after the close: STUN requests under way would go on over a closed socket.
             await asyncio.wait({self._operation})
+        await self._connection.close()
         await settle(self._connection)
         self._state_changed()
 

@@ -22,12 +22,21 @@ LIMIT: Final = 3.0
 
 
 async def settle(connection: RTCPeerConnection) -> None:
-    """Wait for the tasks of a peer connection that has been closed."""
+    """End the tasks of a peer connection that has been closed, and wait for them."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + LIMIT
+    # Most end by themselves within a moment; some, ending, begin others.
+    await asyncio.sleep(0)
+    while (running := _running(connection)) and loop.time() < deadline:
+        for task in running:
+            task.cancel()
+        await asyncio.wait(running, timeout=deadline - loop.time())
+
+
+def _running(connection: RTCPeerConnection) -> set[asyncio.Task[object]]:
     parts = {id(part) for part in _parts(connection)}
     running = {task for task in asyncio.all_tasks() if id(_owner(task)) in parts}
-    running -= {asyncio.current_task()}
-    if running:
-        await asyncio.wait(running, timeout=LIMIT)
+    return running - {asyncio.current_task()}
 
 
 def _owner(task: asyncio.Task[object]) -> object:

@@ -51,8 +51,9 @@ def run(main: Coroutine[object, object, T], *, limit: float = 30.0) -> T:
 
     result = asyncio.run(guarded())
     gc.collect()
-    assert failures == []
-    assert (sockets(), threads()) == before
+    assert failures == [], failures
+    after = (sockets(), threads())
+    assert after == before, (after, before)
     return result
 
 
