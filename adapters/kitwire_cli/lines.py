@@ -20,6 +20,12 @@ from kitwire.codec import Message, to_plain
 from kitwire.codec.redaction import MASK
 from kitwire.codec.schema import shape_of
 from kitwire.errors import CloseReason, RequestFailure
+from kitwire.peer_events import (
+    Negotiated,
+    NegotiationFailed,
+    PeersConnected,
+    PeerStateChanged,
+)
 
 from .terminal import Secrets
 
@@ -63,6 +69,10 @@ def event_name(event: ev.Event) -> str:
             | ev.UnknownMessage()
             | ev.FrameRejected()
             | ev.ProtocolViolated()
+            | PeerStateChanged()
+            | PeersConnected()
+            | Negotiated()
+            | NegotiationFailed()
         ):
             return _snake_case(type(event).__name__)
         case _:
@@ -93,6 +103,14 @@ def plain(event: ev.Event) -> Plain:
             return {"detail": detail, "size": size}
         case ev.ProtocolViolated(detail=detail):
             return {"detail": detail}
+        case PeerStateChanged(target=target, state=state):
+            return {"target": target.value, "state": state.value}
+        case PeersConnected():
+            return {}
+        case Negotiated(target=target, offer_id=offer_id):
+            return {"target": target.value, "offer_id": offer_id}
+        case NegotiationFailed(target=target, failure=failed, detail=detail):
+            return {"target": target.value, "failure": failed.value, "detail": detail}
         case ev.TokenRefreshed():
             return {"value": MASK}
         case ev.LegacyPongReceived(timestamp=timestamp):

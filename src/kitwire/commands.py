@@ -31,6 +31,7 @@ __all__ = [
     "DataChannel",
     "Dial",
     "HttpGet",
+    "LinkCommand",
     "LinkId",
     "MakeOffer",
     "OpenLink",
@@ -112,11 +113,6 @@ class Write:
 
     link: LinkId
     data: bytes = field(repr=False)
-
-
-SessionCommand = OpenLink | HttpGet | SendMessage | CloseLink
-ClientCommand = Dial | Write | CloseLink
-Command = SessionCommand | ClientCommand
 
 
 # --- Peer connections ---
@@ -248,3 +244,9 @@ class ClosePeers:
 
 PeerCommand = OpenPeers | MakeOffer | ApplyAnswer | ApplyOffer | AddCandidate | ClosePeers
 """Everything that is asked of the owner of the peer connections."""
+
+LinkCommand = OpenLink | HttpGet | SendMessage | CloseLink
+"""Everything that is asked of the owner of WebSockets."""
+SessionCommand = LinkCommand | PeerCommand
+ClientCommand = Dial | Write | CloseLink | PeerCommand
+Command = SessionCommand | ClientCommand

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, TypedDict
 
-from .messages import AddTrackRequest, ClientInfo
+from .messages import AddTrackRequest, ClientInfo, IceServer
 
 if TYPE_CHECKING:
     from .trace import TraceRecord
@@ -134,6 +134,9 @@ class ClientOptions(TypedDict, total=False):
     client_info: ClientInfo | None
     add_tracks: tuple[AddTrackRequest, ...]
     publisher_offer: str | None
+    peers: PeerCapabilities | None
+    ice_servers: tuple[IceServer, ...] | None
+    force_relay: bool
     timeouts: Timeouts
     limits: Limits
     trace: Callable[[TraceRecord], None] | None
@@ -169,6 +172,13 @@ class ClientConfig:
     """Tracks to announce with the join, in order."""
     publisher_offer: str | None = field(default=None, repr=False)
     """The SDP of an offer to make with the join, on ``/rtc/v1``."""
+    peers: PeerCapabilities | None = None
+    """What the owner of the peer connections can do; None where there is none, and whoever embeds
+    the core answers offers by itself or goes without media."""
+    ice_servers: tuple[IceServer, ...] | None = field(default=None, repr=False)
+    """Which ICE servers to use instead of those that the server names; empty for none."""
+    force_relay: bool = False
+    """Whether media may take relays only; the server may demand it as well."""
     timeouts: Timeouts = Timeouts()
     limits: Limits = Limits()
     trace: Callable[[TraceRecord], None] | None = field(default=None, repr=False, compare=False)

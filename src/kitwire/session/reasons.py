@@ -22,6 +22,7 @@ __all__ = [
     "dial_reason",
     "explanation",
     "lost_reason",
+    "media_reason",
     "protocol_reason",
     "refusal_reason",
     "server_leave_reason",
@@ -157,6 +158,13 @@ def lost_reason(code: int | None, detail: str) -> CloseReason:
     words = _line(detail) or "the connection was cut"
     words += f" (close code {code})" if code is not None else ""
     return CloseReason(origin=Origin.LINK, reason=Reason.LINK_LOST, detail=words, retryable=True)
+
+
+def media_reason(detail: str) -> CloseReason:
+    """The reason when the peer connections of a session cannot go on."""
+    return CloseReason(
+        origin=Origin.LINK, reason=Reason.MEDIA_FAILURE, detail=_line(detail), retryable=True
+    )
 
 
 def timeout_reason(reason: Reason, detail: str) -> CloseReason:

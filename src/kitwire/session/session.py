@@ -14,23 +14,35 @@ from typing import Final, assert_never
 
 from .. import events as ev
 from .. import messages as msg
-from ..codec import decode_response, encode_request, unknown_fields, which_variant
-from ..commands import CloseLink, HttpGet, LinkId, OpenLink, SendMessage, SessionCommand
+from ..codec import encode_request
+from ..commands import (
+    CloseLink,
+    HttpGet,
+    LinkId,
+    OpenLink,
+    PeersId,
+    SendMessage,
+    SessionCommand,
+)
 from ..config import ClientConfig, is_sendable
-from ..errors import CloseReason, DialError, LocalProtocolError, MalformedFrame, Reason
+from ..errors import CloseReason, DialError, LocalProtocolError, Reason
 from ..link.address import headers
 from .dispatch import event_of, joined_of
 from .gate import is_open
+from .incoming import Incoming, Item
 from .keepalive import KeepAlive
 from .methods import RequestMethods
 from .opening import Opening
 from .outbox import Outbox
+from .peer_inputs import PeerInputs, PeerReport
+from .peering import Peering
 from .phases import Phase, Trigger, next_phase
 from .reasons import (
     closed_by_application,
     dial_reason,
     explanation,
     lost_reason,
+    media_reason,
     protocol_reason,
     refusal_reason,
     server_leave_reason,
@@ -42,12 +54,11 @@ from .tracing import Tracer
 
 __all__ = ["Session"]
 
-_EARLY_MESSAGES: Final = 100
 _ACCEPTS_REQUESTS: Final = (Phase.OPENING, Phase.VALIDATING, Phase.JOINING, Phase.JOINED)
 _HEARS: Final = (Phase.JOINING, Phase.JOINED, Phase.CLOSING)
 
 
-class Session(RequestMethods):
+class Session(RequestMethods, PeerInputs):
     """One participant's signaling connection, from connect to close.
 
     Inputs are methods; each takes ``now``, the time in monotonic seconds. A ``now`` that goes
@@ -72,6 +83,9 @@ class Session(RequestMethods):
         self._timers = TimerTable()
         self._keepalive = KeepAlive(self._timers)
         self._outbox = Outbox(config, self._timers, send=self._send, emit=self._emit)
+        self._peering = Peering(
+            config, self._timers, say=self._say, emit=self._emit, fail=self._fail_media
+        )
         self._tracer = Tracer(config.trace)
         self._links = 0
         self._link: LinkId | None = None
@@ -80,8 +94,7 @@ class Session(RequestMethods):
         self._cause: CloseReason | None = None
         self._joined = False
         self._sid = ""
-        self._early: list[tuple[str, object] | ev.Event] = []
-        self._malformed = 0
+        self._incoming = Incoming(config.limits)
 
     # --- State ---
 
@@ -139,27 +152,17 @@ class Session(RequestMethods):
         Where a link is open, a leave is sent and the server's close awaited, for at most
         ``timeouts.close``.
 
-        Args:
-            now: the time, in seconds.
-            leave_reason: what to tell the server.
-            cause: what :class:`~kitwire.events.Closed` says, where it is not the application's
-                wish to leave.
+        ``cause`` is what :class:`~kitwire.events.Closed` says, where it is not the application's
+        wish to leave.
 
         Raises:
             LocalProtocolError: when ``leave_reason`` is none.
         """
         if self._phase in (Phase.CLOSING, Phase.CLOSED):
             return
-        frame = self._outbox.encode("close", _leave(leave_reason))
+        frame = self._outbox.encode("close", _leave_request(leave_reason))
         self._input("close", now, leave_reason=leave_reason, cause=cause)
-        self._cause = cause or closed_by_application(joined=self._joined)
-        self._advance(Trigger.CLOSE)
-        if self.closed:
-            self._finish(self._cause)
-            return
-        self._timers.clear()
-        self._timers.set(Timer.CLOSE, self._now + self.config.timeouts.close)
-        self._send(frame)
+        self._leave(frame, cause or closed_by_application(joined=self._joined))
 
     def handle_timeout(self, *, now: float) -> None:
         """Do what is due. Harmless when nothing is."""
@@ -227,19 +230,13 @@ class Session(RequestMethods):
             return
         if self._phase is Phase.JOINED:
             self._keepalive.heard(self._now)
-        try:
-            message = decode_response(data, max_size=self.config.limits.receive)
-        except MalformedFrame as error:
-            self._reject_frame(error, len(data))
-            return
-        self._malformed = 0
-        member = which_variant(message)
-        if member is None:
-            self._note(ev.UnknownMessage(field_numbers=unknown_fields(message)))
-        elif self._joined:
-            self._dispatch(*member)
+        item = self._incoming.read(data)
+        if self._joined:
+            self._tell(item)
         else:
-            self._await_join(*member)
+            self._await_join(item)
+        if self._incoming.hopeless:
+            self._lose(protocol_reason(self._incoming.hopeless))
 
     # --- Opening ---
 
@@ -267,8 +264,9 @@ class Session(RequestMethods):
         assert reason is not None, "a refusal is noted before it is asked about"
         self._end(Trigger.EXPLAINED, reason)
 
-    def _await_join(self, variant: str, value: object) -> None:
+    def _await_join(self, item: Item) -> None:
         """What comes before the join waits for it; a leave ends the attempt, told by Closed."""
+        value = item[1] if isinstance(item, tuple) else None
         if isinstance(value, msg.LeaveRequest):
             self._end(Trigger.LEAVE, server_leave_reason(value))
         elif self._phase is not Phase.JOINING:
@@ -276,13 +274,7 @@ class Session(RequestMethods):
         elif isinstance(value, msg.JoinResponse):
             self._join(value)
         else:
-            self._early.append((variant, value))
-            self._bound_early()
-
-    def _bound_early(self) -> None:
-        if len(self._early) > _EARLY_MESSAGES:
-            detail = f"more than {_EARLY_MESSAGES} messages came before the join"
-            self._lose(protocol_reason(detail))
+            self._incoming.keep(item)
 
     def _join(self, message: msg.JoinResponse) -> None:
         self._advance(Trigger.JOIN)
@@ -297,12 +289,9 @@ class Session(RequestMethods):
             self._ping()
         self._send_unbundled()
         self._outbox.open_gate(self._now)
-        early, self._early = self._early, []
-        for item in early:
-            if isinstance(item, tuple):
-                self._dispatch(*item)
-            else:
-                self._emit(item)
+        self._peering.joined(joined, self._now)
+        for item in self._incoming.kept():
+            self._tell(item)
 
     def _send_unbundled(self) -> None:
         """What the join could not carry, on ``/rtc`` or for its length."""
@@ -313,11 +302,16 @@ class Session(RequestMethods):
 
     # --- Messages ---
 
-    def _dispatch(self, variant: str, value: object) -> None:
-        """Tell what a message says, then act on it."""
-        event = event_of(variant, value)
+    def _tell(self, item: Item) -> None:
+        """Tell what a frame says, then act on it. After a leave nothing is heard."""
+        if self._phase is Phase.CLOSED:
+            return
+        if not isinstance(item, tuple):
+            self._emit(item)
+            return
+        event = event_of(*item)
         if event is None:
-            self._emit(ev.ProtocolViolated(detail=f"{variant} in the middle of a session"))
+            self._emit(ev.ProtocolViolated(detail=f"{item[0]} in the middle of a session"))
             return
         if isinstance(event, ev.PongReceived):
             rtt = self._keepalive.answered(event.last_ping_timestamp, self._now)
@@ -336,20 +330,7 @@ class Session(RequestMethods):
                 self._sid = participant.sid if participant is not None else self._sid
             case _:
                 self._outbox.settle(event, own_sid=self._sid, now=self._now)
-
-    def _reject_frame(self, error: MalformedFrame, size: int) -> None:
-        self._note(ev.FrameRejected(detail=str(error), size=size))
-        self._malformed += 1
-        if self._malformed >= self.config.limits.malformed_frames:
-            self._lose(protocol_reason(f"{self._malformed} malformed frames in a row"))
-
-    def _note(self, event: ev.Event) -> None:
-        """Tell of an oddity; before the join it waits, so that Joined comes first."""
-        if self._joined:
-            self._emit(event)
-        elif self._phase is Phase.JOINING:
-            self._early.append(event)
-            self._bound_early()
+                self._peering.hear(event, self._now)
 
     # --- Requests ---
 
@@ -387,6 +368,21 @@ class Session(RequestMethods):
         self._input(name, now, request=message)
         return self._outbox.submit(request, gate_open=gate_open, now=self._now)
 
+    # --- Peer connections ---
+
+    def negotiate(self, *, now: float) -> int | None:
+        """Ask for an offer, because of a track; see :meth:`.PeerInputs.negotiate`."""
+        self._require_phase("negotiate", (Phase.JOINED,))
+        self._input("negotiate", now)
+        return self._peering.negotiate(self._now)
+
+    def _report(
+        self, name: str, peers: PeersId, report: PeerReport, *, now: float, **arguments: object
+    ) -> None:
+        if self._peering.owns(peers):
+            self._input(name, now, peers=peers, **arguments)
+            self._peering.report(report, self._now)
+
     # --- Time ---
 
     def _timed_out(self, timer: Timer, deadline: float) -> None:
@@ -395,7 +391,7 @@ class Session(RequestMethods):
                 self._lose(timeout_reason(Reason.OPEN_TIMEOUT, "the server did not answer"))
             case Timer.JOIN:
                 # So that the server does not keep a ghost of us for a minute.
-                self._say(_leave(msg.DisconnectReason.CLIENT_INITIATED))
+                self._say(_leave_request())
                 self._lose(timeout_reason(Reason.JOIN_TIMEOUT, "no join message came"))
             case Timer.VALIDATE:
                 self._explain(None)
@@ -406,6 +402,8 @@ class Session(RequestMethods):
                     self._lose(timeout_reason(Reason.PING_TIMEOUT, "the server went silent"))
                 else:
                     self._ping()
+            case Timer.NEGOTIATION:
+                self._peering.timed_out(self._now)
             case Timer.REQUEST:
                 self._outbox.end_due(self._now)
             case Timer.CLOSE:
@@ -425,6 +423,25 @@ class Session(RequestMethods):
         assert self._link is not None, "there is a link in every phase that sends"
         self._emit(SendMessage(link=self._link, data=frame))
 
+    def _leave(self, frame: bytes | str, cause: CloseReason) -> None:
+        """Begin the end: with a leave where a link is open, else at once."""
+        self._cause = cause
+        self._advance(Trigger.CLOSE)
+        if self.closed:
+            self._finish(cause)
+            return
+        self._timers.clear()
+        self._timers.set(Timer.CLOSE, self._now + self.config.timeouts.close)
+        self._send(frame)
+
+    def _fail_media(self, detail: str) -> None:
+        """The peer connections cannot go on, and so the session cannot, for as long as it lives."""
+        if self._phase is Phase.JOINED:
+            frame = self._outbox.encode(
+                "close", _leave_request(msg.DisconnectReason.CLIENT_INITIATED)
+            )
+            self._leave(frame, media_reason(detail))
+
     def _lose(self, reason: CloseReason) -> None:
         """The link is of no more use. While a refusal is being explained, it stays the reason."""
         if self._phase is Phase.VALIDATING:
@@ -438,9 +455,10 @@ class Session(RequestMethods):
             self._finish(self._cause or reason)
 
     def _finish(self, reason: CloseReason) -> None:
+        self._peering.close(self._now)
         self._timers.clear()
         self._drop_link()
-        self._early.clear()
+        self._incoming.kept()
         self._outbox.abort(str(reason))
         self._emit(ev.Closed(reason=reason))
 
@@ -491,6 +509,8 @@ class Session(RequestMethods):
         self._outputs.append(output)
 
 
-def _leave(reason: msg.DisconnectReason) -> msg.SignalRequest:
+def _leave_request(
+    reason: msg.DisconnectReason = msg.DisconnectReason.CLIENT_INITIATED,
+) -> msg.SignalRequest:
     leave = msg.LeaveRequest(reason=reason, action=msg.LeaveRequestAction.DISCONNECT)
     return msg.SignalRequest(leave=leave)

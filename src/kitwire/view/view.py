@@ -9,6 +9,7 @@ from typing import Final, TypeVar, assert_never
 
 from .. import events as ev
 from .. import messages as msg
+from ..peer_events import PeerEvent
 from .bindings import bound_tracks
 from .changes import ActiveSpeakersChanged, RoomChanged, ViewChange
 from .diff import arrival, departure, difference
@@ -23,7 +24,8 @@ _T = TypeVar("_T")
 _Changes = tuple[ViewChange, ...]
 
 _Ignored = (
-    ev.Closed
+    PeerEvent
+    | ev.Closed
     | ev.LeaveReceived
     | ev.TokenRefreshed
     | ev.PongReceived
