@@ -17,6 +17,9 @@ __all__ = [
 ]
 
 
+# --- Peer connections ---
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PeerStateChanged:
     """A peer connection went from one state to another."""

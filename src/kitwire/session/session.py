@@ -15,22 +15,14 @@ from typing import Final, assert_never
 from .. import events as ev
 from .. import messages as msg
 from ..codec import encode_request
-from ..commands import (
-    CloseLink,
-    HttpGet,
-    LinkId,
-    OpenLink,
-    PeersId,
-    SendMessage,
-    SessionCommand,
-)
+from ..commands import LinkId, PeersId, SessionCommand
 from ..config import ClientConfig, is_sendable
 from ..errors import CloseReason, DialError, LocalProtocolError, Reason
-from ..link.address import headers
 from .dispatch import event_of, joined_of
 from .gate import is_open
 from .incoming import Incoming, Item
 from .keepalive import KeepAlive
+from .links import Links
 from .methods import RequestMethods
 from .opening import Opening
 from .outbox import Outbox
@@ -82,13 +74,12 @@ class Session(RequestMethods, PeerInputs):
         self._outputs: deque[SessionCommand | ev.Event] = deque()
         self._timers = TimerTable()
         self._keepalive = KeepAlive(self._timers)
-        self._outbox = Outbox(config, self._timers, send=self._send, emit=self._emit)
+        self._links = Links(config, emit=self._emit)
+        self._outbox = Outbox(config, self._timers, send=self._links.send, emit=self._emit)
         self._peering = Peering(
             config, self._timers, say=self._say, emit=self._emit, fail=self._fail_media
         )
         self._tracer = Tracer(config.trace)
-        self._links = 0
-        self._link: LinkId | None = None
         self._opening = Opening(config)
         self._refusal: CloseReason | None = None
         self._cause: CloseReason | None = None
@@ -189,7 +180,7 @@ class Session(RequestMethods, PeerInputs):
         if self._phase is not Phase.OPENING:
             return
         self._timers.stop(Timer.OPEN)
-        self._drop_link()
+        self._links.drop()
         if self._opening.fall_back(status):
             self._advance(Trigger.FALL_BACK)
             self._open()
@@ -241,22 +232,13 @@ class Session(RequestMethods, PeerInputs):
     # --- Opening ---
 
     def _open(self) -> None:
-        url = self._opening.url(self._token)
-        link = self._new_link()
         self._timers.set(Timer.OPEN, self._now + self.config.timeouts.open)
-        self._emit(OpenLink(link=link, url=url, headers=headers(self.config, token=self._token)))
+        self._links.open(self._opening.url(self._token), self._token)
 
     def _validate(self) -> None:
         """Ask why the upgrade was refused, with the same query and token."""
-        link = self._new_link()
         self._timers.set(Timer.VALIDATE, self._now + self.config.timeouts.validate)
-        self._emit(
-            HttpGet(
-                link=link,
-                url=self._opening.dry_run_url(),
-                headers=headers(self.config, token=self._token),
-            )
-        )
+        self._links.get(self._opening.dry_run_url(), self._token)
 
     def _explain(self, explained: CloseReason | None) -> None:
         """The refusal is explained, as well as it will be."""
@@ -296,7 +278,7 @@ class Session(RequestMethods, PeerInputs):
     def _send_unbundled(self) -> None:
         """What the join could not carry, on ``/rtc`` or for its length."""
         for frame in self._opening.unbundled():
-            self._send(frame)
+            self._links.send(frame)
         if self._opening.metadata:
             self.update_metadata(metadata=self._opening.metadata, now=self._now)
 
@@ -347,7 +329,7 @@ class Session(RequestMethods, PeerInputs):
         self._require_phase(name, (Phase.JOINED,))
         frame = self._outbox.encode(name, message)
         self._input(name, now, request=message)
-        self._send(frame)
+        self._links.send(frame)
 
     def _request(
         self,
@@ -417,11 +399,7 @@ class Session(RequestMethods, PeerInputs):
         self._say(msg.SignalRequest(ping_req=self._keepalive.ping(self._now)))
 
     def _say(self, message: msg.SignalRequest) -> None:
-        self._send(encode_request(message, encoding=self.config.encoding))
-
-    def _send(self, frame: bytes | str) -> None:
-        assert self._link is not None, "there is a link in every phase that sends"
-        self._emit(SendMessage(link=self._link, data=frame))
+        self._links.send(encode_request(message, encoding=self.config.encoding))
 
     def _leave(self, frame: bytes | str, cause: CloseReason) -> None:
         """Begin the end: with a leave where a link is open, else at once."""
@@ -432,7 +410,7 @@ class Session(RequestMethods, PeerInputs):
             return
         self._timers.clear()
         self._timers.set(Timer.CLOSE, self._now + self.config.timeouts.close)
-        self._send(frame)
+        self._links.send(frame)
 
     def _fail_media(self, detail: str) -> None:
         """The peer connections cannot go on, and so the session cannot, for as long as it lives."""
@@ -457,7 +435,7 @@ class Session(RequestMethods, PeerInputs):
     def _finish(self, reason: CloseReason) -> None:
         self._peering.close(self._now)
         self._timers.clear()
-        self._drop_link()
+        self._links.drop()
         self._incoming.kept()
         self._outbox.abort(str(reason))
         self._emit(ev.Closed(reason=reason))
@@ -470,7 +448,7 @@ class Session(RequestMethods, PeerInputs):
 
     def _hears(self, name: str, link: LinkId, now: float, **arguments: object) -> bool:
         """Take note of an input about a link, unless it comes from one that is gone."""
-        if link != self._link:
+        if not self._links.is_current(link):
             return False
         self._input(name, now, link=link, **arguments)
         return True
@@ -493,16 +471,6 @@ class Session(RequestMethods, PeerInputs):
             return False
         self._phase = phase
         return True
-
-    def _new_link(self) -> LinkId:
-        self._links += 1
-        self._link = LinkId(self._links)
-        return self._link
-
-    def _drop_link(self) -> None:
-        if self._link is not None:
-            self._emit(CloseLink(link=self._link))
-            self._link = None
 
     def _emit(self, output: SessionCommand | ev.Event) -> None:
         self._tracer.output(self._now, output)
