@@ -60,6 +60,7 @@ class ByHand:
         data: the messages that came, with their channels.
         failures: what a peer connection could not do.
         tracks: the sids of the tracks that arrive now.
+        opened: the data channels that are open, or were.
     """
 
     def __init__(self, room: Room) -> None:
@@ -70,6 +71,7 @@ class ByHand:
         self.data: list[tuple[str, bytes]] = []
         self.failures: list[str] = []
         self.tracks: set[str] = set()
+        self.opened: set[tuple[PeerTarget, str]] = set()
         self.peers = Peers(
             OpenPeers(
                 peers=SET,
@@ -112,7 +114,8 @@ class ByHand:
     def track_closed(self, sid: str, inbound: Inbound) -> None:
         self.tracks.discard(sid)
 
-    def channel_opened(self, target: PeerTarget, label: str) -> None: ...
+    def channel_opened(self, target: PeerTarget, label: str) -> None:
+        self.opened.add((target, label))
 
     def channel_closed(self, target: PeerTarget, label: str) -> None: ...
 

@@ -189,6 +189,9 @@ def test_data_arrives_whole_and_in_order(
             if not ann.single:
                 await ann.negotiate()
                 await ben.negotiate()
+            # To a participant whose channel is not open yet, the server sends nothing.
+            receiving = PeerTarget.PUBLISHER if ben.single else PeerTarget.SUBSCRIBER
+            await until(lambda: (receiving, "_reliable") in ben.opened)
             for number in range(300):
                 size = 63_000 if number % 100 == 0 else 1000
                 await ann.peers.publisher.channels.send("_reliable", packed(number, size))
