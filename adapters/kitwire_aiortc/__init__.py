@@ -16,10 +16,14 @@ from kitwire_aiortc.gathering import Gathering  # noqa: E402
 from kitwire_aiortc.inbound import Frame, Inbound, Reader  # noqa: E402
 from kitwire_aiortc.masking import mask_logs  # noqa: E402
 from kitwire_aiortc.outbound import Outbound  # noqa: E402
+from kitwire_aiortc.owner import MediaListener, Owner  # noqa: E402
+from kitwire_aiortc.packets import DataReceived, DataStream  # noqa: E402
 from kitwire_aiortc.peer import Peer, PeerClosed, PeerListener, PeerRefused  # noqa: E402
 from kitwire_aiortc.proxy import SourceListener  # noqa: E402
+from kitwire_aiortc.publication import LocalPublication  # noqa: E402
 from kitwire_aiortc.pushed import PushedAudio, PushedVideo  # noqa: E402
 from kitwire_aiortc.recording import Progress, RecordingFailed, record  # noqa: E402
+from kitwire_aiortc.room import Media, MediaInbox, MediaRoom  # noqa: E402
 from kitwire_aiortc.sinks import (  # noqa: E402
     audio_arrays,
     level,
@@ -41,15 +45,23 @@ mask_logs()
 __all__ = [
     "AudioStream",
     "ChannelClosed",
+    "DataReceived",
+    "DataStream",
     "FileTrack",
     "Frame",
     "FrameStream",
     "Gathering",
     "Inbound",
     "InboundStatistics",
+    "LocalPublication",
+    "Media",
     "MediaFile",
+    "MediaInbox",
+    "MediaListener",
+    "MediaRoom",
     "Outbound",
     "OutboundStatistics",
+    "Owner",
     "Peer",
     "PeerClosed",
     "PeerListener",
