@@ -8,6 +8,7 @@ from itertools import product
 import pytest
 from livekit.protocol import models, rtc
 
+from kitwire.commands import HttpGet, OpenLink
 from kitwire.errors import LocalProtocolError
 from kitwire.events import Closed, ProtocolViolated
 from kitwire.session.phases import TRANSITIONS, Phase, Trigger, next_phase
