@@ -86,7 +86,8 @@ class Limits:
     """How much to hold. Every one must be positive."""
 
     receive: int = 16 * 1024 * 1024
-    """The largest message to accept, in bytes, as sent and as inflated."""
+    """The largest message to accept, in bytes, as sent and as inflated; also how much may come
+    before the join."""
     send: int = 2 * 1024 * 1024
     """The largest message to send, in bytes; the server's own limit
     (livekit pkg/config/config.go)."""
@@ -147,8 +148,9 @@ class ClientConfig:
     """One connection's settings.
 
     Raises:
-        ValueError: for a token that could not travel in a header. URLs are checked by
-            :class:`~kitwire.session.Session` and :class:`~kitwire.client.Client`.
+        ValueError: for a token that could not travel in a header, and for settings that exclude
+            each other. URLs are checked by :class:`~kitwire.session.Session` and
+            :class:`~kitwire.client.Client`.
     """
 
     url: str = field(repr=False)
@@ -189,6 +191,8 @@ class ClientConfig:
             raise ValueError("the token is empty")
         if not is_sendable(self.token):
             raise ValueError("the token has characters that cannot travel in an HTTP header")
+        if self.peers is not None and self.publisher_offer is not None:
+            raise ValueError("with peers the session makes its own offers: no publisher_offer")
 
 
 def is_sendable(token: str) -> bool:

@@ -27,6 +27,8 @@ class Incoming:
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self._early: list[Item] = []
+        self._early_size = 0
+        self._overflow = ""
         self._malformed = 0
 
     def read(self, data: bytes | str) -> Item:
@@ -44,15 +46,25 @@ class Incoming:
         """Why this is no peer to talk to; empty while it is one."""
         if self._malformed >= self._limits.malformed_frames:
             return f"{self._malformed} malformed frames in a row"
-        if len(self._early) > _EARLY_MESSAGES:
-            return f"more than {_EARLY_MESSAGES} messages came before the join"
-        return ""
+        return self._overflow
 
-    def keep(self, item: Item) -> None:
-        """Keep what came before the join, so that Joined comes first."""
-        self._early.append(item)
+    def keep(self, item: Item, size: int) -> None:
+        """Keep what came before the join, so that Joined comes first; too much is dropped.
+
+        Args:
+            item: what :meth:`read` made of a frame.
+            size: that of the frame.
+        """
+        self._early_size += size
+        if len(self._early) >= _EARLY_MESSAGES:
+            self._overflow = f"more than {_EARLY_MESSAGES} messages came before the join"
+        elif self._early_size > self._limits.receive:
+            self._overflow = f"more than {self._limits.receive} bytes came before the join"
+        else:
+            self._early.append(item)
 
     def kept(self) -> tuple[Item, ...]:
         """Give up what was kept, in order."""
         early, self._early = tuple(self._early), []
+        self._early_size = 0
         return early

@@ -8,6 +8,7 @@ from typing import assert_never
 from .. import events as ev
 from ..commands import PeerCommand, PeersId, PeerState, PeerTarget, Topology
 from ..config import ClientConfig
+from ..errors import LocalProtocolError
 from ..messages import (
     ClientConfigSetting,
     SessionDescription,
@@ -33,6 +34,10 @@ _SIGNAL_TARGETS = {
     PeerTarget.PUBLISHER: SignalTarget.PUBLISHER,
     PeerTarget.SUBSCRIBER: SignalTarget.SUBSCRIBER,
 }
+# Those of somebody else would have the ids of our own.
+_NEGOTIATED = frozenset({"send_offer", "send_answer", "send_trickle"})
+# An owner that closes a peer connection without being asked was told so by the other side.
+_GONE = (PeerState.FAILED, PeerState.CLOSED)
 
 
 class Peering:
@@ -70,6 +75,7 @@ class Peering:
         if config.peers is None:
             return
         self._sets += 1
+        self._states.clear()
         negotiation = self._negotiation = Negotiation(
             _TOPOLOGIES[joined.path],
             peers=PeersId(self._sets),
@@ -106,6 +112,15 @@ class Peering:
             case _:
                 return
         self._drain()
+
+    def permit(self, name: str) -> None:
+        """Let a request pass, unless it is the negotiation's to make.
+
+        Raises:
+            LocalProtocolError: for a description or a candidate of somebody else's.
+        """
+        if self._config.peers is not None and name in _NEGOTIATED:
+            raise LocalProtocolError(name, "the session negotiates by itself (config.peers)")
 
     def owns(self, peers: PeersId) -> bool:
         """Whether a set of peer connections is the one in use."""
@@ -154,8 +169,8 @@ class Peering:
                 continue
             self._states[target] = state
             self._emit(PeerStateChanged(target=target, state=state))
-            if state is PeerState.FAILED and target in negotiation.required:
-                self._fail(f"the {target}'s peer connection failed")
+            if state in _GONE and target in negotiation.required:
+                self._fail(f"the {target}'s peer connection {state}")
 
     def _drain(self) -> None:
         negotiation = self._negotiation

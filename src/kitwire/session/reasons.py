@@ -24,6 +24,7 @@ __all__ = [
     "lost_reason",
     "media_reason",
     "protocol_reason",
+    "reason_after_leave",
     "refusal_reason",
     "server_leave_reason",
     "timeout_reason",
@@ -141,6 +142,22 @@ def server_leave_reason(leave: LeaveReceived | LeaveRequest) -> CloseReason:
         detail=f"the server ended the connection, action {leave.action.name or int(leave.action)}",
         retryable=not for_good or leave.reason in _TRANSIENT,
     )
+
+
+def reason_after_leave(
+    cause: CloseReason | None, leave: LeaveReceived | LeaveRequest
+) -> CloseReason:
+    """The reason with which a connection closes when a Leave comes after ``cause`` began its end.
+
+    That stays the reason, but for one: a server that removes us also closes its peer connections,
+    and these may tell of it first.
+    """
+    server = server_leave_reason(leave)
+    if cause is None:
+        return server
+    removed = not server.retryable and leave.reason is not DisconnectReason.CLIENT_INITIATED
+    media = (cause.origin, cause.reason) == (Origin.LINK, Reason.MEDIA_FAILURE)
+    return server if media and removed else cause
 
 
 def closed_by_application(*, joined: bool) -> CloseReason:

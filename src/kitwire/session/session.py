@@ -36,8 +36,8 @@ from .reasons import (
     lost_reason,
     media_reason,
     protocol_reason,
+    reason_after_leave,
     refusal_reason,
-    server_leave_reason,
     timeout_reason,
 )
 from .requests import Completion, Match
@@ -225,7 +225,7 @@ class Session(RequestMethods, PeerInputs):
         if self._joined:
             self._tell(item)
         else:
-            self._await_join(item)
+            self._await_join(item, len(data))
         if self._incoming.hopeless:
             self._lose(protocol_reason(self._incoming.hopeless))
 
@@ -246,17 +246,17 @@ class Session(RequestMethods, PeerInputs):
         assert reason is not None, "a refusal is noted before it is asked about"
         self._end(Trigger.EXPLAINED, reason)
 
-    def _await_join(self, item: Item) -> None:
+    def _await_join(self, item: Item, size: int) -> None:
         """What comes before the join waits for it; a leave ends the attempt, told by Closed."""
         value = item[1] if isinstance(item, tuple) else None
         if isinstance(value, msg.LeaveRequest):
-            self._end(Trigger.LEAVE, server_leave_reason(value))
+            self._left(value)
         elif self._phase is not Phase.JOINING:
             return  # The application has given up: nothing is joined any more.
         elif isinstance(value, msg.JoinResponse):
             self._join(value)
         else:
-            self._incoming.keep(item)
+            self._incoming.keep(item, size)
 
     def _join(self, message: msg.JoinResponse) -> None:
         self._advance(Trigger.JOIN)
@@ -304,7 +304,7 @@ class Session(RequestMethods, PeerInputs):
     def _act_on(self, event: ev.ServerEvent) -> None:
         match event:
             case ev.LeaveReceived():
-                self._end(Trigger.LEAVE, server_leave_reason(event))
+                self._left(event)
             case ev.TokenRefreshed(token=token):
                 self._token = token if is_sendable(token) else self._token
             case ev.RoomMoved(token=token, participant=participant):
@@ -327,6 +327,7 @@ class Session(RequestMethods, PeerInputs):
 
     def _pass(self, name: str, message: msg.SignalRequest, *, now: float) -> None:
         self._require_phase(name, (Phase.JOINED,))
+        self._peering.permit(name)
         frame = self._outbox.encode(name, message)
         self._input(name, now, request=message)
         self._links.send(frame)
@@ -411,6 +412,7 @@ class Session(RequestMethods, PeerInputs):
         self._timers.clear()
         self._timers.set(Timer.CLOSE, self._now + self.config.timeouts.close)
         self._links.send(frame)
+        self._peering.close(self._now)
 
     def _fail_media(self, detail: str) -> None:
         """The peer connections cannot go on, and so the session cannot, for as long as it lives."""
@@ -419,6 +421,11 @@ class Session(RequestMethods, PeerInputs):
                 "close", _leave_request(msg.DisconnectReason.CLIENT_INITIATED)
             )
             self._leave(frame, media_reason(detail))
+
+    def _left(self, leave: ev.LeaveReceived | msg.LeaveRequest) -> None:
+        """The server ends the session, or says that it heard our own leave."""
+        self._cause = reason_after_leave(self._cause, leave)
+        self._end(Trigger.LEAVE, self._cause)
 
     def _lose(self, reason: CloseReason) -> None:
         """The link is of no more use. While a refusal is being explained, it stays the reason."""
