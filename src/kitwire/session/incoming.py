@@ -55,7 +55,7 @@ class Incoming:
             item: what :meth:`read` made of a frame.
             size: that of the frame.
         """
-        self._early_size += size
+        self._early_size += size if isinstance(item, tuple) else 0
         if len(self._early) >= _EARLY_MESSAGES:
             self._overflow = f"more than {_EARLY_MESSAGES} messages came before the join"
         elif self._early_size > self._limits.receive:
