@@ -10,6 +10,7 @@ require()
 
 from kitwire_aiortc.channels import ChannelClosed  # noqa: E402
 from kitwire_aiortc.counter import read_counter, write_counter  # noqa: E402
+from kitwire_aiortc.feeds import Feed  # noqa: E402
 from kitwire_aiortc.files import FileTrack, MediaFile, open_file  # noqa: E402
 from kitwire_aiortc.frames import AudioStream, FrameStream, VideoStream  # noqa: E402
 from kitwire_aiortc.gathering import Gathering  # noqa: E402
@@ -17,7 +18,7 @@ from kitwire_aiortc.inbound import Frame, Inbound, Reader  # noqa: E402
 from kitwire_aiortc.masking import mask_logs  # noqa: E402
 from kitwire_aiortc.outbound import Outbound  # noqa: E402
 from kitwire_aiortc.owner import MediaListener, Owner  # noqa: E402
-from kitwire_aiortc.packets import DataReceived, DataStream  # noqa: E402
+from kitwire_aiortc.packets import DataReceived  # noqa: E402
 from kitwire_aiortc.peer import Peer, PeerClosed, PeerListener, PeerRefused  # noqa: E402
 from kitwire_aiortc.proxy import SourceListener  # noqa: E402
 from kitwire_aiortc.publication import LocalPublication  # noqa: E402
@@ -46,7 +47,7 @@ __all__ = [
     "AudioStream",
     "ChannelClosed",
     "DataReceived",
-    "DataStream",
+    "Feed",
     "FileTrack",
     "Frame",
     "FrameStream",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Protocol
+from typing import Protocol, assert_never
 
 from kitwire.commands import (
     AddCandidate,
@@ -84,9 +84,11 @@ class Owner:
                 if self.peers is not None and self.peers.id == peers:
                     self._drop()
             case MakeOffer() | ApplyAnswer() | ApplyOffer() | AddCandidate():
-                if self.peers is not None:
+                if self.peers is not None and self.peers.id == command.peers:
                     self.offered |= isinstance(command, MakeOffer)
                     self.peers.execute(command)
+            case _:
+                assert_never(command)
 
     async def close(self) -> None:
         """Close what is there, for good. A cancellation is raised when nothing is left."""

@@ -1,28 +1,23 @@
-"""Data packets: numbered, within the limit, received once each, and read by async iteration."""
+"""Data packets: numbered, within the limit, received once each."""
 
 from __future__ import annotations
 
-import asyncio
-import weakref
-from collections import deque
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 from kitwire import messages as msg
 from kitwire.codec import decode_message, encode_message
 from kitwire.errors import LocalProtocolError, MalformedFrame
+from kitwire_aiortc.feeds import Feeds
 
-__all__ = ["MAX_PACKET", "DataInbox", "DataReceived", "DataStream", "packet_of"]
+__all__ = ["MAX_PACKET", "DataInbox", "DataReceived", "packet_of"]
 
 MAX_PACKET: Final = 64_000
 """Bytes of an encoded packet. The server announces 65,535; LiveKit's own clients stop here."""
 
 RELIABLE: Final = "_reliable"
 LOSSY: Final = "_lossy"
-
-CAPACITY: Final = 10_000
-"""How many messages may wait unread."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,74 +69,20 @@ def packet_of(
     return encoded
 
 
-class DataStream:
-    """Messages as they come, by async iteration. It ends when the room does.
-
-    At most :data:`CAPACITY` messages wait; beyond that the **newest** are dropped and counted, so
-    that what is read has no holes before that point.
-
-    Attributes:
-        dropped: how many messages were dropped because nobody took them in time.
-    """
-
-    def __init__(self, capacity: int = CAPACITY) -> None:
-        if capacity < 1:
-            raise ValueError(f"capacity must be 1 or more, not {capacity}")
-        self.dropped = 0
-        self._capacity = capacity
-        self._messages: deque[DataReceived] = deque()
-        self._readable = asyncio.Event()
-        self._ended = False
-
-    def put(self, message: DataReceived) -> None:
-        """Take a message, or drop it when there is no room."""
-        if self._ended:
-            return
-        if len(self._messages) >= self._capacity:
-            self.dropped += 1
-            return
-        self._messages.append(message)
-        self._readable.set()
-
-    def end(self) -> None:
-        """Let the iteration end after the messages that wait."""
-        self._ended = True
-        self._readable.set()
-
-    def __aiter__(self) -> AsyncIterator[DataReceived]:
-        return self
-
-    async def __anext__(self) -> DataReceived:
-        while not self._messages:
-            if self._ended:
-                raise StopAsyncIteration
-            self._readable.clear()
-            await self._readable.wait()
-        return self._messages.popleft()
-
-
 class DataInbox:
-    """What arrives on the data channels, for all who read it.
+    """What arrives on the data channels.
 
     Attributes:
+        feeds: those who read it.
         last: the number of the newest reliable packet of each participant, by sid. Packets up to
             it are repetitions, which a resumed connection may bring, and are dropped.
         unreadable: how many messages were no packets at all.
     """
 
     def __init__(self) -> None:
+        self.feeds: Feeds[DataReceived] = Feeds()
         self.last: dict[str, int] = {}
         self.unreadable = 0
-        self._streams: weakref.WeakSet[DataStream] = weakref.WeakSet()
-        self._ended = False
-
-    def open(self, capacity: int = CAPACITY) -> DataStream:
-        """A stream of the messages from now on, for as long as its reader holds it."""
-        stream = DataStream(capacity)
-        self._streams.add(stream)
-        if self._ended:
-            stream.end()
-        return stream
 
     def receive(self, label: str, data: bytes) -> None:
         """A message came on a data channel."""
@@ -160,22 +101,16 @@ class DataInbox:
         user = packet.user
         if user is None:
             return
-        received = DataReceived(
-            data=user.payload,
-            topic=user.topic,
-            participant_identity=packet.participant_identity or user.participant_identity,
-            participant_sid=packet.participant_sid or user.participant_sid,
-            reliable=reliable,
+        self.feeds.put(
+            DataReceived(
+                data=user.payload,
+                topic=user.topic,
+                participant_identity=packet.participant_identity or user.participant_identity,
+                participant_sid=packet.participant_sid or user.participant_sid,
+                reliable=reliable,
+            )
         )
-        for stream in tuple(self._streams):
-            stream.put(received)
 
     def forget(self, participant_sid: str) -> None:
         """That stay is over: its numbers will not come again."""
         self.last.pop(participant_sid, None)
-
-    def end(self) -> None:
-        """Nothing will come any more."""
-        self._ended = True
-        for stream in tuple(self._streams):
-            stream.end()

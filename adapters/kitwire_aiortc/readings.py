@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 import weakref
+from typing import Protocol
 
 from kitwire_aiortc.frames import AudioStream, VideoStream
-from kitwire_aiortc.inbound import Frame, Inbound
+from kitwire_aiortc.inbound import Frame, Reader
 
-__all__ = ["Readings", "Stream"]
+__all__ = ["Carrier", "Readings", "Stream"]
 
 Stream = AudioStream | VideoStream
+
+
+class Carrier(Protocol):
+    """What carries a track: an :class:`~kitwire_aiortc.inbound.Inbound`."""
+
+    def attach(self, reader: Reader) -> None:
+        """Hand frames to one more reader."""
+
+    def detach(self, reader: Reader) -> None:
+        """Hand frames to this reader no more."""
 
 
 class Readings:
@@ -21,21 +32,22 @@ class Readings:
 
     def __init__(self) -> None:
         self._readings: dict[str, list[_Reading]] = {}
-        self._carried: dict[str, Inbound] = {}
+        self._carried: dict[str, Carrier] = {}
 
     def add(self, sid: str, stream: Stream) -> None:
         """Feed a stream from now on, with the frames of a track."""
         reading = _Reading(stream)
-        self._readings.setdefault(sid, []).append(reading)
+        live = [each for each in self._readings.get(sid, ()) if each.stream is not None]
+        self._readings[sid] = [*live, reading]
         reading.read(self._carried.get(sid))
 
-    def opened(self, sid: str, inbound: Inbound) -> None:
+    def opened(self, sid: str, inbound: Carrier) -> None:
         """A section carries this track from now on."""
         self._carried[sid] = inbound
         for reading in self._readings.get(sid, ()):
             reading.read(inbound)
 
-    def closed(self, sid: str, inbound: Inbound) -> None:
+    def closed(self, sid: str, inbound: Carrier) -> None:
         """That section carries this track no more."""
         if self._carried.get(sid) is inbound:
             del self._carried[sid]
@@ -62,26 +74,31 @@ class _Reading:
 
     def __init__(self, stream: Stream) -> None:
         self._stream = weakref.ref(stream)
-        self._inbound: Inbound | None = None
+        self._inbound: Carrier | None = None
+
+    @property
+    def stream(self) -> Stream | None:
+        """The stream; None when it is let go or has ended."""
+        stream = self._stream()
+        return None if stream is None or stream.ended else stream
 
     def feed(self, frame: Frame) -> None:
-        stream = self._stream()
-        if stream is None or stream.ended:
+        stream = self.stream
+        if stream is None:
             self.read(None)
         else:
             stream.feed(frame)
 
-    def read(self, inbound: Inbound | None) -> None:
+    def read(self, inbound: Carrier | None) -> None:
         """Read this section instead of the one before."""
         if self._inbound is not None:
             self._inbound.detach(self)
-        self._inbound = inbound if self._stream() is not None else None
+        self._inbound = inbound if self.stream is not None else None
         if self._inbound is not None:
             self._inbound.attach(self)
 
     def end(self) -> None:
         """Read no more, and let the stream end after the frames that wait."""
         self.read(None)
-        stream = self._stream()
-        if stream is not None:
+        if (stream := self.stream) is not None:
             stream.end()

@@ -26,17 +26,19 @@ from kitwire.events import Closed, Event, MuteReceived, TrackUnpublished
 from kitwire.peer_events import Negotiated, PeersConnected
 from kitwire.room import DEFAULT_MAX_EVENTS, Inbox, Room, Runtime
 from kitwire.session.phases import Phase
-from kitwire.view import ParticipantDisconnected, PublicationRemoved, View
+from kitwire.view import ParticipantDisconnected, PublicationRemoved, View, ViewChange
 from kitwire_aiortc.channels import ChannelClosed
+from kitwire_aiortc.feeds import Feed, Feeds
 from kitwire_aiortc.frames import AudioStream, VideoStream
 from kitwire_aiortc.gathering import Gathering
 from kitwire_aiortc.inbound import Inbound
 from kitwire_aiortc.owner import Owner
-from kitwire_aiortc.packets import LOSSY, RELIABLE, DataInbox, DataStream, packet_of
+from kitwire_aiortc.packets import LOSSY, RELIABLE, DataInbox, DataReceived, packet_of
 from kitwire_aiortc.peer import PeerClosed
 from kitwire_aiortc.peers import Peers
 from kitwire_aiortc.publication import LocalPublication
 from kitwire_aiortc.readings import Readings
+from kitwire_aiortc.statistics import PeerStatistics
 
 __all__ = ["Media", "MediaInbox", "MediaRoom"]
 
@@ -106,6 +108,7 @@ class MediaRoom(Room):
         self._publications: dict[str, LocalPublication] = {}
         self._readings = Readings()
         self._data = DataInbox()
+        self._changes: Feeds[ViewChange] = Feeds()
         self._sequence = 0
         self._reliable = asyncio.Lock()
         inbox.hear = self._hear
@@ -272,6 +275,13 @@ class MediaRoom(Room):
 
     # --- reading ---
 
+    def changes(self) -> Feed[ViewChange]:
+        """What changes in :attr:`view` from now on: who comes, which tracks there are …
+
+        ``async for change in room.changes()``. Several may read; each gets every change.
+        """
+        return self._changes.open()
+
     def audio(self, sid: str, *, sample_rate: int = 48_000, channels: int = 1) -> AudioStream:
         """The audio of a track of somebody else's: ``async for frame in room.audio(sid)``.
 
@@ -365,18 +375,29 @@ class MediaRoom(Room):
         except ChannelClosed:
             raise self._ended_before(method) from None
 
-    def data(self) -> DataStream:
+    def data(self) -> Feed[DataReceived]:
         """The messages of others from now on: ``async for message in room.data()``.
 
         Several may read; each gets every message.
         """
-        return self._data.open()
+        return self._data.feeds.open()
+
+    async def statistics(self) -> Mapping[PeerTarget, PeerStatistics]:
+        """What each peer connection has carried so far; of none when they are gone."""
+        peers = self.owner.peers
+        if peers is None:
+            return {}
+        found = {PeerTarget.PUBLISHER: await peers.publisher.statistics()}
+        if peers.subscriber is not peers.publisher:
+            found[PeerTarget.SUBSCRIBER] = await peers.subscriber.statistics()
+        return found
 
     # --- what happens ---
 
     def _hear(self, event: Event) -> None:
         """An event came."""
         for change in self.view.apply(event):
+            self._changes.put(change)
             match change:
                 case PublicationRemoved(publication=gone):
                     self._readings.end(gone.sid)
@@ -415,7 +436,8 @@ class MediaRoom(Room):
             publication.end()
         self._publications.clear()
         self._readings.end_all()
-        self._data.end()
+        self._data.feeds.end()
+        self._changes.end()
 
     # --- the client ---
 

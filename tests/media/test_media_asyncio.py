@@ -23,10 +23,12 @@ from kitwire import (
     Timeouts,
 )
 from kitwire import messages as msg
+from kitwire.commands import PeerTarget
 from kitwire.config import PeerCapabilities
+from kitwire.view import SubscriptionStateChanged
 from kitwire_aiortc import (
     DataReceived,
-    DataStream,
+    Feed,
     Gathering,
     Media,
     MediaRoom,
@@ -81,7 +83,7 @@ async def sees_progress(room: MediaRoom, sid: str) -> None:
     assert len(set(numbers)) > 5
 
 
-async def take(stream: DataStream, count: int) -> list[DataReceived]:
+async def take(stream: Feed[DataReceived], count: int) -> list[DataReceived]:
     got = []
     async for message in stream:
         got.append(message)
@@ -115,6 +117,29 @@ def test_a_tone_is_heard_and_a_pattern_seen_both_ways(enter: Enter) -> None:
             assert them.publications[high.sid].name == "high"
             assert them.publications[pattern.sid].info.width == 320
             assert set(ann.publications) == {high.sid, pattern.sid}
+
+    run(main())
+
+
+def test_changes_tell_of_tracks_and_statistics_count_them(enter: Enter) -> None:
+    async def main() -> None:
+        async with enter("ann") as ann, enter("ben") as ben:
+            changes = ben.changes()
+            publication = await ann.publish_audio(Tone(440.0))
+            async with asyncio.timeout(10.0):
+                async for change in changes:
+                    if isinstance(change, SubscriptionStateChanged):
+                        assert change.participant.identity == "ann"
+                        assert change.publication.sid == publication.sid
+                        break
+            await hears(ben, publication.sid, 440.0)
+            sent, got = await ann.statistics(), await ben.statistics()
+            (outbound,) = sent[PeerTarget.PUBLISHER].outbound
+            assert outbound.packets > 10
+            (last,) = [each for each in got.values() if each.inbound]
+            assert last.inbound[0].packets > 10
+            await ben.leave()
+            assert await ben.statistics() == {}
 
     run(main())
 
@@ -383,6 +408,31 @@ def test_cancelled_at_any_moment_nothing_is_left(enter: Enter, delay: float) -> 
         task = asyncio.create_task(life())
         await asyncio.sleep(delay)
         task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    run(main())
+
+
+def test_a_second_cancellation_leaves_nothing_either(enter: Enter) -> None:
+    """While data on its way is waited for."""
+
+    async def main() -> None:
+        inside = asyncio.Event()
+
+        async def life() -> None:
+            async with enter("ann") as ann:
+                await ann.publish_audio(Tone(440.0))
+                for _ in range(20):
+                    await ann.publish_data(b"x" * 60_000)
+                inside.set()
+                await asyncio.sleep(60.0)
+
+        task = asyncio.create_task(life())
+        await asyncio.wait_for(inside.wait(), 10.0)
+        for _ in range(5):
+            task.cancel()
+            await asyncio.sleep(0.001)
         with pytest.raises(asyncio.CancelledError):
             await task
 
