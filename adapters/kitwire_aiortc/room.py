@@ -34,7 +34,6 @@ from kitwire_aiortc.gathering import Gathering
 from kitwire_aiortc.inbound import Inbound
 from kitwire_aiortc.owner import Owner
 from kitwire_aiortc.packets import LOSSY, RELIABLE, DataInbox, DataReceived, packet_of
-from kitwire_aiortc.peer import PeerClosed
 from kitwire_aiortc.peers import Peers
 from kitwire_aiortc.publication import LocalPublication
 from kitwire_aiortc.readings import Readings
@@ -254,9 +253,6 @@ class MediaRoom(Room):
             await self.settled(offer_id)
             if self._negotiated < offer_id:
                 raise self._ended_before(method)
-        except PeerClosed:
-            publication.take_down()
-            raise self._ended_before(method) from None
         except BaseException:
             publication.take_down()
             raise

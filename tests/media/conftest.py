@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
-from tests.interop.conftest import livekit, livekit_by_version, livekit_version, room_name
+from tests.interop.conftest import (
+    livekit,
+    livekit_by_version,
+    livekit_version,
+    room_name,
+    start_livekit,
+)
 
-__all__ = ["livekit", "livekit_by_version", "livekit_version", "room_name"]
+__all__ = ["livekit", "livekit_by_version", "livekit_version", "room_name", "start_livekit"]

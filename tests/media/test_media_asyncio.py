@@ -11,6 +11,7 @@ from typing import Final
 import av
 import pytest
 from aiortc.mediastreams import MediaStreamTrack
+from livekit import api
 
 import kitwire_asyncio
 from kitwire import (
@@ -25,6 +26,7 @@ from kitwire import (
 from kitwire import messages as msg
 from kitwire.commands import PeerTarget
 from kitwire.config import PeerCapabilities
+from kitwire.trace import TraceRecord
 from kitwire.view import SubscriptionStateChanged
 from kitwire_aiortc import (
     DataReceived,
@@ -37,6 +39,7 @@ from kitwire_aiortc import (
     read_counter,
 )
 from kitwire_aiortc.packets import MAX_PACKET, packet_of
+from tests.interop.conftest import StartLiveKit
 from tests.interop.livekit_server import LiveKitServer
 from tests.media.loopback import LOOPBACK, frequency, read_audio, read_video, run, until
 
@@ -247,20 +250,124 @@ def test_a_source_that_ends_or_raises_ends_its_publication_alone(enter: Enter) -
 
 
 def test_the_server_mutes(livekit: LiveKitServer, room_name: str) -> None:
-    from livekit import api
-
     async def main() -> None:
         token = livekit.token("ann", room_name)
         async with kitwire_asyncio.connect(livekit.url, token=token, media=MEDIA) as ann:
             publication = await ann.publish_audio(Tone(440.0))
-            async with api.LiveKitAPI(
-                livekit.http_url, livekit.api_key, livekit.api_secret
-            ) as server:
-                request = api.MuteRoomTrackRequest(
-                    room=room_name, identity="ann", track_sid=publication.sid, muted=True
-                )
-                await server.room.mute_published_track(request)
+            await asyncio.to_thread(livekit.mute_track, room_name, "ann", publication.sid)
             await until(lambda: publication.muted)
+
+    run(main())
+
+
+@both_paths
+def test_the_server_takes_a_track_down(
+    livekit: LiveKitServer, room_name: str, path: PathVersion
+) -> None:
+    """It does so when it takes the permission back."""
+
+    async def main() -> None:
+        token = livekit.token("ann", room_name)
+        async with kitwire_asyncio.connect(livekit.url, token=token, path=path, media=MEDIA) as ann:
+            publication = await ann.publish_audio(Tone(440.0))
+            nothing = api.ParticipantPermission(can_subscribe=True)
+            await asyncio.to_thread(livekit.update_permission, room_name, "ann", nothing)
+            await asyncio.wait_for(publication.wait_over(), 10.0)
+            assert publication.failure is None
+            assert ann.publications == {}
+            with pytest.raises(RequestFailed):
+                await ann.publish_audio(Tone(440.0))
+
+    run(main())
+
+
+@both_paths
+def test_the_room_ends_while_we_publish(
+    livekit: LiveKitServer, room_name: str, path: PathVersion
+) -> None:
+    async def main() -> None:
+        token = livekit.token("ann", room_name)
+        async with kitwire_asyncio.connect(livekit.url, token=token, path=path, media=MEDIA) as ann:
+
+            async def forever() -> None:
+                while True:
+                    publication = await ann.publish_audio(Tone(440.0))
+                    await ann.publish_data(b"x" * 1_000)
+                    await publication.unpublish()
+
+            publishing = asyncio.create_task(forever())
+            await asyncio.sleep(0.3)
+            await asyncio.to_thread(livekit.delete_room, room_name)
+            with pytest.raises(RequestFailed) as failed:
+                await asyncio.wait_for(publishing, 5.0)
+            assert failed.value.reason is FailureReason.ABORTED
+            await until(lambda: ann.closed is not None)
+            assert ann.publications == {}
+
+    run(main())
+
+
+def test_given_up_while_it_is_published_a_track_is_taken_down(enter: Enter) -> None:
+    async def main() -> None:
+        async with enter("ann") as ann:
+            for steps in range(0, 40, 4):
+                publishing = asyncio.create_task(ann.publish_audio(Tone(440.0)))
+                for _ in range(steps):
+                    await asyncio.sleep(0.0005)
+                publishing.cancel()
+                await asyncio.wait({publishing})
+                if not publishing.cancelled():
+                    await publishing.result().unpublish()
+                assert ann.publications == {}
+            publication = await ann.publish_audio(Tone(440.0))
+            async with enter("ben") as ben:
+                await hears(ben, publication.sid, 440.0)
+
+    run(main(), limit=60.0)
+
+
+@both_paths
+def test_the_server_is_gone_from_one_moment_to_the_next(
+    start_livekit: StartLiveKit, room_name: str, path: PathVersion
+) -> None:
+    server, stop = start_livekit()
+
+    async def main() -> None:
+        async with kitwire_asyncio.connect(
+            server.url, token=server.token("ann", room_name), path=path, media=MEDIA
+        ) as ann:
+            publication = await ann.publish_audio(Tone(440.0))
+            await ann.publish_data(b"x")
+            data = ann.data()
+            await asyncio.to_thread(stop)
+            assert await asyncio.wait_for(take(data, 1), 10.0) == []
+            assert publication.over
+            with pytest.raises(RequestFailed):
+                await ann.publish_data(b"x")
+
+    run(main())
+
+
+def test_what_does_not_arrive_is_waited_for_a_second(enter: Enter) -> None:
+    """Datagrams are cut off at our own end, as by a cable that is pulled."""
+
+    async def main() -> None:
+        async with enter("ann") as ann:
+            await ann.publish_data(b"before")
+            assert ann.owner.peers is not None
+            connection = ann.owner.peers.publisher.connection
+            assert connection.sctp is not None
+
+            async def nowhere(data: bytes) -> None:
+                pass
+
+            cut = connection.sctp.transport.transport
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(cut, "_send", nowhere)
+                await ann.publish_data(b"after")
+                begun = asyncio.get_running_loop().time()
+                await ann.drain()
+                assert 0.9 < asyncio.get_running_loop().time() - begun < 2.0
 
     run(main())
 
@@ -493,5 +600,52 @@ def test_tracks_keep_what_the_application_says_of_them(enter: Enter) -> None:
             own = ann.view.own
             assert own is not None
             assert own.publications[one.sid].cid == one.cid
+
+    run(main())
+
+
+def test_what_the_block_raises_leaves_as_itself(enter: Enter) -> None:
+    async def main() -> None:
+        async def life() -> None:
+            async with enter("ann") as ann:
+                await ann.publish_audio(Tone(440.0))
+                raise LookupError("the block's own")
+
+        with pytest.raises(LookupError, match="the block's own"):
+            await life()
+
+    run(main())
+
+
+@both_paths
+@pytest.mark.parametrize("at", [10, 20, 40])
+def test_a_bug_of_a_callback_surfaces_and_leaves_nothing(
+    livekit: LiveKitServer, room_name: str, path: PathVersion, at: int
+) -> None:
+    """The client, and so its Closed, is silent from then on; the peer connections still go."""
+
+    async def main() -> None:
+        records = []
+
+        def trace(record: TraceRecord) -> None:
+            records.append(record)
+            if len(records) == at:
+                raise ArithmeticError("the callback's own")
+
+        async def life() -> None:
+            async with kitwire_asyncio.connect(
+                livekit.url,
+                token=livekit.token("ann", room_name),
+                path=path,
+                media=MEDIA,
+                trace=trace,
+            ) as ann:
+                await ann.publish_audio(Tone(440.0))
+                await ann.publish_audio(Tone(440.0))
+                await asyncio.sleep(30.0)
+
+        with pytest.raises(RuntimeError) as failed:
+            await life()
+        assert isinstance(failed.value.__cause__, ArithmeticError)
 
     run(main())
