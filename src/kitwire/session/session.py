@@ -285,9 +285,7 @@ class Session(RequestMethods, PeerInputs):
     # --- Messages ---
 
     def _tell(self, item: Item) -> None:
-        """Tell what a frame says, then act on it. After a leave nothing is heard."""
-        if self._phase is Phase.CLOSED:
-            return
+        """Tell what a frame says, then act on it."""
         if not isinstance(item, tuple):
             self._emit(item)
             return
@@ -415,12 +413,12 @@ class Session(RequestMethods, PeerInputs):
         self._peering.close(self._now)
 
     def _fail_media(self, detail: str) -> None:
-        """The peer connections cannot go on, and so the session cannot, for as long as it lives."""
-        if self._phase is Phase.JOINED:
-            frame = self._outbox.encode(
-                "close", _leave_request(msg.DisconnectReason.CLIENT_INITIATED)
-            )
-            self._leave(frame, media_reason(detail))
+        """The peer connections cannot go on, and so the session cannot.
+
+        They are there only while it is joined: a leave ends them.
+        """
+        frame = encode_request(_leave_request(), encoding=self.config.encoding)
+        self._leave(frame, media_reason(detail))
 
     def _left(self, leave: ev.LeaveReceived | msg.LeaveRequest) -> None:
         """The server ends the session, or says that it heard our own leave."""
