@@ -20,7 +20,7 @@ from kitwire.commands import (
     PeerState,
     Topology,
 )
-from kitwire.config import Limits, PathVersion, PeerCapabilities, Timeouts
+from kitwire.config import PathVersion, PeerCapabilities, Timeouts
 from kitwire.errors import CloseReason, LocalProtocolError, Origin, Reason
 from kitwire.events import AnswerReceived, Closed, Joined, OfferReceived, ProtocolViolated
 from kitwire.negotiation.channels import DATA_CHANNELS
@@ -426,16 +426,6 @@ def test_a_transport_that_nobody_needs_may_fail(kind: Kind) -> None:
     life.core.peer_state_changed(PEERS, SUB, PeerState.FAILED, now=life.now)
     assert life.take() == [PeerStateChanged(target=SUB, state=PeerState.FAILED)]
     assert life.core.phase is Phase.JOINED
-
-
-@both
-def test_media_may_fail_where_nothing_may_be_sent(kind: Kind) -> None:
-    """A limit of the application's own does not make a report raise."""
-    life = kind(with_peers(limits=Limits(send=1)))
-    life.join()
-    life.take()
-    life.core.peer_failed(PEERS, PUB, "x", now=life.now)
-    assert [type(each) for each in life.take()] == [NegotiationFailed, ClosePeers]
 
 
 @both
