@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractAsyncContextManager, contextmanager
 from typing import Final
 
 import av
@@ -21,6 +21,7 @@ from kitwire import (
     PathVersion,
     Reason,
     RequestFailed,
+    Room,
     Timeouts,
 )
 from kitwire import messages as msg
@@ -348,26 +349,62 @@ def test_the_server_is_gone_from_one_moment_to_the_next(
     run(main())
 
 
-def test_what_does_not_arrive_is_waited_for_a_second(enter: Enter) -> None:
-    """Datagrams are cut off at our own end, as by a cable that is pulled."""
+def test_leaving_while_a_track_is_published(enter: Enter) -> None:
+    async def main() -> None:
+        async with enter("ann") as ann:
+            publishing = asyncio.create_task(ann.publish_audio(Tone(440.0)))
+            # Announced, and not negotiated yet.
+            while not ann.publications:  # noqa: ASYNC110 - at that very step
+                await asyncio.sleep(0)
+            # Without waiting for data first.
+            await Room.leave(ann)
+            with pytest.raises(RequestFailed) as failed:
+                await publishing
+            assert failed.value.request == "publish_audio"
+            assert failed.value.reason is FailureReason.ABORTED
 
+    run(main())
+
+
+@contextmanager
+def cut_off(room: MediaRoom) -> Iterator[None]:
+    """What a room sends by its publisher goes nowhere, as when a cable is pulled."""
+    assert room.owner.peers is not None
+    sctp = room.owner.peers.publisher.connection.sctp
+    assert sctp is not None
+
+    async def nowhere(data: bytes) -> None:
+        pass
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sctp.transport.transport, "_send", nowhere)
+        yield
+
+
+def test_what_does_not_arrive_is_waited_for_a_second(enter: Enter) -> None:
     async def main() -> None:
         async with enter("ann") as ann:
             await ann.publish_data(b"before")
-            assert ann.owner.peers is not None
-            connection = ann.owner.peers.publisher.connection
-            assert connection.sctp is not None
-
-            async def nowhere(data: bytes) -> None:
-                pass
-
-            cut = connection.sctp.transport.transport
-            with pytest.MonkeyPatch.context() as patch:
-                patch.setattr(cut, "_send", nowhere)
+            with cut_off(ann):
                 await ann.publish_data(b"after")
                 begun = asyncio.get_running_loop().time()
                 await ann.drain()
                 assert 0.9 < asyncio.get_running_loop().time() - begun < 2.0
+
+    run(main())
+
+
+def test_who_sends_more_than_goes_out_waits_and_is_told_of_the_end(enter: Enter) -> None:
+    async def main() -> None:
+        async with enter("ann") as ann:
+            await ann.publish_data(b"before")
+            with cut_off(ann):
+                sending = [asyncio.create_task(ann.publish_data(b"x" * 60_000)) for _ in range(40)]
+                _, waiting = await asyncio.wait(sending, timeout=0.3)
+                assert 10 < len(waiting) < 40
+                await ann.leave()
+                outcomes = await asyncio.gather(*waiting, return_exceptions=True)
+                assert [type(each) for each in outcomes] == [RequestFailed] * len(waiting)
 
     run(main())
 
@@ -429,6 +466,27 @@ def test_data_keeps_its_order_under_load_and_arrives_before_we_leave(enter: Ente
             assert stream.dropped == 0
 
     run(main(), limit=60.0)
+
+
+@both_paths
+def test_who_may_send_data_only_negotiates_when_there_is_some(
+    livekit: LiveKitServer, room_name: str, path: PathVersion
+) -> None:
+    """Then the server does not want a second peer connection at the join."""
+
+    async def main() -> None:
+        def enter(identity: str, publish: bool) -> AbstractAsyncContextManager[MediaRoom]:
+            token = livekit.token(identity, room_name, can_publish=publish, can_publish_data=True)
+            return kitwire_asyncio.connect(livekit.url, token=token, path=path, media=MEDIA)
+
+        async with enter("ann", False) as ann, enter("ben", True) as ben:
+            data = ben.data()
+            assert ann.owner.offered == (path is PathVersion.V1)
+            await asyncio.gather(*(ann.publish_data(bytes([number])) for number in range(5)))
+            got = await asyncio.wait_for(take(data, 5), 10.0)
+            assert [each.data[0] for each in got] == [0, 1, 2, 3, 4]
+
+    run(main())
 
 
 def test_data_that_is_too_large_is_our_own_error(enter: Enter) -> None:
@@ -647,5 +705,28 @@ def test_a_bug_of_a_callback_surfaces_and_leaves_nothing(
         with pytest.raises(RuntimeError) as failed:
             await life()
         assert isinstance(failed.value.__cause__, ArithmeticError)
+
+    run(main())
+
+
+@pytest.mark.livekit_versions
+def test_older_servers_carry_tracks_and_data_too(
+    livekit_version: LiveKitServer, room_name: str
+) -> None:
+    """The oldest knows two peer connections only, of which the publisher waits for a reason."""
+
+    async def main() -> None:
+        def enter(identity: str) -> AbstractAsyncContextManager[MediaRoom]:
+            token = livekit_version.token(identity, room_name)
+            return kitwire_asyncio.connect(livekit_version.url, token=token, media=MEDIA)
+
+        async with enter("ann") as ann, enter("ben") as ben:
+            # First, because old servers lose data for who has just joined.
+            publication = await ben.publish_audio(Tone(440.0))
+            await hears(ann, publication.sid, 440.0)
+            data = ben.data()
+            await ann.publish_data(b"hello")
+            (message,) = await asyncio.wait_for(take(data, 1), 10.0)
+            assert (message.data, message.participant_identity) == (b"hello", "ann")
 
     run(main())
