@@ -27,6 +27,7 @@ from kitwire.peer_events import (
     PeerStateChanged,
 )
 
+from .notes import Note, note_fields, note_name
 from .terminal import Secrets
 
 __all__ = ["event_name", "json_line", "plain"]
@@ -34,12 +35,16 @@ __all__ = ["event_name", "json_line", "plain"]
 Plain = dict[str, object]
 
 
-def json_line(event: ev.Event, t: float, secrets: Secrets) -> str:
+def json_line(event: ev.Event | Note, t: float, secrets: Secrets) -> str:
     """One line of JSON without its line feed; ``t`` is seconds since the start.
 
     Only ASCII: whatever a server sends, a terminal shows it as escapes.
     """
-    line = {"event": event_name(event), "t": round(t, 6), **plain(event)}
+    if isinstance(event, Note):
+        name, values = note_name(event), note_fields(event)
+    else:
+        name, values = event_name(event), plain(event)
+    line = {"event": name, "t": round(t, 6), **values}
     return json.dumps(_masked(line, secrets), allow_nan=False)
 
 
