@@ -92,7 +92,7 @@ FOREIGN = re.compile(
         ("see https://" + "py" + "pi.org/project", True),
         ("open('/" + "work/shared')", True),
         ("cd /" + "root/x", True),
-        ("a net/work/ of paths, https://example.org/root/x", False),
+        ("a net/work/ of paths, https://example.org/" + "root/x", False),
     ],
 )
 def test_the_search_for_foreign_names(text: str, hits: bool) -> None:
