@@ -6,25 +6,54 @@ import asyncio
 import random
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import replace
 from ssl import SSLContext
-from typing import Unpack
+from typing import TYPE_CHECKING, Unpack, overload
 
 from kitwire.client import Client
-from kitwire.config import ClientConfig, ClientOptions
+from kitwire.config import ClientConfig, ClientOptions, PeerCapabilities
 from kitwire.room import DEFAULT_MAX_EVENTS, Inbox, Room
 from kitwire_asyncio.driver import Driver
 
+if TYPE_CHECKING:
+    from kitwire_aiortc import Media, MediaRoom
+
 __all__ = ["connect"]
+
+
+@overload
+def connect(
+    url: str,
+    *,
+    token: str,
+    media: None = None,
+    ssl: SSLContext | None = None,
+    max_events: int = DEFAULT_MAX_EVENTS,
+    **options: Unpack[ClientOptions],
+) -> AbstractAsyncContextManager[Room]: ...
+
+
+@overload
+def connect(
+    url: str,
+    *,
+    token: str,
+    media: Media,
+    ssl: SSLContext | None = None,
+    max_events: int = DEFAULT_MAX_EVENTS,
+    **options: Unpack[ClientOptions],
+) -> AbstractAsyncContextManager[MediaRoom]: ...
 
 
 def connect(
     url: str,
     *,
     token: str,
+    media: Media | None = None,
     ssl: SSLContext | None = None,
     max_events: int = DEFAULT_MAX_EVENTS,
     **options: Unpack[ClientOptions],
-) -> AbstractAsyncContextManager[Room]:
+) -> AbstractAsyncContextManager[Room] | AbstractAsyncContextManager[MediaRoom]:
     """Join a room for the length of an ``async with`` block.
 
     However the block ends, the room is left first; a cancellation waits for that, a moment as a
@@ -34,16 +63,32 @@ def connect(
     Args:
         url: the server: ``ws``, ``wss``, ``http`` or ``https``; a path prefix is kept.
         token: the access token, a JWT.
+        media: how to have media: ``kitwire_aiortc.Media()``, of the extra ``kitwire[media]``. Then
+            the room is a :class:`~kitwire_aiortc.MediaRoom`, and there when media can flow; data
+            on its way at the end is waited for, one second at most. With None there is only
+            signaling.
         ssl: for ``wss`` and ``https``; when None a default context, which verifies.
         max_events: how many events may wait unread before the room closes with
             ``EVENTS_OVERFLOWED``; 0 for a program that reads none.
-        options: the other fields of :class:`~kitwire.config.ClientConfig`.
+        options: the other fields of :class:`~kitwire.config.ClientConfig`; with ``media``, not
+            ``peers``.
 
     Raises:
         ValueError: at once, for a URL or a setting that cannot work.
-        ConnectFailed: on entering the block, when the room could not be joined.
+        ConnectFailed: on entering the block, when the room could not be joined, or media found no
+            way.
     """
     config = ClientConfig(url=url, token=token, **options)
+    if media is not None:
+        # Only now: it imports aiortc, which those without media need not have.
+        from kitwire_aiortc import MediaInbox
+        from kitwire_asyncio.media import joined_with_media
+
+        if config.peers is not None:
+            raise ValueError("with media, peers is not yours to say")
+        config = replace(config, peers=PeerCapabilities(hold_while_connecting=True))
+        client = Client(config, jitter=random.random)
+        return joined_with_media(client, MediaInbox(max_events), ssl, media)
     return _joined(Client(config, jitter=random.random), Inbox(max_events), ssl)
 
 

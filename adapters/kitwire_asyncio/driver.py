@@ -11,8 +11,8 @@ from collections.abc import Callable
 from ssl import SSLContext
 
 from kitwire.client import Client
-from kitwire.commands import CloseLink, Dial, LinkId, Write
-from kitwire.room import Inbox
+from kitwire.commands import CloseLink, Dial, LinkId, PeerCommand, Write
+from kitwire.room import Inbox, PeerOwner
 from kitwire_asyncio.link import Link
 
 __all__ = ["Driver"]
@@ -23,12 +23,14 @@ class Driver:
 
     Attributes:
         client: whom the links report to, through :meth:`input`.
+        owner: who carries out what is asked of the peer connections, where there are any.
         host: the task to cancel should the driver fail: the one that runs the user's block.
     """
 
     def __init__(self, client: Client, inbox: Inbox, context: SSLContext | None) -> None:
         self.host: asyncio.Task[object] | None = None
         self.client = client
+        self.owner: PeerOwner | None = None
         self._inbox = inbox
         self._context = context
         self._loop = asyncio.get_running_loop()
@@ -99,6 +101,9 @@ class Driver:
                             )
                     case CloseLink(link=link):
                         self._links[link].close()
+                    case _ if isinstance(output, PeerCommand):
+                        if self.owner is not None:
+                            self.owner.execute(output)
                     case event:
                         if (cause := self._inbox.put(event)) is not None:
                             self.client.close(now=self.now(), cause=cause)

@@ -1,4 +1,4 @@
-"""The commands: `kitwire join` and `kitwire token`.
+"""The commands: `kitwire join` and `kitwire token`; those for media are in a module of their own.
 
 Whatever goes wrong, a user reads one sentence on stderr, and a script reads the exit code.
 """
@@ -18,14 +18,28 @@ from typing import Annotated, Final, Literal, TextIO
 from cyclopts import App, CycloptsError, Parameter
 
 from kitwire._version import __version__
-from kitwire.client import Client
 from kitwire.config import ClientOptions, Encoding, PathVersion, Timeouts
 
 from . import credentials
 from .credentials import Grants, Identity, UsageError
 from .exit_codes import INTERRUPTED, ExitCode, exit_code, sentence
 from .interrupts import Switch, interrupts
-from .loops import RUNNERS, LoopName, Plan
+from .loops import RUNNERS, LoopName, Plan, Runner
+from .media_commands import MediaCommands, watching_runner
+from .options import (
+    ApiKey,
+    ApiSecret,
+    Attributes,
+    Bind,
+    Credentials,
+    Duration,
+    IceServers,
+    Json,
+    PathName,
+    Token,
+    Url,
+    plan_from,
+)
 from .report import Readable, Report, as_json
 from .terminal import Secrets, one_line
 from .usage import spread_attributes, usage_sentence
@@ -35,21 +49,12 @@ __all__ = ["TIMEOUTS", "run"]
 TIMEOUTS: Final = Timeouts()
 """How long `join` waits for what: the defaults of the library."""
 
-_HELP = """Join LiveKit rooms and watch what happens in them.
+_HELP = """Join LiveKit rooms, watch what happens in them, publish and record.
 
 Exit codes: 0 left normally, 2 usage, 3 refused by the server, 4 unreachable, timed out or failing,
 5 ended by the server, 130 interrupted before the room was joined.
 """
 
-_Url = Annotated[
-    str | None, Parameter(help="The server: ws://, wss://, http:// or https://. [env: LIVEKIT_URL]")
-]
-_Token = Annotated[str | None, Parameter(help="The access token. [env: LIVEKIT_TOKEN]")]
-_ApiKey = Annotated[str | None, Parameter(help="The API key. [env: LIVEKIT_API_KEY]")]
-_ApiSecret = Annotated[str | None, Parameter(help="Its secret. [env: LIVEKIT_API_SECRET]")]
-_Attributes = Annotated[
-    list[str] | None, Parameter(name="--attribute", negative="", help="k=v; may be repeated.")
-]
 _Grant = Annotated[bool | None, Parameter(show_default=False)]
 
 
@@ -116,7 +121,10 @@ class _Commands:
             result_action="return_value",
             suppress_keyboard_interrupt=False,
         )
+        media = MediaCommands(environment=self.environment, timeouts=TIMEOUTS, watch=self._watch)
         app.command(self.join)
+        app.command(media.publish)
+        app.command(media.record)
         app.command(self.token)
         try:
             code = app(spread_attributes(arguments), exit_on_error=False, print_error=False)
@@ -135,20 +143,23 @@ class _Commands:
 
     def join(
         self,
-        url: _Url = None,
+        url: Url = None,
         *,
-        token: _Token = None,
-        api_key: _ApiKey = None,
-        api_secret: _ApiSecret = None,
+        token: Token = None,
+        api_key: ApiKey = None,
+        api_secret: ApiSecret = None,
         room: str | None = None,
         identity: str | None = None,
         loop: LoopName = "asyncio",
-        path: Literal["auto", "v1", "v0"] = "auto",
+        path: PathName = "auto",
         encoding: Literal["binary", "json"] = "binary",
         metadata: str = "",
-        attribute: _Attributes = None,
-        duration: Annotated[str | None, Parameter(show_default=False)] = None,
-        json: Annotated[bool, Parameter(negative="")] = False,
+        attribute: Attributes = None,
+        media: Annotated[bool, Parameter(negative="")] = False,
+        ice_servers: IceServers = None,
+        bind: Bind = None,
+        duration: Duration = None,
+        json: Json = False,
     ) -> int:
         """Join a room and tell what happens in it, until Ctrl-C.
 
@@ -166,12 +177,17 @@ class _Commands:
             How requests are written.
         metadata
             Participant metadata to join with.
+        media
+            Receive audio and video too, and print levels and resolutions.
+        ice_servers
+            With --media, the STUN and TURN servers to use: those of the server, or none.
+        bind
+            With --media, a local address to receive media at; may be repeated.
         duration
             Leave so many seconds after joining.
         json
             Print JSON Lines.
         """
-        address, given = credentials.url_from(url, self.environment)
         options: ClientOptions = {
             "path": PathVersion(path),
             "encoding": Encoding(encoding),
@@ -179,34 +195,20 @@ class _Commands:
             "attributes": credentials.attributes_from(attribute or ()),
             "timeouts": TIMEOUTS,
         }
-        plan = Plan(
-            url=address,
-            token=credentials.token_from(
-                token=token,
-                key=api_key,
-                secret=api_secret,
-                room=room,
-                identity=identity,
-                environment=self.environment,
-            ),
-            options=options,
-            duration=(
-                None
-                if duration is None
-                else credentials.duration_of("--duration", duration, zero=True)
-            ),
+        who = Credentials(
+            token=token, api_key=api_key, api_secret=api_secret, room=room, identity=identity
         )
-        secrets = Secrets(plan.token)
-        try:
-            Client(plan.config)
-        except ValueError as error:
-            raise UsageError(
-                f"joining is not possible with the URL given {given}: "
-                f"{secrets.masked(one_line(str(error)))}"
-            ) from error
-        return self._watch(plan, loop, as_lines=json, secrets=secrets)
+        plan = plan_from(url, who, duration, options, self.environment)
+        if not media:
+            if ice_servers is not None or bind is not None:
+                raise UsageError("--ice-servers and --bind are for --media")
+            return self._watch(plan, RUNNERS[loop], as_lines=json)
+        if loop != "asyncio":
+            raise UsageError("--media needs --loop asyncio")
+        return self._watch(plan, watching_runner(ice_servers, bind), as_lines=json)
 
-    def _watch(self, plan: Plan, loop: LoopName, *, as_lines: bool, secrets: Secrets) -> int:
+    def _watch(self, plan: Plan, runner: Runner, *, as_lines: bool) -> int:
+        secrets = Secrets(plan.token)
         switch = Switch()
         report = Report(
             as_json(secrets) if as_lines else Readable(self.out, secrets),
@@ -216,7 +218,7 @@ class _Commands:
         )
         with interrupts(switch):
             try:
-                RUNNERS[loop](plan, report, switch)
+                runner(plan, report, switch)
             except ImportError as missing:
                 if missing.name is not None:
                     raise  # not an adapter's sentence about its extra, but a defect
@@ -230,18 +232,20 @@ class _Commands:
         if switch.signal and not report.joined:
             return INTERRUPTED + switch.signal
         code = exit_code(report.closed)
-        return self.fail(code, sentence(report.closed), secrets) if code else code
+        if code:
+            return self.fail(code, sentence(report.closed), secrets)
+        return self.fail(*report.complaint, secrets) if report.complaint else code
 
     def token(
         self,
         *,
-        api_key: _ApiKey = None,
-        api_secret: _ApiSecret = None,
+        api_key: ApiKey = None,
+        api_secret: ApiSecret = None,
         room: str = "",
         identity: str = "",
         name: str = "",
         metadata: str = "",
-        attribute: _Attributes = None,
+        attribute: Attributes = None,
         valid_for: str = "6h",
         room_join: bool = True,
         room_create: _Grant = None,

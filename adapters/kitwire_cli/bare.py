@@ -7,7 +7,7 @@ from contextlib import suppress
 from selectors import EVENT_READ, EVENT_WRITE, BaseSelector
 from time import monotonic
 
-from kitwire import Client, CloseLink, Dial, DialError, Event, LinkId, Write
+from kitwire import Client, CloseLink, Dial, DialError, Event, LinkId, PeerCommand, Write
 
 
 def run(client: Client, on_event: Callable[[Event], object], selector: BaseSelector) -> None:
@@ -37,7 +37,7 @@ def run(client: Client, on_event: Callable[[Event], object], selector: BaseSelec
                         selector.unregister(sock)
                         with suppress(OSError), sock:
                             sock.send(unsent)
-                case event:
+                case event if not isinstance(event, PeerCommand):
                     on_event(event)
         if client.closed:
             return

@@ -133,7 +133,7 @@ _ENDINGS: Final[Mapping[Reason, _Ending]] = MappingProxyType(
         Reason.JOIN_FAILURE: _Ending(
             ExitCode.ENDED,
             "the server gave up waiting for a peer connection, which it does after a minute",
-            "join again; this version connects no media",
+            "join again, with --media to stay",
         ),
         Reason.MIGRATION: _Ending(ExitCode.ENDED, "the session moved elsewhere", "join again"),
         Reason.SIGNAL_CLOSE: _Ending(
@@ -155,10 +155,20 @@ _ENDINGS: Final[Mapping[Reason, _Ending]] = MappingProxyType(
 assert set(_ENDINGS) == set(Reason), "every reason has an exit code and a sentence"
 
 
+_NO_WAY: Final = _Ending(
+    ExitCode.UNAVAILABLE,
+    "media finds no way to the server",
+    "check that its UDP ports can be reached",
+)
+"""For our own end of a media failure; the table has the server's."""
+
+
 def _ending(reason: CloseReason) -> _Ending:
     if reason.reason is Reason.CLIENT_INITIATED and reason.origin is not Origin.LOCAL:
         # Our leave, but not by our wish: a server that says so has ended the session itself.
         return _ENDINGS[Reason.UNKNOWN_REASON]
+    if reason.reason is Reason.MEDIA_FAILURE and reason.origin is Origin.LINK:
+        return _NO_WAY
     return _ENDINGS[reason.reason]
 
 

@@ -20,7 +20,14 @@ from kitwire.codec import Message, to_plain
 from kitwire.codec.redaction import MASK
 from kitwire.codec.schema import shape_of
 from kitwire.errors import CloseReason, RequestFailure
+from kitwire.peer_events import (
+    Negotiated,
+    NegotiationFailed,
+    PeersConnected,
+    PeerStateChanged,
+)
 
+from .notes import Note, note_fields, note_name
 from .terminal import Secrets
 
 __all__ = ["event_name", "json_line", "plain"]
@@ -28,12 +35,16 @@ __all__ = ["event_name", "json_line", "plain"]
 Plain = dict[str, object]
 
 
-def json_line(event: ev.Event, t: float, secrets: Secrets) -> str:
+def json_line(event: ev.Event | Note, t: float, secrets: Secrets) -> str:
     """One line of JSON without its line feed; ``t`` is seconds since the start.
 
     Only ASCII: whatever a server sends, a terminal shows it as escapes.
     """
-    line = {"event": event_name(event), "t": round(t, 6), **plain(event)}
+    if isinstance(event, Note):
+        name, values = note_name(event), note_fields(event)
+    else:
+        name, values = event_name(event), plain(event)
+    line = {"event": name, "t": round(t, 6), **values}
     return json.dumps(_masked(line, secrets), allow_nan=False)
 
 
@@ -63,6 +74,10 @@ def event_name(event: ev.Event) -> str:
             | ev.UnknownMessage()
             | ev.FrameRejected()
             | ev.ProtocolViolated()
+            | PeerStateChanged()
+            | PeersConnected()
+            | Negotiated()
+            | NegotiationFailed()
         ):
             return _snake_case(type(event).__name__)
         case _:
@@ -93,6 +108,14 @@ def plain(event: ev.Event) -> Plain:
             return {"detail": detail, "size": size}
         case ev.ProtocolViolated(detail=detail):
             return {"detail": detail}
+        case PeerStateChanged(target=target, state=state):
+            return {"target": target.value, "state": state.value}
+        case PeersConnected():
+            return {}
+        case Negotiated(target=target, offer_id=offer_id):
+            return {"target": target.value, "offer_id": offer_id}
+        case NegotiationFailed(target=target, failure=failed, detail=detail):
+            return {"target": target.value, "failure": failed.value, "detail": detail}
         case ev.TokenRefreshed():
             return {"value": MASK}
         case ev.LegacyPongReceived(timestamp=timestamp):

@@ -8,11 +8,11 @@ import random
 import selectors
 import socket
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from time import monotonic
 from types import MappingProxyType
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from kitwire.client import Client
 from kitwire.config import ClientConfig, ClientOptions
@@ -23,7 +23,11 @@ from kitwire.room import Room
 from .interrupts import Switch
 from .report import Report
 
-__all__ = ["RUNNERS", "LoopName", "Plan", "Runner"]
+if TYPE_CHECKING:
+    # The loop that is asked for is imported when it is.
+    import asyncio
+
+__all__ = ["RUNNERS", "LoopName", "Plan", "Runner", "leave_in_time", "run_on_asyncio"]
 
 LoopName = Literal["asyncio", "trio", "bare"]
 
@@ -61,27 +65,26 @@ _INTERRUPTED: Final = Closed(
 )
 
 
-def run_asyncio(plan: Plan, report: Report, switch: Switch) -> None:
-    """Join by `kitwire_asyncio`."""
+async def leave_in_time(room: Room, asked: asyncio.Event, duration: float | None) -> None:
+    """Leave a room of asyncio's when asked to, or after so many seconds."""
     import asyncio
 
-    import kitwire_asyncio
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(duration):
+            await asked.wait()
+    await room.leave()
 
-    async def leave_in_time(room: Room, asked: asyncio.Event) -> None:
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(plan.duration):
-                await asked.wait()
-        await room.leave()
 
-    async def watch(asked: asyncio.Event) -> None:
-        async with (
-            kitwire_asyncio.connect(plan.url, token=plan.token, **plan.options) as room,
-            asyncio.TaskGroup() as tasks,
-        ):
-            leaving = tasks.create_task(leave_in_time(room, asked))
-            async for event in room:
-                report.on_event(event)
-            leaving.cancel()
+def run_on_asyncio(
+    watch: Callable[[asyncio.Event], Coroutine[object, object, None]],
+    report: Report,
+    switch: Switch,
+) -> None:
+    """Run ``watch``, which joins, reports, and leaves when its event is set.
+
+    An interrupt before it has joined cancels it.
+    """
+    import asyncio
 
     async def main() -> None:
         asked = asyncio.Event()
@@ -102,6 +105,25 @@ def run_asyncio(plan: Plan, report: Report, switch: Switch) -> None:
                 report.on_event(Closed(reason=failure.reason))
 
     asyncio.run(main())
+
+
+def run_asyncio(plan: Plan, report: Report, switch: Switch) -> None:
+    """Join by `kitwire_asyncio`."""
+    import asyncio
+
+    import kitwire_asyncio
+
+    async def watch(asked: asyncio.Event) -> None:
+        async with (
+            kitwire_asyncio.connect(plan.url, token=plan.token, **plan.options) as room,
+            asyncio.TaskGroup() as tasks,
+        ):
+            leaving = tasks.create_task(leave_in_time(room, asked, plan.duration))
+            async for event in room:
+                report.on_event(event)
+            leaving.cancel()
+
+    run_on_asyncio(watch, report, switch)
 
 
 def run_trio(plan: Plan, report: Report, switch: Switch) -> None:

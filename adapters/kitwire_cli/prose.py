@@ -23,6 +23,13 @@ from kitwire.messages import (
     StreamState,
     TrackInfo,
 )
+from kitwire.peer_events import (
+    Negotiated,
+    NegotiationFailed,
+    PeerEvent,
+    PeersConnected,
+    PeerStateChanged,
+)
 
 from .changes import (
     arrival,
@@ -152,6 +159,14 @@ class Narrator:
                 return f"an undecodable frame of {size} bytes, dropped: {one_line(detail)}"
             case ev.ProtocolViolated(detail=detail):
                 return f"the server broke the protocol: {one_line(detail)}"
+            case PeerStateChanged(target=target, state=state):
+                return f"the {target}'s peer connection is {state}"
+            case PeersConnected():
+                return "media is connected"
+            case Negotiated(target=target, offer_id=number):
+                return f"the {target}'s offer {number} is in force"
+            case NegotiationFailed(target=target, detail=detail):
+                return f"the {target}'s peer connection cannot go on: {one_line(detail)}"
             case _:
                 assert_never(event)
 
@@ -273,7 +288,8 @@ _Media = (
 )
 
 _Rest = (
-    ev.OfferReceived
+    PeerEvent
+    | ev.OfferReceived
     | ev.AnswerReceived
     | ev.TrickleReceived
     | ev.MediaSectionsRequired

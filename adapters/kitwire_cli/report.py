@@ -15,14 +15,16 @@ from rich.text import Text
 from kitwire import events as ev
 from kitwire.errors import CloseReason
 
+from .exit_codes import ExitCode
 from .lines import json_line
+from .notes import Note, RecordingFailed, note_sentence
 from .prose import Narrator
 from .terminal import Secrets
 
 __all__ = ["Readable", "Render", "Report", "as_json"]
 
-Render = Callable[[ev.Event, float], str]
-"""An event and its time, in seconds since the start, as one line with its line feed."""
+Render = Callable[[ev.Event | Note, float], str]
+"""An event or a note and its time, in seconds since the start, as a line with its line feed."""
 
 
 def as_json(secrets: Secrets) -> Render:
@@ -45,16 +47,17 @@ class Readable:
         self._narrator = Narrator()
         self._secrets = secrets
 
-    def __call__(self, event: ev.Event, t: float) -> str:
+    def __call__(self, event: ev.Event | Note, t: float) -> str:
         """One line with its line feed."""
-        text = self._secrets.masked(self._narrator.tell(event))
+        told = note_sentence(event) if isinstance(event, Note) else self._narrator.tell(event)
+        text = self._secrets.masked(told)
         line = Text.assemble((f"{t:8.3f}", "dim"), "  ", (text, _style(event)))
         with self._console.capture() as captured:
             self._console.print(line, soft_wrap=True)
         return captured.get()
 
 
-def _style(event: ev.Event) -> str:
+def _style(event: ev.Event | Note) -> str:
     match event:
         case ev.Joined() | ev.Closed():
             return "bold"
@@ -64,6 +67,7 @@ def _style(event: ev.Event) -> str:
             | ev.UnknownMessage()
             | ev.FrameRejected()
             | ev.ProtocolViolated()
+            | RecordingFailed()
         ):
             return "yellow"
         case (
@@ -93,6 +97,8 @@ class Report:
         joined: whether the room was joined.
         closed: why the connection ended, once it has.
         unwritable: what went wrong with the output, if anything did.
+        complaint: what went wrong in a connection that ended normally: the exit code and a
+            sentence without a full stop. The first one counts.
     """
 
     def __init__(
@@ -105,6 +111,7 @@ class Report:
         self.joined = False
         self.closed: CloseReason | None = None
         self.unwritable: OSError | None = None
+        self.complaint: tuple[ExitCode, str] | None = None
         self._render = render
         self._out = out
         self._elapsed = elapsed
@@ -119,6 +126,18 @@ class Report:
                 self.closed = reason
             case _:
                 pass
+        self._write(event)
+
+    def on_note(self, note: Note) -> None:
+        """Print what there is to say beside the events, unless the end has been told."""
+        if self.closed is None:
+            self._write(note)
+
+    def complain(self, code: ExitCode, sentence: str) -> None:
+        """Have the command end with this code, should the connection end normally."""
+        self.complaint = self.complaint or (code, sentence)
+
+    def _write(self, event: ev.Event | Note) -> None:
         line = self._render(event, self._elapsed())
         if self.unwritable is not None:
             return

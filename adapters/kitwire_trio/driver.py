@@ -13,8 +13,8 @@ from ssl import SSLContext
 import trio
 
 from kitwire.client import Client
-from kitwire.commands import CloseLink, Dial, LinkId, Write
-from kitwire.room import Inbox
+from kitwire.commands import CloseLink, Dial, LinkId, PeerCommand, Write
+from kitwire.room import Inbox, PeerOwner
 from kitwire_trio.link import Link
 
 __all__ = ["Driver"]
@@ -25,12 +25,14 @@ class Driver:
 
     Attributes:
         client: whom the links report to, through :meth:`input`.
+        owner: who carries out what is asked of the peer connections, where there are any.
     """
 
     def __init__(
         self, client: Client, inbox: Inbox, context: SSLContext | None, nursery: trio.Nursery
     ) -> None:
         self.client = client
+        self.owner: PeerOwner | None = None
         self._inbox = inbox
         self._context = context
         self._nursery = nursery
@@ -103,6 +105,9 @@ class Driver:
                             )
                     case CloseLink(link=link):
                         self._links.pop(link).close()
+                    case _ if isinstance(output, PeerCommand):
+                        if self.owner is not None:
+                            self.owner.execute(output)
                     case event:
                         if (cause := self._inbox.put(event)) is not None:
                             self.client.close(now=self.now(), cause=cause)

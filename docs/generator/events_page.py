@@ -1,9 +1,10 @@
 """docs/events.md: every event with its fields, and which message of the server becomes which."""
 
 from dataclasses import fields
+from enum import StrEnum
 from typing import get_args
 
-from kitwire import events, messages
+from kitwire import events, messages, peer_events
 from kitwire.session.dispatch import ARMS
 
 from .source import ClassFacts, Member, classes_of, unions_of
@@ -11,9 +12,12 @@ from .text import header, markdown, paragraphs, table
 
 __all__ = ["ANCHORS", "page"]
 
+_CLASSES = (*classes_of(events), *classes_of(peer_events))
+_UNIONS = (*unions_of(events), *unions_of(peer_events))
+
 ANCHORS = {
-    **{each.name: f"events.md#{each.name.lower()}" for each in classes_of(events)},
-    **{each.name: f"events.md#{each.name.lower()}" for each in unions_of(events)},
+    name: f"events.md#{name.lower()}"
+    for name in (*(each.name for each in _CLASSES), *(each.name for each in _UNIONS))
 }
 """Where each class and union of the events is described."""
 
@@ -73,14 +77,14 @@ _NO_EVENT = "Answers a resume, for which this version never asks: a `ProtocolVio
 
 def page() -> str:
     """The page."""
-    facts = {each.name: each for each in classes_of(events)}
+    facts = {each.name: each for each in _CLASSES}
     sections = dict.fromkeys(each.section for each in facts.values())
-    parts = [header("src/kitwire/events.py"), _INTRO, _wire_table()]
+    parts = [header("src/kitwire/events.py and src/kitwire/peer_events.py"), _INTRO, _wire_table()]
     for section in sections:
         parts.append(f"## {section}\n\n")
         parts += [_class(each) for each in facts.values() if each.section == section]
     parts.append("## Unions\n\n")
-    parts += [_union(each) for each in unions_of(events)]
+    parts += [_union(each) for each in _UNIONS]
     return "".join(parts).rstrip("\n") + "\n"
 
 
@@ -125,22 +129,32 @@ def _wire_table() -> str:
 
 def _class(facts: ClassFacts) -> str:
     parts = [f"### {facts.name}\n\n", paragraphs(facts.doc, _here), "\n\n"]
-    event = getattr(events, facts.name)
+    event = _named(facts.name)
     if (variant := getattr(event, "variant", None)) is not None:
         number, kind = _numbers()[variant]
         parts.append(f"From `SignalResponse.{variant}` (field {number}, `{kind}`).\n\n")
     elif event not in get_args(events.Event):
         parts.append("Part of events, not one itself.\n\n")
+    if issubclass(event, StrEnum):
+        values = [(f"`{each.name}`", markdown(each.doc, _here)) for each in facts.members]
+        return "".join([*parts, table(("Value", "Meaning"), values), "\n"])
     rows = [
         (f"`{each.name}`", _type(each), _meaning(facts.name, each))
         for each in facts.members
         if not each.is_class_variable
     ]
+    if not rows:
+        return "".join(parts)
     if any(meaning for _, _, meaning in rows):
         parts.append(table(("Field", "Type", "Meaning"), rows))
     else:
         parts.append(table(("Field", "Type"), [row[:2] for row in rows]))
     return "".join([*parts, "\n"])
+
+
+def _named(name: str) -> type:
+    found: type = getattr(events, name, None) or getattr(peer_events, name)
+    return found
 
 
 def _type(member: Member) -> str:
@@ -153,7 +167,7 @@ def _meaning(class_name: str, member: Member) -> str:
     """The field's own words, or those of the message's field of the same name."""
     if member.doc:
         return markdown(member.doc, _here)
-    variant = getattr(getattr(events, class_name), "variant", None)
+    variant = getattr(_named(class_name), "variant", None)
     if variant is None:
         return ""
     message = _message_fields().get(_numbers()[variant][1], {})

@@ -128,6 +128,7 @@ _CALLS: Final[dict[str, _Call]] = {
         lambda session: session.send_offer("v=0", offer_id=1, now=0)
     ),
     "`send_ping_req`": lambda session: session.send_ping_req(now=0),
+    "`negotiate`": lambda session: session.negotiate(now=0),
 }
 
 
@@ -146,7 +147,8 @@ def _calls() -> str:
     rows = [
         (name, ", ".join(f"`{phase}`" for phase in _allowed(call))) for name, call in _CALLS.items()
     ]
-    rows.append(("`close`, `handle_timeout`, `poll`, what a link reports", "any"))
+    always = "`close`, `handle_timeout`, `poll`, what a link or a peer connection reports"
+    rows.append((always, "any"))
     return "## Calls\n\n" + table(("Call", "Allowed in"), rows) + "\n"
 
 
@@ -160,6 +162,7 @@ _LENGTHS: Final = {
     Timer.PING: "`ping_interval` of the join message",
     Timer.SILENCE: "`ping_timeout` of the join message, from the last thing received",
     Timer.REQUEST: "the request's own",
+    Timer.NEGOTIATION: "`timeouts.negotiation` or `timeouts.peers`",
     Timer.CLOSE: "`timeouts.close`",
 }
 

@@ -16,10 +16,11 @@ from .commands import (
     CloseLink,
     Dial,
     HttpGet,
+    LinkCommand,
     LinkId,
     OpenLink,
+    PeersId,
     SendMessage,
-    SessionCommand,
     Write,
 )
 from .config import ClientConfig
@@ -30,6 +31,7 @@ from .link.http import ClientGet, Ended, Responded
 from .link.websocket import ClientWebSocket, LinkEvent, MessageReceived, Opened, Refused
 from .messages import DisconnectReason, SignalRequest
 from .session.methods import RequestMethods
+from .session.peer_inputs import PeerInputs, PeerReport
 from .session.phases import Phase
 from .session.requests import Completion, Match
 from .session.session import Session
@@ -38,7 +40,7 @@ from .session.timers import Timer
 __all__ = ["Client"]
 
 
-class Client(RequestMethods):
+class Client(RequestMethods, PeerInputs):
     """One participant's signaling connection, from connect to close, over bytes.
 
     Inputs are methods; each takes ``now``, the time in monotonic seconds. After each input, take
@@ -218,6 +220,20 @@ class Client(RequestMethods):
         self._pump()
         return key
 
+    # --- Peer connections ---
+
+    def negotiate(self, *, now: float) -> int | None:
+        """Ask for an offer, because of a track; see :meth:`.PeerInputs.negotiate`."""
+        offer_id = self._session.negotiate(now=now)
+        self._pump()
+        return offer_id
+
+    def _report(
+        self, name: str, peers: PeersId, report: PeerReport, *, now: float, **arguments: object
+    ) -> None:
+        self._session._report(name, peers, report, now=now, **arguments)
+        self._pump()
+
     # --- Between the session and the links ---
 
     def _tell(self, link: LinkId, event: LinkEvent | Responded, now: float) -> None:
@@ -241,12 +257,12 @@ class Client(RequestMethods):
     def _pump(self) -> None:
         """Carry out what the session asks of its links, in bytes, and pass the events on."""
         while (output := self._session.poll()) is not None:
-            if isinstance(output, SessionCommand):
+            if isinstance(output, LinkCommand):
                 self._carry_out(output)
             else:
                 self._outputs.append(output)
 
-    def _carry_out(self, command: SessionCommand) -> None:
+    def _carry_out(self, command: LinkCommand) -> None:
         match command:
             case OpenLink(link=link, url=url, headers=headers):
                 limit = self.config.limits.receive

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, TypedDict
 
-from .messages import AddTrackRequest, ClientInfo
+from .messages import AddTrackRequest, ClientInfo, IceServer
 
 if TYPE_CHECKING:
     from .trace import TraceRecord
@@ -18,6 +18,7 @@ __all__ = [
     "Encoding",
     "Limits",
     "PathVersion",
+    "PeerCapabilities",
     "Timeouts",
     "TokenPlacement",
     "is_sendable",
@@ -70,6 +71,11 @@ class Timeouts:
     data_blob: float = 5.0
     refusal: float = 1.0
     """How long a request that the server answers only to refuse may still be refused."""
+    negotiation: float = 15.0
+    """For each step of an exchange of offer and answer: ours to make or apply, the server's to
+    answer. The server gives up after as long (livekit pkg/rtc/transport.go)."""
+    peers: float = 15.0
+    """From the first exchange of descriptions to a connected peer connection."""
 
     def __post_init__(self) -> None:
         _require_positive(self)
@@ -80,7 +86,8 @@ class Limits:
     """How much to hold. Every one must be positive."""
 
     receive: int = 16 * 1024 * 1024
-    """The largest message to accept, in bytes, as sent and as inflated."""
+    """The largest message to accept, in bytes, as sent and as inflated; also how much may come
+    before the join."""
     send: int = 2 * 1024 * 1024
     """The largest message to send, in bytes; the server's own limit
     (livekit pkg/config/config.go)."""
@@ -102,6 +109,19 @@ def _require_positive(group: Timeouts | Limits) -> None:
             raise ValueError(f"{type(group).__name__}.{name} must be above zero, not {value!r}")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PeerCapabilities:
+    """What the owner of the peer connections can do, and what it must be spared."""
+
+    ice_restart: bool = False
+    """Whether it can follow and make offers with new ICE credentials."""
+    trickle_out: bool = False
+    """Whether local candidates follow their description, rather than being complete in it."""
+    hold_while_connecting: bool = False
+    """Whether a further remote description must wait until the transport is connected or failed.
+    aiortc needs that: receivers that arrive while it connects are never started."""
+
+
 class ClientOptions(TypedDict, total=False):
     """The optional fields of :class:`ClientConfig`, as the adapters' ``connect`` takes them."""
 
@@ -115,6 +135,9 @@ class ClientOptions(TypedDict, total=False):
     client_info: ClientInfo | None
     add_tracks: tuple[AddTrackRequest, ...]
     publisher_offer: str | None
+    peers: PeerCapabilities | None
+    ice_servers: tuple[IceServer, ...] | None
+    force_relay: bool
     timeouts: Timeouts
     limits: Limits
     trace: Callable[[TraceRecord], None] | None
@@ -125,8 +148,9 @@ class ClientConfig:
     """One connection's settings.
 
     Raises:
-        ValueError: for a token that could not travel in a header. URLs are checked by
-            :class:`~kitwire.session.Session` and :class:`~kitwire.client.Client`.
+        ValueError: for a token that could not travel in a header, and for settings that exclude
+            each other. URLs are checked by :class:`~kitwire.session.Session` and
+            :class:`~kitwire.client.Client`.
     """
 
     url: str = field(repr=False)
@@ -150,6 +174,13 @@ class ClientConfig:
     """Tracks to announce with the join, in order."""
     publisher_offer: str | None = field(default=None, repr=False)
     """The SDP of an offer to make with the join, on ``/rtc/v1``."""
+    peers: PeerCapabilities | None = None
+    """What the owner of the peer connections can do; None where there is none, and whoever embeds
+    the core answers offers by itself or goes without media."""
+    ice_servers: tuple[IceServer, ...] | None = field(default=None, repr=False)
+    """Which ICE servers to use instead of those that the server names; empty for none."""
+    force_relay: bool = False
+    """Whether media may take relays only; the server may demand it as well."""
     timeouts: Timeouts = Timeouts()
     limits: Limits = Limits()
     trace: Callable[[TraceRecord], None] | None = field(default=None, repr=False, compare=False)
@@ -160,6 +191,8 @@ class ClientConfig:
             raise ValueError("the token is empty")
         if not is_sendable(self.token):
             raise ValueError("the token has characters that cannot travel in an HTTP header")
+        if self.peers is not None and self.publisher_offer is not None:
+            raise ValueError("with peers the session makes its own offers: no publisher_offer")
 
 
 def is_sendable(token: str) -> bool:

@@ -13,6 +13,7 @@ from typing import ClassVar
 
 from . import messages as msg
 from .errors import CloseReason, RequestFailure
+from .peer_events import PeerEvent
 
 __all__ = [
     "AnswerReceived",
@@ -492,7 +493,7 @@ ServerEvent = (
 """An event that is one message of the server; it has a ``variant``."""
 
 Event = (
-    ServerEvent | Closed | RequestQueued | RequestEnded
+    ServerEvent | PeerEvent | Closed | RequestQueued | RequestEnded
     | UnknownMessage | FrameRejected | ProtocolViolated
 )  # fmt: skip
 """Everything that a session tells an application."""

@@ -27,8 +27,9 @@ from .session.phases import Phase
 
 if TYPE_CHECKING:
     from .client import Client
+    from .commands import PeerCommand
 
-__all__ = ["DEFAULT_MAX_EVENTS", "Inbox", "Room", "Runtime"]
+__all__ = ["DEFAULT_MAX_EVENTS", "Inbox", "PeerOwner", "Room", "Runtime"]
 
 DEFAULT_MAX_EVENTS: Final = 10_000
 """How many events may wait unread before a room is closed, unless the application says so."""
@@ -153,6 +154,13 @@ class Runtime(Protocol):
 
         Returns at once, without giving way to others, when it is true already.
         """
+
+
+class PeerOwner(Protocol):
+    """Who has the peer connections, where there is media."""
+
+    def execute(self, command: PeerCommand) -> None:
+        """Begin to carry a command out; what comes of it is reported to the client."""
 
 
 class Room:

@@ -43,7 +43,24 @@ def anyio_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, object
     return request.param, {"debug": True} if request.param == "asyncio" else {}
 
 
-ADAPTERS = {"asyncio": kitwire_asyncio.connect, "trio": kitwire_trio.connect}
+class Adapter(Protocol):
+    """What both adapters' own `connect` take, for a room without media."""
+
+    def __call__(
+        self,
+        url: str,
+        *,
+        token: str,
+        ssl: ssl.SSLContext | None = None,
+        max_events: int = DEFAULT_MAX_EVENTS,
+        **options: Unpack[ClientOptions],
+    ) -> AbstractAsyncContextManager[Room]: ...
+
+
+ADAPTERS: dict[str, Adapter] = {
+    "asyncio": kitwire_asyncio.connect,
+    "trio": kitwire_trio.connect,
+}
 
 
 @pytest.fixture

@@ -11,7 +11,15 @@ from livekit.protocol.rtc import SignalResponse
 from kitwire import events as ev
 from kitwire import messages as msg
 from kitwire.codec import decode_response
+from kitwire.commands import PeerState, PeerTarget
 from kitwire.errors import CloseReason, FailureReason, Origin, Reason, RequestFailure
+from kitwire.peer_events import (
+    Negotiated,
+    NegotiationFailed,
+    NegotiationFailure,
+    PeersConnected,
+    PeerStateChanged,
+)
 from kitwire.session.dispatch import event_of, joined_of
 
 if TYPE_CHECKING:
@@ -46,6 +54,12 @@ OTHERS: tuple[ev.Event, ...] = (
     ev.UnknownMessage(field_numbers=()),
     ev.FrameRejected(detail="a field is cut", size=17),
     ev.ProtocolViolated(detail="a second join"),
+    PeerStateChanged(target=PeerTarget.SUBSCRIBER, state=PeerState.CONNECTED),
+    PeersConnected(),
+    Negotiated(target=PeerTarget.PUBLISHER, offer_id=3),
+    NegotiationFailed(
+        target=PeerTarget.PUBLISHER, failure=NegotiationFailure.NO_ANSWER, detail="15 s are over"
+    ),
 )
 """Events that are no message, in every shape."""
 

@@ -57,3 +57,9 @@ def test_every_reason_is_one_sentence(reason: Reason) -> None:
 
 def test_the_numbers_are_those_that_are_documented() -> None:
     assert [code.value for code in ExitCode] == [0, 1, 2, 3, 4, 5]
+
+
+def test_a_media_failure_of_ours_is_a_failed_connection() -> None:
+    reason = closed(Reason.MEDIA_FAILURE, Origin.LINK)
+    assert exit_code(reason) is ExitCode.UNAVAILABLE
+    assert sentence(reason).startswith("media finds no way to the server")

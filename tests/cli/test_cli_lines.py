@@ -155,6 +155,15 @@ def test_events_of_our_own() -> None:
         {"event": "unknown_message", "field_numbers": []},
         {"event": "frame_rejected", "detail": "a field is cut", "size": 17},
         {"event": "protocol_violated", "detail": "a second join"},
+        {"event": "peer_state_changed", "target": "subscriber", "state": "connected"},
+        {"event": "peers_connected"},
+        {"event": "negotiated", "target": "publisher", "offer_id": 3},
+        {
+            "event": "negotiation_failed",
+            "target": "publisher",
+            "failure": "NO_ANSWER",
+            "detail": "15 s are over",
+        },
     ]
 
 
@@ -167,7 +176,8 @@ def test_every_event_has_a_line() -> None:
 def test_the_names_of_events() -> None:
     names = {event_name(event) for event in every_event()}
     own = {"closed", "request_queued", "request_ended", "unknown_message", "frame_rejected"}
-    assert names == {*VARIANTS, *own, "joined", "protocol_violated"} - {"join"}
+    peers = {"peer_state_changed", "peers_connected", "negotiated", "negotiation_failed"}
+    assert names == {*VARIANTS, *own, *peers, "joined", "protocol_violated"} - {"join"}
 
 
 def test_secrets_are_masked_and_names_of_fields_are_not() -> None:

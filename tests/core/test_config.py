@@ -13,6 +13,7 @@ from kitwire.config import (
     Encoding,
     Limits,
     PathVersion,
+    PeerCapabilities,
     Timeouts,
     TokenPlacement,
     is_sendable,
@@ -52,6 +53,15 @@ def test_a_token_that_could_not_travel_is_refused_and_not_repeated(token: str) -
     with pytest.raises(ValueError, match="the token") as caught:
         ClientConfig(url=URL, token=token)
     assert token == "" or token not in str(caught.value)
+
+
+def test_offers_have_one_author() -> None:
+    ClientConfig(url=URL, token=TOKEN, publisher_offer="v=0")
+    with pytest.raises(ValueError, match=r"no publisher_offer") as caught:
+        ClientConfig(
+            url=URL, token=TOKEN, peers=PeerCapabilities(), publisher_offer="v=0 ice-pwd:words"
+        )
+    assert "words" not in str(caught.value)
 
 
 def test_every_visible_character_can_travel() -> None:

@@ -10,7 +10,7 @@ from typing import get_args
 import pytest
 from livekit.protocol import rtc
 
-from kitwire import commands, config, errors, events, trace
+from kitwire import commands, config, errors, events, peer_events, trace
 from kitwire.codec import Message
 from kitwire.events import ServerEvent
 from kitwire.messages import (
@@ -25,7 +25,7 @@ from kitwire.messages import (
 )
 from kitwire.messages._names import PROTO_TYPE_NAMES
 
-VOCABULARY = (events, commands, config, errors, trace)
+VOCABULARY = (events, peer_events, commands, config, errors, trace)
 
 
 def dataclasses_of(*modules: object) -> list[type]:
@@ -78,15 +78,19 @@ def test_every_response_but_reconnect_has_one_event() -> None:
 def test_the_union_of_events_is_closed() -> None:
     in_union = set(get_args(events.Event))
     assert all(inspect.isclass(member) for member in in_union)
-    kinds = {kind for kind in dataclasses_of(events) if kind is not events.RequestKey}
+    kinds = set(dataclasses_of(events, peer_events)) - {events.RequestKey}
     assert in_union == kinds
+    assert set(get_args(peer_events.PeerEvent)) == set(dataclasses_of(peer_events))
 
 
 def test_the_unions_of_commands_are_closed() -> None:
-    assert set(get_args(commands.Command)) == set(dataclasses_of(commands))
+    kinds = set(dataclasses_of(commands)) - {commands.DataChannel}
     session, client = set(get_args(commands.SessionCommand)), set(get_args(commands.ClientCommand))
-    assert session | client == set(get_args(commands.Command))
-    assert session & client == {commands.CloseLink}
+    links, peers = set(get_args(commands.LinkCommand)), set(get_args(commands.PeerCommand))
+    assert set(get_args(commands.Command)) == session | client == kinds
+    assert session == links | peers
+    assert session & client == peers | {commands.CloseLink}
+    assert not links & peers
 
 
 @pytest.mark.parametrize("union", [events.Event, commands.Command], ids=["Event", "Command"])

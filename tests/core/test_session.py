@@ -373,7 +373,7 @@ def test_a_malformed_frame_too_many_before_the_join_closes_once() -> None:
     life.reach(Phase.JOINING)
     for _ in range(101):
         life.hear_frame(b"\x0a\xff")
-    assert life.reason.detail == "more than 100 messages came before the join"
+    assert life.reason.detail == "101 malformed frames in a row"
 
 
 # --- Leaving ---

@@ -8,6 +8,7 @@ from itertools import product
 import pytest
 from livekit.protocol import models, rtc
 
+from kitwire.commands import HttpGet, OpenLink
 from kitwire.errors import LocalProtocolError
 from kitwire.events import Closed, ProtocolViolated
 from kitwire.session.phases import TRANSITIONS, Phase, Trigger, next_phase
@@ -109,7 +110,7 @@ def test_close_ends_every_phase_with_one_closed(phase: Phase) -> None:
     life.wait(60)
     assert life.reason is not None
     assert isinstance(life.outputs[-1], Closed)
-    opened = set(range(1, life.session._links + 1))
+    opened = {item.link for item in life.outputs if isinstance(item, OpenLink | HttpGet)}
     assert life.let_go() == opened
     assert life.session.deadline is None
 

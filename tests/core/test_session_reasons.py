@@ -17,7 +17,9 @@ from kitwire.session.reasons import (
     dial_reason,
     explanation,
     lost_reason,
+    media_reason,
     protocol_reason,
+    reason_after_leave,
     refusal_reason,
     server_leave_reason,
     timeout_reason,
@@ -246,6 +248,32 @@ def test_a_leave_that_answers_ours_does_not_change_the_reason(joined: bool) -> N
     assert not told.retryable
 
 
+def left(reason: DisconnectReason, action: LeaveRequestAction) -> LeaveReceived:
+    return LeaveReceived(can_reconnect=False, reason=reason, action=action, regions=())
+
+
+def test_only_a_removal_is_told_instead_of_what_it_did_to_media() -> None:
+    media = media_reason("gone")
+    leaves = [left(*each) for each in product(DisconnectReason, LeaveRequestAction)]
+    told = [each for each in leaves if reason_after_leave(media, each) != media]
+    assert told
+    for each in told:
+        assert reason_after_leave(media, each) == server_leave_reason(each)
+        assert each.action is LeaveRequestAction.DISCONNECT
+        assert not server_leave_reason(each).retryable
+    named = {each.reason for each in told}
+    assert DisconnectReason.PARTICIPANT_REMOVED in named
+    assert not named & {DisconnectReason.CLIENT_INITIATED, DisconnectReason.SERVER_SHUTDOWN}
+    # Whatever else began the end stays the reason; without it the leave is the reason.
+    own = CloseReason(
+        origin=Origin.LOCAL, reason=Reason.MEDIA_FAILURE, detail="by hand", retryable=True
+    )
+    for each in leaves:
+        assert reason_after_leave(None, each) == server_leave_reason(each)
+        for cause in (own, lost_reason(None, ""), closed_by_application(joined=True)):
+            assert reason_after_leave(cause, each) == cause
+
+
 # --- Closes and the rest ---
 
 
@@ -272,6 +300,12 @@ def test_a_close_without_a_leave_is_a_loss(code: int | None, words: str, detail:
 def test_the_other_reasons() -> None:
     assert timeout_reason(Reason.JOIN_TIMEOUT, "x") == CloseReason(
         origin=Origin.TIMEOUT, reason=Reason.JOIN_TIMEOUT, detail="x", retryable=True
+    )
+    assert media_reason(f"a\nline of {TOKEN}") == CloseReason(
+        origin=Origin.LINK,
+        reason=Reason.MEDIA_FAILURE,
+        detail="aline of <redacted>",
+        retryable=True,
     )
     assert protocol_reason("x") == CloseReason(
         origin=Origin.PROTOCOL, reason=Reason.PROTOCOL_ERROR, detail="x", retryable=True

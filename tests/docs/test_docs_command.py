@@ -20,7 +20,7 @@ def options(text: str) -> set[str]:
     return {option for option in OPTION.findall(text) if not option.startswith("--no-")}
 
 
-@pytest.mark.parametrize("command", ["join", "token"])
+@pytest.mark.parametrize("command", ["join", "publish", "record", "token"])
 def test_every_option_is_described_and_every_described_option_exists(command: str) -> None:
     shown = subprocess.run(
         [sys.executable, "-m", "kitwire_cli", command, "--help"],

@@ -18,9 +18,10 @@ from typing import IO, Final, cast
 from tests.interop.livekit_server import masked
 from tests.interop.participants import Log
 
-__all__ = ["OfficialParticipant", "official_participant"]
+__all__ = ["MEDIA_PROGRAM", "OfficialParticipant", "official_participant"]
 
 PROGRAM: Final = Path(__file__).with_name("official_program.py")
+MEDIA_PROGRAM: Final = PROGRAM.with_name("official_media_program.py")
 
 WITHIN: Final = 20.0
 """Seconds to wait for it; starting takes a second of them."""
@@ -63,6 +64,10 @@ class OfficialParticipant:
 
         return self._log.wait_for(find, within=WITHIN)
 
+    def events(self, event: str) -> list[dict[str, object]]:
+        """All of a kind so far."""
+        return [happened for happened in self._log if happened["event"] == event]
+
     def end(self) -> int:
         """Let the program come to its end; returns its status."""
         cast(IO[str], self._process.stdin).close()
@@ -72,9 +77,14 @@ class OfficialParticipant:
 
 
 @contextlib.contextmanager
-def official_participant(url: str, token: str) -> Iterator[OfficialParticipant]:
-    """Join by the official SDK for the length of a `with`, and see that it ends cleanly."""
-    command = [sys.executable, "-X", "dev", "-W", "error", str(PROGRAM)]
+def official_participant(
+    url: str, token: str, *, program: Path = PROGRAM
+) -> Iterator[OfficialParticipant]:
+    """Join by the official SDK for the length of a `with`, and see that it ends cleanly.
+
+    `program` is PROGRAM or MEDIA_PROGRAM, which know different commands.
+    """
+    command = [sys.executable, "-X", "dev", "-W", "error", str(program)]
     with (
         tempfile.TemporaryFile("w+") as errors,
         subprocess.Popen(

@@ -11,7 +11,7 @@ from websockets.frames import Frame
 from websockets.http11 import Request
 
 from kitwire.client import Client
-from kitwire.commands import ClientCommand, CloseLink, Dial, LinkId, Write
+from kitwire.commands import ClientCommand, CloseLink, Dial, LinkId, PeerCommand, Write
 from kitwire.config import ClientConfig
 from kitwire.errors import CloseReason, DialError
 from kitwire.events import Closed, Event
@@ -190,6 +190,8 @@ class ClientLife:
             case CloseLink(link=link):
                 assert not self.connections[link].let_go, "let go twice"
                 self.connections[link].let_go = True
+            case _ if isinstance(output, PeerCommand):
+                pass  # In self.commands, for whoever plays the owner of the peer connections.
             case event:
                 self.events.append(event)
         if isinstance(output, ClientCommand):

@@ -76,6 +76,7 @@ BY_LAYER = {
         "websockets.typing",
         "websockets.uri",
     },
+    "negotiation": {"json"},
     "session": {"http", "json"},
 }
 """What one layer may import besides."""

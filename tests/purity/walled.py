@@ -182,7 +182,7 @@ class World:
                     self.serve(link, data)
                 case kitwire.CloseLink(link=link):
                     del self.ends[link]
-                case event:
+                case event if not isinstance(event, kitwire.PeerCommand):
                     self.events.append(event)
 
     def serve(self, link: LinkId, data: bytes) -> None:

@@ -22,7 +22,9 @@ __all__ = [
     "dial_reason",
     "explanation",
     "lost_reason",
+    "media_reason",
     "protocol_reason",
+    "reason_after_leave",
     "refusal_reason",
     "server_leave_reason",
     "timeout_reason",
@@ -142,6 +144,22 @@ def server_leave_reason(leave: LeaveReceived | LeaveRequest) -> CloseReason:
     )
 
 
+def reason_after_leave(
+    cause: CloseReason | None, leave: LeaveReceived | LeaveRequest
+) -> CloseReason:
+    """The reason with which a connection closes when a Leave comes after ``cause`` began its end.
+
+    That stays the reason, but for one: a server that removes us also closes its peer connections,
+    and these may tell of it first.
+    """
+    server = server_leave_reason(leave)
+    if cause is None:
+        return server
+    removed = not server.retryable and leave.reason is not DisconnectReason.CLIENT_INITIATED
+    media = (cause.origin, cause.reason) == (Origin.LINK, Reason.MEDIA_FAILURE)
+    return server if media and removed else cause
+
+
 def closed_by_application(*, joined: bool) -> CloseReason:
     """The reason when the application closes, after the join or before it."""
     return CloseReason(
@@ -157,6 +175,13 @@ def lost_reason(code: int | None, detail: str) -> CloseReason:
     words = _line(detail) or "the connection was cut"
     words += f" (close code {code})" if code is not None else ""
     return CloseReason(origin=Origin.LINK, reason=Reason.LINK_LOST, detail=words, retryable=True)
+
+
+def media_reason(detail: str) -> CloseReason:
+    """The reason when the peer connections of a session cannot go on."""
+    return CloseReason(
+        origin=Origin.LINK, reason=Reason.MEDIA_FAILURE, detail=_line(detail), retryable=True
+    )
 
 
 def timeout_reason(reason: Reason, detail: str) -> CloseReason:

@@ -14,26 +14,30 @@ from typing import Final, assert_never
 
 from .. import events as ev
 from .. import messages as msg
-from ..codec import decode_response, encode_request, unknown_fields, which_variant
-from ..commands import CloseLink, HttpGet, LinkId, OpenLink, SendMessage, SessionCommand
+from ..codec import encode_request
+from ..commands import LinkId, PeersId, SessionCommand
 from ..config import ClientConfig, is_sendable
-from ..errors import CloseReason, DialError, LocalProtocolError, MalformedFrame, Reason
-from ..link.address import headers
+from ..errors import CloseReason, DialError, LocalProtocolError, Reason
 from .dispatch import event_of, joined_of
 from .gate import is_open
+from .incoming import Incoming, Item
 from .keepalive import KeepAlive
+from .links import Links
 from .methods import RequestMethods
 from .opening import Opening
 from .outbox import Outbox
+from .peer_inputs import PeerInputs, PeerReport
+from .peering import Peering
 from .phases import Phase, Trigger, next_phase
 from .reasons import (
     closed_by_application,
     dial_reason,
     explanation,
     lost_reason,
+    media_reason,
     protocol_reason,
+    reason_after_leave,
     refusal_reason,
-    server_leave_reason,
     timeout_reason,
 )
 from .requests import Completion, Match
@@ -42,12 +46,11 @@ from .tracing import Tracer
 
 __all__ = ["Session"]
 
-_EARLY_MESSAGES: Final = 100
 _ACCEPTS_REQUESTS: Final = (Phase.OPENING, Phase.VALIDATING, Phase.JOINING, Phase.JOINED)
 _HEARS: Final = (Phase.JOINING, Phase.JOINED, Phase.CLOSING)
 
 
-class Session(RequestMethods):
+class Session(RequestMethods, PeerInputs):
     """One participant's signaling connection, from connect to close.
 
     Inputs are methods; each takes ``now``, the time in monotonic seconds. A ``now`` that goes
@@ -71,17 +74,18 @@ class Session(RequestMethods):
         self._outputs: deque[SessionCommand | ev.Event] = deque()
         self._timers = TimerTable()
         self._keepalive = KeepAlive(self._timers)
-        self._outbox = Outbox(config, self._timers, send=self._send, emit=self._emit)
+        self._links = Links(config, emit=self._emit)
+        self._outbox = Outbox(config, self._timers, send=self._links.send, emit=self._emit)
+        self._peering = Peering(
+            config, self._timers, say=self._say, emit=self._emit, fail=self._fail_media
+        )
         self._tracer = Tracer(config.trace)
-        self._links = 0
-        self._link: LinkId | None = None
         self._opening = Opening(config)
         self._refusal: CloseReason | None = None
         self._cause: CloseReason | None = None
         self._joined = False
         self._sid = ""
-        self._early: list[tuple[str, object] | ev.Event] = []
-        self._malformed = 0
+        self._incoming = Incoming(config.limits)
 
     # --- State ---
 
@@ -139,27 +143,17 @@ class Session(RequestMethods):
         Where a link is open, a leave is sent and the server's close awaited, for at most
         ``timeouts.close``.
 
-        Args:
-            now: the time, in seconds.
-            leave_reason: what to tell the server.
-            cause: what :class:`~kitwire.events.Closed` says, where it is not the application's
-                wish to leave.
+        ``cause`` is what :class:`~kitwire.events.Closed` says, where it is not the application's
+        wish to leave.
 
         Raises:
             LocalProtocolError: when ``leave_reason`` is none.
         """
         if self._phase in (Phase.CLOSING, Phase.CLOSED):
             return
-        frame = self._outbox.encode("close", _leave(leave_reason))
+        frame = self._outbox.encode("close", _leave_request(leave_reason))
         self._input("close", now, leave_reason=leave_reason, cause=cause)
-        self._cause = cause or closed_by_application(joined=self._joined)
-        self._advance(Trigger.CLOSE)
-        if self.closed:
-            self._finish(self._cause)
-            return
-        self._timers.clear()
-        self._timers.set(Timer.CLOSE, self._now + self.config.timeouts.close)
-        self._send(frame)
+        self._leave(frame, cause or closed_by_application(joined=self._joined))
 
     def handle_timeout(self, *, now: float) -> None:
         """Do what is due. Harmless when nothing is."""
@@ -186,7 +180,7 @@ class Session(RequestMethods):
         if self._phase is not Phase.OPENING:
             return
         self._timers.stop(Timer.OPEN)
-        self._drop_link()
+        self._links.drop()
         if self._opening.fall_back(status):
             self._advance(Trigger.FALL_BACK)
             self._open()
@@ -227,39 +221,24 @@ class Session(RequestMethods):
             return
         if self._phase is Phase.JOINED:
             self._keepalive.heard(self._now)
-        try:
-            message = decode_response(data, max_size=self.config.limits.receive)
-        except MalformedFrame as error:
-            self._reject_frame(error, len(data))
-            return
-        self._malformed = 0
-        member = which_variant(message)
-        if member is None:
-            self._note(ev.UnknownMessage(field_numbers=unknown_fields(message)))
-        elif self._joined:
-            self._dispatch(*member)
+        item = self._incoming.read(data)
+        if self._joined:
+            self._tell(item)
         else:
-            self._await_join(*member)
+            self._await_join(item, len(data))
+        if self._incoming.hopeless:
+            self._lose(protocol_reason(self._incoming.hopeless))
 
     # --- Opening ---
 
     def _open(self) -> None:
-        url = self._opening.url(self._token)
-        link = self._new_link()
         self._timers.set(Timer.OPEN, self._now + self.config.timeouts.open)
-        self._emit(OpenLink(link=link, url=url, headers=headers(self.config, token=self._token)))
+        self._links.open(self._opening.url(self._token), self._token)
 
     def _validate(self) -> None:
         """Ask why the upgrade was refused, with the same query and token."""
-        link = self._new_link()
         self._timers.set(Timer.VALIDATE, self._now + self.config.timeouts.validate)
-        self._emit(
-            HttpGet(
-                link=link,
-                url=self._opening.dry_run_url(),
-                headers=headers(self.config, token=self._token),
-            )
-        )
+        self._links.get(self._opening.dry_run_url(), self._token)
 
     def _explain(self, explained: CloseReason | None) -> None:
         """The refusal is explained, as well as it will be."""
@@ -267,22 +246,17 @@ class Session(RequestMethods):
         assert reason is not None, "a refusal is noted before it is asked about"
         self._end(Trigger.EXPLAINED, reason)
 
-    def _await_join(self, variant: str, value: object) -> None:
+    def _await_join(self, item: Item, size: int) -> None:
         """What comes before the join waits for it; a leave ends the attempt, told by Closed."""
+        value = item[1] if isinstance(item, tuple) else None
         if isinstance(value, msg.LeaveRequest):
-            self._end(Trigger.LEAVE, server_leave_reason(value))
+            self._left(value)
         elif self._phase is not Phase.JOINING:
             return  # The application has given up: nothing is joined any more.
         elif isinstance(value, msg.JoinResponse):
             self._join(value)
         else:
-            self._early.append((variant, value))
-            self._bound_early()
-
-    def _bound_early(self) -> None:
-        if len(self._early) > _EARLY_MESSAGES:
-            detail = f"more than {_EARLY_MESSAGES} messages came before the join"
-            self._lose(protocol_reason(detail))
+            self._incoming.keep(item, size)
 
     def _join(self, message: msg.JoinResponse) -> None:
         self._advance(Trigger.JOIN)
@@ -297,27 +271,27 @@ class Session(RequestMethods):
             self._ping()
         self._send_unbundled()
         self._outbox.open_gate(self._now)
-        early, self._early = self._early, []
-        for item in early:
-            if isinstance(item, tuple):
-                self._dispatch(*item)
-            else:
-                self._emit(item)
+        self._peering.joined(joined, self._now)
+        for item in self._incoming.kept():
+            self._tell(item)
 
     def _send_unbundled(self) -> None:
         """What the join could not carry, on ``/rtc`` or for its length."""
         for frame in self._opening.unbundled():
-            self._send(frame)
+            self._links.send(frame)
         if self._opening.metadata:
             self.update_metadata(metadata=self._opening.metadata, now=self._now)
 
     # --- Messages ---
 
-    def _dispatch(self, variant: str, value: object) -> None:
-        """Tell what a message says, then act on it."""
-        event = event_of(variant, value)
+    def _tell(self, item: Item) -> None:
+        """Tell what a frame says, then act on it."""
+        if not isinstance(item, tuple):
+            self._emit(item)
+            return
+        event = event_of(*item)
         if event is None:
-            self._emit(ev.ProtocolViolated(detail=f"{variant} in the middle of a session"))
+            self._emit(ev.ProtocolViolated(detail=f"{item[0]} in the middle of a session"))
             return
         if isinstance(event, ev.PongReceived):
             rtt = self._keepalive.answered(event.last_ping_timestamp, self._now)
@@ -328,7 +302,7 @@ class Session(RequestMethods):
     def _act_on(self, event: ev.ServerEvent) -> None:
         match event:
             case ev.LeaveReceived():
-                self._end(Trigger.LEAVE, server_leave_reason(event))
+                self._left(event)
             case ev.TokenRefreshed(token=token):
                 self._token = token if is_sendable(token) else self._token
             case ev.RoomMoved(token=token, participant=participant):
@@ -336,20 +310,7 @@ class Session(RequestMethods):
                 self._sid = participant.sid if participant is not None else self._sid
             case _:
                 self._outbox.settle(event, own_sid=self._sid, now=self._now)
-
-    def _reject_frame(self, error: MalformedFrame, size: int) -> None:
-        self._note(ev.FrameRejected(detail=str(error), size=size))
-        self._malformed += 1
-        if self._malformed >= self.config.limits.malformed_frames:
-            self._lose(protocol_reason(f"{self._malformed} malformed frames in a row"))
-
-    def _note(self, event: ev.Event) -> None:
-        """Tell of an oddity; before the join it waits, so that Joined comes first."""
-        if self._joined:
-            self._emit(event)
-        elif self._phase is Phase.JOINING:
-            self._early.append(event)
-            self._bound_early()
+                self._peering.hear(event, self._now)
 
     # --- Requests ---
 
@@ -364,9 +325,10 @@ class Session(RequestMethods):
 
     def _pass(self, name: str, message: msg.SignalRequest, *, now: float) -> None:
         self._require_phase(name, (Phase.JOINED,))
+        self._peering.permit(name)
         frame = self._outbox.encode(name, message)
         self._input(name, now, request=message)
-        self._send(frame)
+        self._links.send(frame)
 
     def _request(
         self,
@@ -387,6 +349,21 @@ class Session(RequestMethods):
         self._input(name, now, request=message)
         return self._outbox.submit(request, gate_open=gate_open, now=self._now)
 
+    # --- Peer connections ---
+
+    def negotiate(self, *, now: float) -> int | None:
+        """Ask for an offer, because of a track; see :meth:`.PeerInputs.negotiate`."""
+        self._require_phase("negotiate", (Phase.JOINED,))
+        self._input("negotiate", now)
+        return self._peering.negotiate(self._now)
+
+    def _report(
+        self, name: str, peers: PeersId, report: PeerReport, *, now: float, **arguments: object
+    ) -> None:
+        if self._peering.owns(peers):
+            self._input(name, now, peers=peers, **arguments)
+            self._peering.report(report, self._now)
+
     # --- Time ---
 
     def _timed_out(self, timer: Timer, deadline: float) -> None:
@@ -395,7 +372,7 @@ class Session(RequestMethods):
                 self._lose(timeout_reason(Reason.OPEN_TIMEOUT, "the server did not answer"))
             case Timer.JOIN:
                 # So that the server does not keep a ghost of us for a minute.
-                self._say(_leave(msg.DisconnectReason.CLIENT_INITIATED))
+                self._say(_leave_request())
                 self._lose(timeout_reason(Reason.JOIN_TIMEOUT, "no join message came"))
             case Timer.VALIDATE:
                 self._explain(None)
@@ -406,6 +383,8 @@ class Session(RequestMethods):
                     self._lose(timeout_reason(Reason.PING_TIMEOUT, "the server went silent"))
                 else:
                     self._ping()
+            case Timer.NEGOTIATION:
+                self._peering.timed_out(self._now)
             case Timer.REQUEST:
                 self._outbox.end_due(self._now)
             case Timer.CLOSE:
@@ -419,11 +398,32 @@ class Session(RequestMethods):
         self._say(msg.SignalRequest(ping_req=self._keepalive.ping(self._now)))
 
     def _say(self, message: msg.SignalRequest) -> None:
-        self._send(encode_request(message, encoding=self.config.encoding))
+        self._links.send(encode_request(message, encoding=self.config.encoding))
 
-    def _send(self, frame: bytes | str) -> None:
-        assert self._link is not None, "there is a link in every phase that sends"
-        self._emit(SendMessage(link=self._link, data=frame))
+    def _leave(self, frame: bytes | str, cause: CloseReason) -> None:
+        """Begin the end: with a leave where a link is open, else at once."""
+        self._cause = cause
+        self._advance(Trigger.CLOSE)
+        if self.closed:
+            self._finish(cause)
+            return
+        self._timers.clear()
+        self._timers.set(Timer.CLOSE, self._now + self.config.timeouts.close)
+        self._links.send(frame)
+        self._peering.close(self._now)
+
+    def _fail_media(self, detail: str) -> None:
+        """The peer connections cannot go on, and so the session cannot.
+
+        They are there only while it is joined: a leave ends them.
+        """
+        frame = encode_request(_leave_request(), encoding=self.config.encoding)
+        self._leave(frame, media_reason(detail))
+
+    def _left(self, leave: ev.LeaveReceived | msg.LeaveRequest) -> None:
+        """The server ends the session, or says that it heard our own leave."""
+        self._cause = reason_after_leave(self._cause, leave)
+        self._end(Trigger.LEAVE, self._cause)
 
     def _lose(self, reason: CloseReason) -> None:
         """The link is of no more use. While a refusal is being explained, it stays the reason."""
@@ -438,9 +438,10 @@ class Session(RequestMethods):
             self._finish(self._cause or reason)
 
     def _finish(self, reason: CloseReason) -> None:
+        self._peering.close(self._now)
         self._timers.clear()
-        self._drop_link()
-        self._early.clear()
+        self._links.drop()
+        self._incoming.kept()
         self._outbox.abort(str(reason))
         self._emit(ev.Closed(reason=reason))
 
@@ -452,7 +453,7 @@ class Session(RequestMethods):
 
     def _hears(self, name: str, link: LinkId, now: float, **arguments: object) -> bool:
         """Take note of an input about a link, unless it comes from one that is gone."""
-        if link != self._link:
+        if not self._links.is_current(link):
             return False
         self._input(name, now, link=link, **arguments)
         return True
@@ -476,21 +477,13 @@ class Session(RequestMethods):
         self._phase = phase
         return True
 
-    def _new_link(self) -> LinkId:
-        self._links += 1
-        self._link = LinkId(self._links)
-        return self._link
-
-    def _drop_link(self) -> None:
-        if self._link is not None:
-            self._emit(CloseLink(link=self._link))
-            self._link = None
-
     def _emit(self, output: SessionCommand | ev.Event) -> None:
         self._tracer.output(self._now, output)
         self._outputs.append(output)
 
 
-def _leave(reason: msg.DisconnectReason) -> msg.SignalRequest:
+def _leave_request(
+    reason: msg.DisconnectReason = msg.DisconnectReason.CLIENT_INITIATED,
+) -> msg.SignalRequest:
     leave = msg.LeaveRequest(reason=reason, action=msg.LeaveRequestAction.DISCONNECT)
     return msg.SignalRequest(leave=leave)

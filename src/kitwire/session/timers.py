@@ -22,6 +22,8 @@ class Timer(StrEnum):
     """The server has been silent for too long."""
     REQUEST = "REQUEST"
     """The earliest of the requests that have a deadline."""
+    NEGOTIATION = "NEGOTIATION"
+    """A step of the peer connections' negotiation, or their connecting, takes too long."""
     CLOSE = "CLOSE"
     """The server's close after our leave."""
 

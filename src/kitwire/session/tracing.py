@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import fields
 
 from ..codec import decode_request, decode_response, redact_text, to_plain
-from ..commands import SendMessage, SessionCommand
+from ..commands import DataChannel, SendMessage, SessionCommand
 from ..errors import CloseReason, MalformedFrame, RequestFailure
 from ..events import Event, RequestKey
 from ..trace import TraceRecord
@@ -60,7 +60,10 @@ def _received(frame: object) -> object:
         return {"malformed": redact_text(str(error)), "size": len(frame)}
 
 
-def _fields(value: SessionCommand | Event | CloseReason | RequestFailure | RequestKey) -> _Plain:
+_Record = SessionCommand | Event | CloseReason | RequestFailure | RequestKey | DataChannel
+
+
+def _fields(value: _Record) -> _Plain:
     return {
         field.name: _plain(getattr(value, field.name)) if field.repr else "<redacted>"
         for field in fields(value)
@@ -73,7 +76,9 @@ def _plain(value: object) -> object:
             return redact_text(value)
         case bytes():
             return f"<{len(value)} bytes>"
-        case CloseReason() | RequestFailure() | RequestKey():
+        case CloseReason() | RequestFailure() | RequestKey() | DataChannel():
             return _fields(value)
+        case tuple():
+            return [_plain(each) for each in value]
         case _:
             return to_plain(value)

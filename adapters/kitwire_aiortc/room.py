@@ -1,0 +1,454 @@
+"""A joined room with media: publish tracks and data, read those of others."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import Final
+
+from aiortc.mediastreams import MediaStreamTrack
+
+from kitwire import messages as msg
+from kitwire.client import Client
+from kitwire.commands import PeerTarget
+from kitwire.errors import (
+    CloseReason,
+    ConnectFailed,
+    FailureReason,
+    LocalProtocolError,
+    RequestFailed,
+    RequestFailure,
+)
+from kitwire.events import Closed, Event, MuteReceived, TrackUnpublished
+from kitwire.peer_events import Negotiated, PeersConnected
+from kitwire.room import DEFAULT_MAX_EVENTS, Inbox, Room, Runtime
+from kitwire.session.phases import Phase
+from kitwire.view import ParticipantDisconnected, PublicationRemoved, View, ViewChange
+from kitwire_aiortc.channels import ChannelClosed
+from kitwire_aiortc.feeds import Feed, Feeds
+from kitwire_aiortc.frames import AudioStream, VideoStream
+from kitwire_aiortc.gathering import Gathering
+from kitwire_aiortc.inbound import Inbound
+from kitwire_aiortc.owner import Owner
+from kitwire_aiortc.packets import LOSSY, RELIABLE, DataInbox, DataReceived, packet_of
+from kitwire_aiortc.peers import Peers
+from kitwire_aiortc.publication import LocalPublication
+from kitwire_aiortc.readings import Readings
+from kitwire_aiortc.statistics import PeerStatistics
+
+__all__ = ["Media", "MediaInbox", "MediaRoom"]
+
+KINDS: Final = {msg.TrackType.AUDIO: "audio", msg.TrackType.VIDEO: "video"}
+
+DRAIN: Final = 1.0
+"""Seconds that leaving waits for data on its way."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Media:
+    """How a room has media."""
+
+    gathering: Gathering = field(default_factory=Gathering)
+    """Where the peer connections gather their addresses."""
+
+
+class MediaInbox(Inbox):
+    """An inbox that lets the room hear every event at once, read or not.
+
+    Attributes:
+        hear: called with each event before the application can read it.
+    """
+
+    def __init__(self, max_events: int = DEFAULT_MAX_EVENTS) -> None:
+        super().__init__(max_events)
+        self.hear: Callable[[Event], None] = lambda event: None
+
+    def put(self, event: Event) -> CloseReason | None:
+        """Let the room hear it, and take it in."""
+        self.hear(event)
+        return super().put(event)
+
+
+class MediaRoom(Room):
+    """A :class:`~kitwire.room.Room` whose peer connections are ours.
+
+    Events are read as in any room; descriptions among them are answered already. Everything here
+    belongs to the running event loop.
+
+    Args:
+        client: the client underneath.
+        inbox: where its events go.
+        runtime: the adapter's driver.
+        deliver: its way to give input to the client: a method and arguments.
+        media: how.
+
+    Attributes:
+        owner: has the peer connections; for the adapter.
+        view: who is in the room with which tracks, as of the last event that came, which may be
+            ahead of the last one read.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        inbox: MediaInbox,
+        runtime: Runtime,
+        deliver: Callable[..., None],
+        media: Media,
+    ) -> None:
+        super().__init__(client, inbox, runtime)
+        self.view = View()
+        self.owner = Owner(client, deliver, self, gathering=media.gathering)
+        self._connected = False
+        self._negotiated = 0
+        self._publications: dict[str, LocalPublication] = {}
+        self._readings = Readings()
+        self._data = DataInbox()
+        self._changes: Feeds[ViewChange] = Feeds()
+        self._sequence = 0
+        self._reliable = asyncio.Lock()
+        inbox.hear = self._hear
+
+    # --- joining and leaving ---
+
+    async def wait_connected(self) -> None:
+        """Wait until media can flow. Adapters do so before they hand a room out.
+
+        Raises:
+            ConnectFailed: when the connection ended instead.
+        """
+        await self._runtime.until(lambda: self._connected or self.closed is not None)
+        if not self._connected and self.closed is not None:
+            raise ConnectFailed(self.closed)
+
+    async def leave(
+        self, reason: msg.DisconnectReason = msg.DisconnectReason.CLIENT_INITIATED
+    ) -> None:
+        """Leave the room, and wait until the connection has ended. Harmless when it has already.
+
+        Data on its way is waited for, one second at most.
+        """
+        await self.drain()
+        await super().leave(reason)
+
+    async def drain(self) -> None:
+        """Wait until the server has all data that was sent, one second at most."""
+        peers = self.owner.peers
+        if peers is not None and self.closed is None:
+            try:
+                async with asyncio.timeout(DRAIN):
+                    await peers.publisher.channels.drain()
+            except TimeoutError:
+                pass  # There may be no path any more.
+
+    async def end(self) -> None:
+        """Close the peer connections, and end all that is read. Adapters do so at the end."""
+        self._end_all()
+        await self.owner.close()
+
+    # --- publishing ---
+
+    @property
+    def publications(self) -> Mapping[str, LocalPublication]:
+        """What we publish, by sid."""
+        return MappingProxyType(self._publications)
+
+    async def publish_audio(
+        self,
+        track: MediaStreamTrack,
+        *,
+        name: str = "",
+        source: msg.TrackSource = msg.TrackSource.MICROPHONE,
+        max_bitrate: int | None = None,
+    ) -> LocalPublication:
+        """Publish audio, and wait until it can flow.
+
+        Args:
+            track: where frames come from; it is not stopped when it is unpublished.
+            name: a name for people to read.
+            source: what it is.
+            max_bitrate: bits a second.
+
+        Raises:
+            RequestFailed: when the server does not want it, or the connection ended.
+            LocalProtocolError: for arguments that cannot work.
+        """
+        kind = msg.TrackType.AUDIO
+        return await self._publish(
+            "publish_audio",
+            msg.AddTrackRequest(type=kind, name=name, source=source),
+            track,
+            max_bitrate=max_bitrate,
+        )
+
+    async def publish_video(
+        self,
+        track: MediaStreamTrack,
+        *,
+        name: str = "",
+        source: msg.TrackSource = msg.TrackSource.CAMERA,
+        width: int = 0,
+        height: int = 0,
+        max_bitrate: int | None = None,
+        max_framerate: float | None = None,
+    ) -> LocalPublication:
+        """Publish video, and wait until it can flow.
+
+        Args:
+            track: where frames come from; it is not stopped when it is unpublished.
+            name: a name for people to read.
+            source: what it is.
+            width: in pixels, as far as it is known; subscribers are told so.
+            height: likewise.
+            max_bitrate: bits a second.
+            max_framerate: frames a second; those above are left out.
+
+        Raises:
+            RequestFailed: when the server does not want it, or the connection ended.
+            LocalProtocolError: for arguments that cannot work.
+        """
+        method, kind = "publish_video", msg.TrackType.VIDEO
+        if max_framerate is not None and not max_framerate > 0:
+            raise LocalProtocolError(method, f"max_framerate must be above 0, not {max_framerate}")
+        return await self._publish(
+            method,
+            msg.AddTrackRequest(type=kind, name=name, source=source, width=width, height=height),
+            track,
+            max_bitrate=max_bitrate,
+            max_framerate=max_framerate,
+        )
+
+    async def _publish(
+        self,
+        method: str,
+        request: msg.AddTrackRequest,
+        track: MediaStreamTrack,
+        *,
+        max_bitrate: int | None,
+        max_framerate: float | None = None,
+    ) -> LocalPublication:
+        """Announce a track, send it from the next offer on, and wait for the answer."""
+        kind = KINDS[request.type]
+        if track.kind != kind:
+            raise LocalProtocolError(method, f"the track is {track.kind}, not {kind}")
+        cid = str(uuid.uuid4())
+        info = await self.add_track(replace(request, cid=cid))
+        publication = LocalPublication(self, info, cid)
+        self._publications[info.sid] = publication
+        try:
+            outbound = self._peers(method).publisher.publish(
+                kind,
+                cid=cid,
+                stream=self.joined.participant.sid,
+                source=track,
+                listener=publication,
+                max_bitrate=max_bitrate,
+                max_framerate=max_framerate,
+            )
+            publication.carry(outbound)
+            offer_id = self._negotiate(method)
+            await self.settled(offer_id)
+            if self._negotiated < offer_id:
+                raise self._ended_before(method)
+        except BaseException:
+            publication.take_down()
+            raise
+        return publication
+
+    def take_down(self, publication: LocalPublication) -> int | None:
+        """For :class:`LocalPublication`: it is no longer sent, and an offer is to say so."""
+        self._publications.pop(publication.sid, None)
+        if self.client.phase is not Phase.JOINED:
+            return None
+        return self._negotiate("unpublish")
+
+    async def settled(self, offer_id: int) -> None:
+        """For :class:`LocalPublication`: wait for the answer to an offer, or the end."""
+        await self._runtime.until(lambda: self._negotiated >= offer_id or self.closed is not None)
+
+    # --- reading ---
+
+    def changes(self) -> Feed[ViewChange]:
+        """What changes in :attr:`view` from now on: who comes, which tracks there are …
+
+        ``async for change in room.changes()``. Several may read; each gets every change.
+        """
+        return self._changes.open()
+
+    def audio(self, sid: str, *, sample_rate: int = 48_000, channels: int = 1) -> AudioStream:
+        """The audio of a track of somebody else's: ``async for frame in room.audio(sid)``.
+
+        Frames are 16-bit samples, 20 ms each as a rule. The iteration lasts as long as the track
+        is published; while the track does not reach us, it waits. Who reads too slowly misses the
+        oldest frames, which are counted. What nobody reads is not decoded.
+
+        Args:
+            sid: the track's.
+            sample_rate: in Hz.
+            channels: 1 or 2.
+
+        Raises:
+            LocalProtocolError: when there is no such track.
+            ValueError: for a rate or channels that cannot be.
+        """
+        self._require_track("audio", sid, msg.TrackType.AUDIO)
+        stream = AudioStream(sample_rate=sample_rate, channels=channels)
+        self._readings.add(sid, stream)
+        return stream
+
+    def video(self, sid: str) -> VideoStream:
+        """The video of a track of somebody else's; all is as with :meth:`audio`.
+
+        Raises:
+            LocalProtocolError: when there is no such track.
+        """
+        self._require_track("video", sid, msg.TrackType.VIDEO)
+        stream = VideoStream()
+        self._readings.add(sid, stream)
+        return stream
+
+    def _require_track(self, method: str, sid: str, kind: msg.TrackType) -> None:
+        publication = self.view.publication(sid)
+        own = self.view.own
+        if publication is None or own is None or self.closed is not None:
+            raise LocalProtocolError(method, f"nobody publishes {sid}")
+        if publication.participant_sid == own.sid:
+            raise LocalProtocolError(method, f"{sid} is our own")
+        if publication.kind is not kind:
+            raise LocalProtocolError(method, f"{sid} is not {KINDS[kind]}")
+
+    # --- data ---
+
+    async def publish_data(
+        self,
+        data: bytes,
+        *,
+        reliable: bool = True,
+        topic: str | None = None,
+        destination_identities: Sequence[str] = (),
+    ) -> None:
+        """Send a message to the others. Done when it is on its way, not when it has arrived.
+
+        It waits until the channel is open, and while a megabyte waits in it.
+
+        Args:
+            data: the message. With topic and addresses, at most 64,000 bytes.
+            reliable: whether to send it again until it arrives, in order.
+            topic: what to put it under.
+            destination_identities: for whom; empty for everybody.
+
+        Raises:
+            RequestFailed: when the connection ended.
+            LocalProtocolError: when it is too large.
+        """
+        method = "publish_data"
+        if isinstance(destination_identities, str):
+            raise LocalProtocolError(method, "destination_identities must be a list, not one")
+
+        def packet(sequence: int) -> bytes:
+            return packet_of(
+                data,
+                topic=topic,
+                destination_identities=destination_identities,
+                sequence=sequence,
+            )
+
+        packet(self._sequence + 1 if reliable else 0)
+        channels = self._peers(method).publisher.channels
+        if not self.owner.offered:
+            self._negotiate(method)
+        try:
+            if not reliable:
+                await channels.send(LOSSY, packet(0))
+                return
+            async with self._reliable:
+                # Counted when it was sent: who is cancelled while waiting leaves no gap.
+                await channels.send(RELIABLE, packet(self._sequence + 1))
+                self._sequence += 1
+        except ChannelClosed:
+            raise self._ended_before(method) from None
+
+    def data(self) -> Feed[DataReceived]:
+        """The messages of others from now on: ``async for message in room.data()``.
+
+        Several may read; each gets every message.
+        """
+        return self._data.feeds.open()
+
+    async def statistics(self) -> Mapping[PeerTarget, PeerStatistics]:
+        """What each peer connection has carried so far; of none when they are gone."""
+        peers = self.owner.peers
+        if peers is None:
+            return {}
+        found = {PeerTarget.PUBLISHER: await peers.publisher.statistics()}
+        if peers.subscriber is not peers.publisher:
+            found[PeerTarget.SUBSCRIBER] = await peers.subscriber.statistics()
+        return found
+
+    # --- what happens ---
+
+    def _hear(self, event: Event) -> None:
+        """An event came."""
+        for change in self.view.apply(event):
+            self._changes.put(change)
+            match change:
+                case PublicationRemoved(publication=gone):
+                    self._readings.end(gone.sid)
+                case ParticipantDisconnected(participant=participant):
+                    self._data.forget(participant.sid)
+                case _:
+                    pass
+        match event:
+            case PeersConnected():
+                self._connected = True
+            case Negotiated(target=PeerTarget.PUBLISHER, offer_id=offer_id):
+                self._negotiated = offer_id
+            case MuteReceived(sid=sid, muted=muted) if sid in self._publications:
+                self._publications[sid].obey(muted)
+            case TrackUnpublished(track_sid=sid) if sid in self._publications:
+                self._publications[sid].take_down()
+            case Closed():
+                self._end_all()
+            case _:
+                pass
+
+    def track_opened(self, sid: str, inbound: Inbound) -> None:
+        """For :class:`Owner`."""
+        self._readings.opened(sid, inbound)
+
+    def track_closed(self, sid: str, inbound: Inbound) -> None:
+        """For :class:`Owner`."""
+        self._readings.closed(sid, inbound)
+
+    def data_received(self, label: str, data: bytes) -> None:
+        """For :class:`Owner`."""
+        self._data.receive(label, data)
+
+    def _end_all(self) -> None:
+        for publication in self._publications.values():
+            publication.end()
+        self._publications.clear()
+        self._readings.end_all()
+        self._data.feeds.end()
+        self._changes.end()
+
+    # --- the client ---
+
+    def _negotiate(self, method: str) -> int:
+        offer_id = self._client_for(method).negotiate(now=self._runtime.now())
+        self._runtime.wake()
+        assert offer_id is not None, "the config names an owner of peer connections"
+        return offer_id
+
+    def _peers(self, method: str) -> Peers:
+        self._client_for(method)
+        if self.owner.peers is None:
+            raise self._ended_before(method)
+        return self.owner.peers
+
+    def _ended_before(self, method: str) -> RequestFailed:
+        why = self.closed or "the room is being left"
+        return RequestFailed(method, RequestFailure(reason=FailureReason.ABORTED, message=str(why)))

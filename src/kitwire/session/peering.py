@@ -1,0 +1,206 @@
+"""A session's peer connections: one negotiation for each set of them, fed and drained here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import assert_never
+
+from .. import events as ev
+from ..commands import PeerCommand, PeersId, PeerState, PeerTarget, Topology
+from ..config import ClientConfig
+from ..errors import LocalProtocolError
+from ..messages import (
+    ClientConfigSetting,
+    SessionDescription,
+    SignalRequest,
+    SignalTarget,
+    TrickleRequest,
+)
+from ..negotiation import Negotiation, SendAnswer, SendOffer, SendTrickle
+from ..peer_events import (
+    Negotiated,
+    NegotiationFailed,
+    PeerEvent,
+    PeersConnected,
+    PeerStateChanged,
+)
+from .peer_inputs import PeerReport
+from .timers import Timer, TimerTable
+
+__all__ = ["Peering"]
+
+_TOPOLOGIES = {"/rtc/v1": Topology.SINGLE, "/rtc": Topology.DUAL}
+_SIGNAL_TARGETS = {
+    PeerTarget.PUBLISHER: SignalTarget.PUBLISHER,
+    PeerTarget.SUBSCRIBER: SignalTarget.SUBSCRIBER,
+}
+# Those of somebody else would have the ids of our own.
+_NEGOTIATED = frozenset({"send_offer", "send_answer", "send_trickle"})
+# An owner that closes a peer connection without being asked was told so by the other side.
+_GONE = (PeerState.FAILED, PeerState.CLOSED)
+
+
+class Peering:
+    """The peer connections of a session, when its config says that there is an owner for them.
+
+    Args:
+        config: what the owner can do, and what was chosen for it.
+        timers: where :data:`Timer.NEGOTIATION` is armed.
+        say: sends a request to the server.
+        emit: tells of a command or an event.
+        fail: ends the session, because its media cannot go on, with words for the reader.
+    """
+
+    def __init__(
+        self,
+        config: ClientConfig,
+        timers: TimerTable,
+        *,
+        say: Callable[[SignalRequest], None],
+        emit: Callable[[PeerCommand | PeerEvent | ev.ProtocolViolated], None],
+        fail: Callable[[str], None],
+    ) -> None:
+        self._config = config
+        self._timers = timers
+        self._say = say
+        self._emit = emit
+        self._fail = fail
+        self._sets = 0
+        self._negotiation: Negotiation | None = None
+        self._states: dict[PeerTarget, PeerState] = {}
+
+    def joined(self, joined: ev.Joined, now: float) -> None:
+        """Make the peer connections that this path wants."""
+        config = self._config
+        if config.peers is None:
+            return
+        self._sets += 1
+        self._states.clear()
+        negotiation = self._negotiation = Negotiation(
+            _TOPOLOGIES[joined.path],
+            peers=PeersId(self._sets),
+            capabilities=config.peers,
+            timeouts=config.timeouts,
+        )
+        demanded = joined.client_configuration
+        permission = joined.participant.permission
+        negotiation.joined(
+            ice_servers=joined.ice_servers if config.ice_servers is None else config.ice_servers,
+            subscriber_primary=joined.subscriber_primary,
+            fast_publish=joined.fast_publish,
+            can_subscribe=permission is None or permission.can_subscribe,
+            force_relay=config.force_relay
+            or (demanded is not None and demanded.force_relay is ClientConfigSetting.ENABLED),
+            now=now,
+        )
+        self._drain()
+
+    def hear(self, event: ev.ServerEvent, now: float) -> None:
+        """Take in what the server says of descriptions and candidates."""
+        negotiation = self._negotiation
+        if negotiation is None:
+            return
+        match event:
+            case ev.OfferReceived(sdp=sdp, id=offer_id, mid_to_track_id=mids):
+                negotiation.server_offer(sdp, offer_id=offer_id, mid_to_track_id=mids, now=now)
+            case ev.AnswerReceived(sdp=sdp, id=offer_id, mid_to_track_id=mids):
+                negotiation.server_answer(sdp, offer_id=offer_id, mid_to_track_id=mids, now=now)
+            case ev.TrickleReceived(candidate_init=init, target=target, final=final):
+                negotiation.server_candidate(init, target=target, final=final, now=now)
+            case ev.MediaSectionsRequired(num_audios=audios, num_videos=videos):
+                negotiation.media_sections_required(audios, videos, now=now)
+            case _:
+                return
+        self._drain()
+
+    def permit(self, name: str) -> None:
+        """Let a request pass, unless it is the negotiation's to make.
+
+        Raises:
+            LocalProtocolError: for a description or a candidate of somebody else's.
+        """
+        if self._config.peers is not None and name in _NEGOTIATED:
+            raise LocalProtocolError(name, "the session negotiates by itself (config.peers)")
+
+    def owns(self, peers: PeersId) -> bool:
+        """Whether a set of peer connections is the one in use."""
+        return self._negotiation is not None and self._negotiation.peers == peers
+
+    def report(self, report: PeerReport, now: float) -> None:
+        """Take in what the owner of the peer connections reports."""
+        if self._negotiation is not None:
+            report(self._negotiation, now)
+            self._tell_states(self._negotiation)
+            self._drain()
+
+    def negotiate(self, now: float) -> int | None:
+        """Ask for an offer, because a track was added or removed; the id that it will have.
+
+        None where there are no peer connections.
+        """
+        if self._negotiation is None:
+            return None
+        offer_id = self._negotiation.negotiate(now=now)
+        self._drain()
+        return offer_id
+
+    def timed_out(self, now: float) -> None:
+        """A deadline of the negotiation has come."""
+        if self._negotiation is not None:
+            self._negotiation.handle_timeout(now=now)
+            self._drain()
+
+    def close(self, now: float) -> None:
+        """Close the peer connections, if there are any."""
+        if self._negotiation is None:
+            return
+        negotiation, self._negotiation = self._negotiation, None
+        negotiation.close(now=now)
+        while (output := negotiation.poll()) is not None:
+            if isinstance(output, PeerCommand):
+                self._emit(output)
+        self._timers.stop(Timer.NEGOTIATION)
+
+    def _tell_states(self, negotiation: Negotiation) -> None:
+        """Tell of new states; a peer connection that is needed and failed ends the session."""
+        for target in negotiation.targets:
+            state = negotiation.state(target)
+            if state is self._states.get(target, PeerState.NEW):
+                continue
+            self._states[target] = state
+            self._emit(PeerStateChanged(target=target, state=state))
+            if state in _GONE and target in negotiation.required:
+                self._fail(f"the {target}'s peer connection {state}")
+
+    def _drain(self) -> None:
+        negotiation = self._negotiation
+        while negotiation is not None and (output := negotiation.poll()) is not None:
+            match output:
+                case SendOffer(offer_id=offer_id, sdp=sdp):
+                    offer = SessionDescription(type="offer", sdp=sdp, id=offer_id)
+                    self._say(SignalRequest(offer=offer))
+                case SendAnswer(offer_id=offer_id, sdp=sdp):
+                    answer = SessionDescription(type="answer", sdp=sdp, id=offer_id)
+                    self._say(SignalRequest(answer=answer))
+                case SendTrickle(target=target, candidate_init=init, final=final):
+                    side = _SIGNAL_TARGETS[target]
+                    trickle = TrickleRequest(candidate_init=init, target=side, final=final)
+                    self._say(SignalRequest(trickle=trickle))
+                case NegotiationFailed(detail=detail):
+                    self._emit(output)
+                    self._fail(detail)
+                    return
+                case Negotiated() | PeersConnected() | ev.ProtocolViolated():
+                    self._emit(output)
+                case _ if isinstance(output, PeerCommand):
+                    self._emit(output)
+                case _:
+                    assert_never(output)
+        self._arm()
+
+    def _arm(self) -> None:
+        deadline = None if self._negotiation is None else self._negotiation.deadline
+        if deadline is None:
+            self._timers.stop(Timer.NEGOTIATION)
+        else:
+            self._timers.set(Timer.NEGOTIATION, deadline)

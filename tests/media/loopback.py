@@ -1,0 +1,170 @@
+"""What tests of the media plane share: loopback only, who listens, what was heard, what is left."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import os
+import threading
+import time
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Final, TypeVar
+
+import av
+import numpy as np
+from aiortc.mediastreams import MediaStreamTrack
+
+from kitwire.commands import DataChannel, PeerState
+from kitwire_aiortc.frames import AudioStream, VideoStream
+from kitwire_aiortc.gathering import Gathering
+from kitwire_aiortc.inbound import Frame, Inbound
+from kitwire_aiortc.peer import Peer
+
+T = TypeVar("T")
+
+LOOPBACK: Final = Gathering(ice_servers=(), addresses=("127.0.0.1",))
+"""No STUN, no address but this one."""
+
+CHANNELS: Final = (
+    DataChannel(label="_reliable", ordered=True, max_retransmits=None),
+    DataChannel(label="_lossy", ordered=False, max_retransmits=0),
+    DataChannel(label="_data_track", ordered=False, max_retransmits=0),
+)
+
+
+def run(main: Coroutine[object, object, T], *, limit: float = 30.0) -> T:
+    """Run to the end, within a limit, and check that nothing is left: task, socket or thread."""
+    before = (sockets(), threads())
+
+    async def guarded() -> T:
+        asyncio.get_running_loop().set_exception_handler(raising)
+        result = await asyncio.wait_for(main, limit)
+        left = asyncio.all_tasks() - {asyncio.current_task()}
+        assert left == set(), left
+        return result
+
+    failures: list[dict[str, object]] = []
+
+    def raising(loop: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:
+        failures.append(context)
+
+    result = asyncio.run(guarded())
+    gc.collect()
+    assert failures == [], failures
+    after = (sockets(), threads())
+    assert after == before, (after, before)
+    return result
+
+
+def sockets() -> int:
+    """How many sockets this process has open."""
+    folder = "/proc/self/fd"
+    if not os.path.isdir(folder):
+        return 0
+    count = 0
+    for name in os.listdir(folder):
+        with contextlib.suppress(OSError):
+            count += os.readlink(f"{folder}/{name}").startswith("socket:")
+    return count
+
+
+def threads() -> list[str]:
+    """The threads of this process."""
+    return sorted(each.name for each in threading.enumerate())
+
+
+class Recorder:
+    """A listener and a source's listener that writes down what it hears."""
+
+    def __init__(self) -> None:
+        self.states: list[PeerState] = []
+        self.opened: list[str] = []
+        self.closed: list[str] = []
+        self.data: list[tuple[str, bytes]] = []
+        self.inbound: list[Inbound] = []
+        self.ended: list[MediaStreamTrack] = []
+        self.failed: list[tuple[MediaStreamTrack, Exception]] = []
+
+    def state_changed(self, state: PeerState) -> None:
+        self.states.append(state)
+
+    def inbound_opened(self, inbound: Inbound) -> None:
+        self.inbound.append(inbound)
+
+    def channel_opened(self, label: str) -> None:
+        self.opened.append(label)
+
+    def channel_closed(self, label: str) -> None:
+        self.closed.append(label)
+
+    def data_received(self, label: str, data: bytes) -> None:
+        self.data.append((label, data))
+
+    def source_ended(self, source: MediaStreamTrack) -> None:
+        self.ended.append(source)
+
+    def source_failed(self, source: MediaStreamTrack, error: Exception) -> None:
+        self.failed.append((source, error))
+
+
+class Count:
+    """A reader that counts, and keeps the last frame."""
+
+    def __init__(self) -> None:
+        self.frames = 0
+        self.samples = 0
+        self.last: Frame | None = None
+
+    def feed(self, frame: Frame) -> None:
+        self.frames += 1
+        self.last = frame
+        if isinstance(frame, av.AudioFrame):
+            self.samples += frame.samples
+
+
+async def until(ready: Callable[[], bool], *, limit: float = 10.0) -> None:
+    """Wait until something is so; a test that waits in vain fails."""
+    begun = time.monotonic()
+    while not ready():
+        assert time.monotonic() - begun < limit, "waited in vain"
+        await asyncio.sleep(0.005)
+
+
+async def connect(offerer: Peer, answerer: Peer, *, audio: int = 0, video: int = 0) -> None:
+    """One exchange of descriptions between two of our peers."""
+    offer = await offerer.make_offer(audio_sections=audio, video_sections=video)
+    await offerer.apply_answer(await answerer.apply_offer(offer))
+
+
+async def closing(*closers: Callable[[], Awaitable[None]]) -> None:
+    for close in closers:
+        await close()
+
+
+def frequency(frames: list[av.AudioFrame]) -> float:
+    """The strongest frequency of some mono audio, in Hz."""
+    samples = np.concatenate([each.to_ndarray().reshape(-1) for each in frames]).astype(np.float64)
+    spectrum = np.abs(np.fft.rfft(samples * np.hanning(len(samples))))
+    return float(np.argmax(spectrum)) * frames[0].sample_rate / len(samples)
+
+
+async def read_audio(stream: AudioStream, seconds: float) -> list[av.AudioFrame]:
+    """So many seconds of audio."""
+    wanted, got = round(seconds * stream.sample_rate), []
+    async for frame in stream:
+        got.append(frame)
+        wanted -= frame.samples
+        if wanted <= 0:
+            break
+    return got
+
+
+async def read_video(stream: VideoStream, count: int) -> list[av.VideoFrame]:
+    """So many frames."""
+    got = []
+    async for frame in stream:
+        got.append(frame)
+        if len(got) == count:
+            break
+    return got
