@@ -17,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 import urllib.request
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -268,6 +269,16 @@ class LiveKitServer:
         request = api.ListParticipantsRequest(room=room)
         answer = self.administer(lambda client: client.room.list_participants(request))
         return list(answer.participants)
+
+    def wait_until_empty(self, room: str, *, within: float = 5.0) -> None:
+        """Wait until the server has let everybody go; it closes the link a moment earlier.
+
+        Raises TimeoutError naming who is still there.
+        """
+        deadline = time.monotonic() + within
+        while present := self.participants(room):
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"still in the room: {[each.identity for each in present]}")
 
 
 def binary_for(version: str) -> Path:

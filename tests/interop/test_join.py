@@ -31,7 +31,7 @@ def test_join_and_leave(
     reason = ann.leave()
     assert (reason.origin, reason.reason) == (Origin.LOCAL, Reason.CLIENT_INITIATED)
     assert not reason.retryable
-    assert livekit.participants(room_name) == []
+    livekit.wait_until_empty(room_name)
 
 
 def test_the_newer_path_is_taken_where_there_is_one(join: Join) -> None:
