@@ -377,7 +377,7 @@ class DualLife(Life):
     topology = Topology.DUAL
 
 
-SETTINGS = settings(max_examples=150, stateful_step_count=60, deadline=None)
+SETTINGS = settings(max_examples=40, stateful_step_count=40, deadline=None)
 
 TestSingle = Life.TestCase
 TestDual = DualLife.TestCase

@@ -157,7 +157,7 @@ def test_after_the_join_there_is_no_such_bound() -> None:
     for _ in range(100):
         life.hear_frame(GOOD)
     life.hear(join())
-    for _ in range(3000):
+    for _ in range(300):
         life.hear_frame(GOOD)
     assert life.session.phase is Phase.JOINED
-    assert [type(each) for each in life.events] == [Joined] + [TokenRefreshed] * 3100
+    assert [type(each) for each in life.events] == [Joined] + [TokenRefreshed] * 400

@@ -254,7 +254,7 @@ class MediaLives(RuleBasedStateMachine):
 
 
 TestMediaLives = MediaLives.TestCase
-TestMediaLives.settings = settings(max_examples=80, stateful_step_count=40)
+TestMediaLives.settings = settings(max_examples=40, stateful_step_count=40)
 
 
 def test_the_machine_gets_somewhere() -> None:
