@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
+import threading
 import weakref
 from collections import deque
 from collections.abc import AsyncIterator
 from typing import Final, Generic, TypeVar
+
+from kitwire_aiortc.loops import Signal
 
 __all__ = ["Feed", "Feeds"]
 
@@ -19,8 +21,8 @@ CAPACITY: Final = 10_000
 class Feed(Generic[T]):
     """Items as they come, by async iteration. It ends when the room does.
 
-    A bounded number may wait unread. Beyond that the **newest** are dropped and counted: what is
-    read has no hole before that point.
+    It may be filled in one thread and read in another. A bounded number may wait unread. Beyond
+    that the **newest** are dropped and counted: what is read has no hole before that point.
 
     Args:
         capacity: how many may wait.
@@ -35,7 +37,7 @@ class Feed(Generic[T]):
         self.dropped = 0
         self._capacity = capacity
         self._items: deque[T] = deque()
-        self._readable = asyncio.Event()
+        self._readable = Signal()
         self._ended = False
 
     def put(self, item: T) -> None:
@@ -57,11 +59,9 @@ class Feed(Generic[T]):
         return self
 
     async def __anext__(self) -> T:
-        while not self._items:
-            if self._ended:
-                raise StopAsyncIteration
-            self._readable.clear()
-            await self._readable.wait()
+        await self._readable.until(lambda: bool(self._items) or self._ended)
+        if not self._items:
+            raise StopAsyncIteration
         return self._items.popleft()
 
 
@@ -69,25 +69,32 @@ class Feeds(Generic[T]):
     """All feeds of one kind. Each lasts for as long as its reader holds it."""
 
     def __init__(self) -> None:
+        self._lock = threading.Lock()
         self._feeds: weakref.WeakSet[Feed[T]] = weakref.WeakSet()
         self._ended = False
 
     def open(self, capacity: int = CAPACITY) -> Feed[T]:
         """One more, with what comes from now on; after the end, with nothing."""
         feed: Feed[T] = Feed(capacity)
-        if self._ended:
-            feed.end()
-        else:
-            self._feeds.add(feed)
+        with self._lock:
+            if self._ended:
+                feed.end()
+            else:
+                self._feeds.add(feed)
         return feed
 
     def put(self, item: T) -> None:
         """Hand an item to every reader."""
-        for feed in tuple(self._feeds):
+        for feed in self._open():
             feed.put(item)
 
     def end(self) -> None:
         """Nothing will come any more."""
-        self._ended = True
-        for feed in tuple(self._feeds):
+        with self._lock:
+            self._ended = True
+        for feed in self._open():
             feed.end()
+
+    def _open(self) -> tuple[Feed[T], ...]:
+        with self._lock:
+            return tuple(self._feeds)

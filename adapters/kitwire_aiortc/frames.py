@@ -2,17 +2,19 @@
 
 Between a receiving section and its reader stands a bounded queue. When it is full the **oldest**
 frame is dropped and counted: who reads too slowly hears and sees the present, with gaps, and
-nothing else waits for them.
+nothing else waits for them. They may be read in another thread than the section's.
 """
 
 from __future__ import annotations
 
-import asyncio
+import threading
 from collections import deque
 from collections.abc import AsyncIterator
 from typing import Final, Generic, TypeVar
 
 import av
+
+from kitwire_aiortc.loops import Signal
 
 __all__ = ["AudioStream", "FrameStream", "VideoStream"]
 
@@ -40,7 +42,8 @@ class FrameStream(Generic[F]):
         self.dropped = 0
         self._capacity = capacity
         self._frames: deque[F] = deque()
-        self._readable = asyncio.Event()
+        self._lock = threading.Lock()
+        self._readable = Signal()
         self._ended = False
 
     @property
@@ -56,22 +59,22 @@ class FrameStream(Generic[F]):
     def _hold(self, frame: F) -> None:
         if self._ended:
             return
-        if len(self._frames) >= self._capacity:
-            self._frames.popleft()
-            self.dropped += 1
-        self._frames.append(frame)
+        with self._lock:
+            if len(self._frames) >= self._capacity:
+                self._frames.popleft()
+                self.dropped += 1
+            self._frames.append(frame)
         self._readable.set()
 
     def __aiter__(self) -> AsyncIterator[F]:
         return self
 
     async def __anext__(self) -> F:
-        while not self._frames:
-            if self._ended:
+        await self._readable.until(lambda: bool(self._frames) or self._ended)
+        with self._lock:
+            if not self._frames:
                 raise StopAsyncIteration
-            self._readable.clear()
-            await self._readable.wait()
-        return self._frames.popleft()
+            return self._frames.popleft()
 
 
 class AudioStream(FrameStream[av.AudioFrame]):

@@ -44,8 +44,8 @@ class Outbound:
         """Whether the source is read and nothing of it is sent."""
         return self._proxy.muted
 
-    @muted.setter
-    def muted(self, muted: bool) -> None:
+    def mute(self, muted: bool) -> None:
+        """Send nothing of the source from now on, or send it again."""
         if self._proxy.muted and not muted:
             # Whoever watched the pause has lost the picture that the next would build upon.
             FORCE_KEYFRAME.set(self._transceiver.sender, True)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
+from collections.abc import Callable
+from functools import partial
 from typing import Protocol
 
 from aiortc.mediastreams import MediaStreamTrack
 
 from kitwire import messages as msg
+from kitwire_aiortc.loops import Signal
 from kitwire_aiortc.outbound import Outbound
 
 __all__ = ["LocalPublication", "Publishing"]
@@ -21,6 +23,9 @@ class Publishing(Protocol):
 
     def take_down(self, publication: LocalPublication) -> int | None:
         """It is no longer sent: make an offer that says so; its id, None when it is too late."""
+
+    def post(self, step: Callable[[], object]) -> None:
+        """Do something in the loop that sections belong to."""
 
     async def settled(self, offer_id: int) -> None:
         """Wait until that offer is answered, or nothing will be."""
@@ -44,7 +49,9 @@ class LocalPublication:
         self.failure: Exception | None = None
         self._room = room
         self._outbound: Outbound | None = None
-        self._over = asyncio.Event()
+        self._is_over = False
+        self._muted = False
+        self._changed = Signal()
         self._last_offer: int | None = None
 
     def __repr__(self) -> str:
@@ -59,12 +66,12 @@ class LocalPublication:
     @property
     def muted(self) -> bool:
         """Whether its source is read and nothing of it is sent."""
-        return self._outbound is not None and self._outbound.muted
+        return self._muted and not self._is_over
 
     @property
     def over(self) -> bool:
         """Whether it is published no more."""
-        return self._over.is_set()
+        return self._is_over
 
     async def mute(self) -> None:
         """Send nothing, and tell the server. Harmless when it is muted."""
@@ -84,32 +91,41 @@ class LocalPublication:
 
     async def wait_over(self) -> None:
         """Wait until it is over, whoever ended it; :attr:`failure` tells of a broken source."""
-        await self._over.wait()
+        await self._changed.until(lambda: self._is_over)
 
     # --- what the room tells it ---
 
     def carry(self, outbound: Outbound) -> None:
-        """It has a section from now on."""
+        """It has a section from now on, unless it is over since."""
+        if self._is_over:
+            self._room.post(outbound.unpublish)
+            return
         self._outbound = outbound
+        if self._muted:
+            self._room.post(partial(outbound.mute, True))
 
     def obey(self, muted: bool) -> None:
         """Send or not, as the application or the server wants it."""
-        if self._outbound is not None and not self.over:
-            self._outbound.muted = muted
+        if self._is_over:
+            return
+        self._muted = muted
+        if self._outbound is not None:
+            self._room.post(partial(self._outbound.mute, muted))
 
     def take_down(self) -> None:
         """Send nothing any more; the next offer says so."""
         if self.over:
             return
         if self._outbound is not None:
-            self._outbound.unpublish()
+            self._room.post(self._outbound.unpublish)
         self.end()
         self._last_offer = self._room.take_down(self)
 
     def end(self) -> None:
         """It is over. Its section may be another publication's soon."""
         self._outbound = None
-        self._over.set()
+        self._is_over = True
+        self._changed.set()
 
     # --- what its source tells it ---
 

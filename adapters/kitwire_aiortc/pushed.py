@@ -1,8 +1,12 @@
-"""Sources that the application fills: bounded, so that who pushes too fast has to wait."""
+"""Sources that the application fills: bounded, so that who pushes too fast has to wait.
+
+They are filled in the application's event loop, and emptied in aiortc's.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from fractions import Fraction
 from typing import Final, TypeVar
@@ -11,6 +15,8 @@ import av
 import numpy as np
 import numpy.typing as npt
 from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
+
+from kitwire_aiortc.loops import Signal, sleep
 
 __all__ = ["PushedAudio", "PushedVideo"]
 
@@ -29,7 +35,7 @@ class _Queue(MediaStreamTrack):
         super().__init__()
         self._capacity = capacity
         self._ending = False
-        self._changed = asyncio.Event()
+        self._changed = Signal()
 
     def stop(self) -> None:
         """End at once: what waits is dropped, and who waits is told."""
@@ -61,13 +67,8 @@ class _Queue(MediaStreamTrack):
 
     async def _room(self) -> None:
         """Wait until a frame has room."""
-        while self._count >= self._capacity:
-            await self._change()
+        await self._changed.until(lambda: self._count < self._capacity)
         self._require_open()
-
-    async def _change(self) -> None:
-        self._changed.clear()
-        await self._changed.wait()
 
     def _tell(self) -> None:
         self._changed.set()
@@ -83,7 +84,7 @@ class _Queue(MediaStreamTrack):
                 super().stop()
             if self.readyState != "live":
                 raise MediaStreamError
-            await self._change()
+            await self._changed.until(lambda: self._count > 0 or self._ending)
 
 
 class PushedAudio(_Queue):
@@ -158,24 +159,23 @@ class PushedAudio(_Queue):
             rest = self._resampler.resample(None)
             self._resampler = _resampler()
             await self._add([_padded(piece) for piece in rest])
-        while self._frames:
-            await self._change()
-        loop = asyncio.get_running_loop()
-        await asyncio.sleep(max(0.0, self._due - loop.time()))
+        await self._changed.until(lambda: not self._frames)
+        await sleep(self._due - time.monotonic())
 
     async def recv(self) -> av.AudioFrame:
         """The next 20 ms, when they are due."""
-        await self._filled()
-        now = asyncio.get_running_loop().time()
-        if self._begun is None:
-            self._begun = self._due = now
-        if self._due > now:
-            await asyncio.sleep(self._due - now)
-            if not self._frames:  # cleared meanwhile
-                return await self.recv()
-        elif now - self._due > PERIOD:
-            self._due = now
-        frame = self._frames.popleft()
+        frame = None
+        while frame is None:  # cleared meanwhile
+            await self._filled()
+            now = time.monotonic()
+            if self._begun is None:
+                self._begun = self._due = now
+            if self._due > now:
+                await asyncio.sleep(self._due - now)
+            elif now - self._due > PERIOD:
+                self._due = now
+            frame = _taken(self._frames)
+        assert self._begun is not None
         frame.pts, frame.time_base = round((self._due - self._begun) * RATE), Fraction(1, RATE)
         self._due += frame.samples / RATE
         self._tell()
@@ -243,13 +243,14 @@ class PushedVideo(_Queue):
 
     async def wait_for_playout(self) -> None:
         """Wait until everything pushed was taken for sending."""
-        while self._frames:
-            await self._change()
+        await self._changed.until(lambda: not self._frames)
 
     async def recv(self) -> av.VideoFrame:
         """The next frame."""
-        await self._filled()
-        frame = self._frames.popleft()
+        frame = None
+        while frame is None:  # cleared meanwhile
+            await self._filled()
+            frame = _taken(self._frames)
         self._tell()
         return frame
 
@@ -259,6 +260,14 @@ class PushedVideo(_Queue):
 
     def _drop(self) -> None:
         self._frames.clear()
+
+
+def _taken(frames: deque[F]) -> F | None:
+    """The first frame; None when another thread has just cleared them."""
+    try:
+        return frames.popleft()
+    except IndexError:
+        return None
 
 
 def _resampler() -> av.AudioResampler:

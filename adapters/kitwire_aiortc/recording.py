@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial
 from os import PathLike, fspath
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final
 
 import av
 import numpy as np
@@ -17,11 +17,10 @@ from av.container import OutputContainer
 from av.video.stream import VideoStream as VideoTrack
 
 from kitwire_aiortc.frames import AudioStream, VideoStream
+from kitwire_aiortc.loops import in_thread
 from kitwire_aiortc.shaping import Packet
 
 __all__ = ["Progress", "RecordingFailed", "record"]
-
-T = TypeVar("T")
 
 AUDIO_CODECS: Final[Mapping[str, str]] = {
     "matroska": "libopus",
@@ -78,7 +77,7 @@ async def record(
     and ``.mkv`` for both kinds, ``.ogg``, ``.wav``, ``.mp3`` and others of FFmpeg's for audio.
     Holes in the audio become silence, so the file is as long as the call; video of another size is
     scaled to the first one.
-    Encoding happens in the loop's default executor; aiortc's MediaRecorder does it in the loop,
+    Encoding happens in a thread of the loop's own; aiortc's MediaRecorder does it in the loop,
     where everything else has to wait meanwhile.
 
     Args:
@@ -95,28 +94,16 @@ async def record(
         if isinstance(stream, AudioStream)
         else _VideoFile(fspath(path), progress)
     )
-    loop = asyncio.get_running_loop()
     try:
         try:
-            await _finish(loop.run_in_executor(None, file.open))
+            await in_thread(file.open)
             async for frame in stream:
-                await _finish(loop.run_in_executor(None, file.write, frame))
+                await in_thread(partial(file.write, frame))
         finally:
-            await _finish(loop.run_in_executor(None, file.close))
+            await in_thread(file.close)
     except (OSError, ValueError, av.FFmpegError) as error:
         raise RecordingFailed(f"{fspath(path)}: {error}") from error
     return progress
-
-
-async def _finish(work: asyncio.Future[T]) -> T:
-    """Wait for a thread's work; when cancelled, wait for it all the same."""
-    try:
-        return await asyncio.shield(work)
-    except asyncio.CancelledError:
-        await asyncio.wait({work})
-        if not work.cancelled():
-            work.exception()
-        raise
 
 
 class _File:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from types import MappingProxyType
 from typing import Final
 
@@ -14,6 +14,7 @@ from aiortc.mediastreams import MediaStreamTrack
 from kitwire import messages as msg
 from kitwire.client import Client
 from kitwire.commands import PeerTarget
+from kitwire.config import ClientConfig, PeerCapabilities
 from kitwire.errors import (
     CloseReason,
     ConnectFailed,
@@ -31,20 +32,18 @@ from kitwire_aiortc.channels import ChannelClosed
 from kitwire_aiortc.feeds import Feed, Feeds
 from kitwire_aiortc.frames import AudioStream, VideoStream
 from kitwire_aiortc.gathering import Gathering
-from kitwire_aiortc.inbound import Inbound
-from kitwire_aiortc.owner import Owner
-from kitwire_aiortc.packets import LOSSY, RELIABLE, DataInbox, DataReceived, packet_of
-from kitwire_aiortc.peers import Peers
+from kitwire_aiortc.packets import DataReceived, packet_of
+from kitwire_aiortc.portal import Portal, SameLoop
 from kitwire_aiortc.publication import LocalPublication
-from kitwire_aiortc.readings import Readings
-from kitwire_aiortc.statistics import PeerStatistics
+from kitwire_aiortc.statistics import InboundStatistics, PeerStatistics
+from kitwire_aiortc.studio import Studio
 
 __all__ = ["Media", "MediaInbox", "MediaRoom"]
 
-KINDS: Final = {msg.TrackType.AUDIO: "audio", msg.TrackType.VIDEO: "video"}
+MAX_SEQUENCE: Final = (1 << 32) - 1
+"""The longest to write of the numbers of reliable packets."""
 
-DRAIN: Final = 1.0
-"""Seconds that leaving waits for data on its way."""
+KINDS: Final = {msg.TrackType.AUDIO: "audio", msg.TrackType.VIDEO: "video"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +52,16 @@ class Media:
 
     gathering: Gathering = field(default_factory=Gathering)
     """Where the peer connections gather their addresses."""
+
+    def configured(self, config: ClientConfig) -> ClientConfig:
+        """For adapters: the settings of a connection whose peer connections are aiortc's.
+
+        Raises:
+            ValueError: when they name an owner of peer connections already.
+        """
+        if config.peers is not None:
+            raise ValueError("with media, peers is not yours to say")
+        return replace(config, peers=PeerCapabilities(hold_while_connecting=True))
 
 
 class MediaInbox(Inbox):
@@ -76,7 +85,8 @@ class MediaRoom(Room):
     """A :class:`~kitwire.room.Room` whose peer connections are ours.
 
     Events are read as in any room; descriptions among them are answered already. Everything here
-    belongs to the running event loop.
+    belongs to the event loop that runs, asyncio's or trio's; what aiortc does, it does behind a
+    portal.
 
     Args:
         client: the client underneath.
@@ -84,9 +94,10 @@ class MediaRoom(Room):
         runtime: the adapter's driver.
         deliver: its way to give input to the client: a method and arguments.
         media: how.
+        portal: leads to the asyncio loop in which aiortc is to live; None for this one.
 
     Attributes:
-        owner: has the peer connections; for the adapter.
+        studio: has the peer connections, in that loop; for the adapter.
         view: who is in the room with which tracks, as of the last event that came, which may be
             ahead of the last one read.
     """
@@ -98,18 +109,16 @@ class MediaRoom(Room):
         runtime: Runtime,
         deliver: Callable[..., None],
         media: Media,
+        portal: Portal | None = None,
     ) -> None:
         super().__init__(client, inbox, runtime)
         self.view = View()
-        self.owner = Owner(client, deliver, self, gathering=media.gathering)
+        self._portal = portal or SameLoop()
+        self.studio = Studio(client, deliver, self._portal, media.gathering)
         self._connected = False
         self._negotiated = 0
         self._publications: dict[str, LocalPublication] = {}
-        self._readings = Readings()
-        self._data = DataInbox()
         self._changes: Feeds[ViewChange] = Feeds()
-        self._sequence = 0
-        self._reliable = asyncio.Lock()
         inbox.hear = self._hear
 
     # --- joining and leaving ---
@@ -136,18 +145,13 @@ class MediaRoom(Room):
 
     async def drain(self) -> None:
         """Wait until the server has all data that was sent, one second at most."""
-        peers = self.owner.peers
-        if peers is not None and self.closed is None:
-            try:
-                async with asyncio.timeout(DRAIN):
-                    await peers.publisher.channels.drain()
-            except TimeoutError:
-                pass  # There may be no path any more.
+        if self.closed is None:
+            await self._portal.call(self.studio.drain)
 
     async def end(self) -> None:
         """Close the peer connections, and end all that is read. Adapters do so at the end."""
         self._end_all()
-        await self.owner.close()
+        await self._portal.call(self.studio.close)
 
     # --- publishing ---
 
@@ -239,7 +243,8 @@ class MediaRoom(Room):
         publication = LocalPublication(self, info, cid)
         self._publications[info.sid] = publication
         try:
-            outbound = self._peers(method).publisher.publish(
+            publish = partial(
+                self.studio.publish,
                 kind,
                 cid=cid,
                 stream=self.joined.participant.sid,
@@ -248,11 +253,14 @@ class MediaRoom(Room):
                 max_bitrate=max_bitrate,
                 max_framerate=max_framerate,
             )
-            publication.carry(outbound)
+            publication.carry(await self._portal.call(publish))
             offer_id = self._negotiate(method)
             await self.settled(offer_id)
             if self._negotiated < offer_id:
                 raise self._ended_before(method)
+        except ChannelClosed:
+            publication.take_down()
+            raise self._ended_before(method) from None
         except BaseException:
             publication.take_down()
             raise
@@ -264,6 +272,10 @@ class MediaRoom(Room):
         if self.client.phase is not Phase.JOINED:
             return None
         return self._negotiate("unpublish")
+
+    def post(self, step: Callable[[], object]) -> None:
+        """For :class:`LocalPublication`: do something in aiortc's loop."""
+        self._portal.post(step)
 
     async def settled(self, offer_id: int) -> None:
         """For :class:`LocalPublication`: wait for the answer to an offer, or the end."""
@@ -296,7 +308,7 @@ class MediaRoom(Room):
         """
         self._require_track("audio", sid, msg.TrackType.AUDIO)
         stream = AudioStream(sample_rate=sample_rate, channels=channels)
-        self._readings.add(sid, stream)
+        self._portal.post(partial(self.studio.read, sid, stream))
         return stream
 
     def video(self, sid: str) -> VideoStream:
@@ -307,7 +319,7 @@ class MediaRoom(Room):
         """
         self._require_track("video", sid, msg.TrackType.VIDEO)
         stream = VideoStream()
-        self._readings.add(sid, stream)
+        self._portal.post(partial(self.studio.read, sid, stream))
         return stream
 
     def _require_track(self, method: str, sid: str, kind: msg.TrackType) -> None:
@@ -356,18 +368,12 @@ class MediaRoom(Room):
                 sequence=sequence,
             )
 
-        packet(self._sequence + 1 if reliable else 0)
-        channels = self._peers(method).publisher.channels
-        if not self.owner.offered:
-            self._negotiate(method)
+        packet(MAX_SEQUENCE if reliable else 0)
+        self._client_for(method)
         try:
-            if not reliable:
-                await channels.send(LOSSY, packet(0))
-                return
-            async with self._reliable:
-                # Counted when it was sent: who is cancelled while waiting leaves no gap.
-                await channels.send(RELIABLE, packet(self._sequence + 1))
-                self._sequence += 1
+            if not await self._portal.call(self.studio.offered):
+                self._negotiate(method)
+            await self._portal.call(partial(self.studio.send, packet, reliable=reliable))
         except ChannelClosed:
             raise self._ended_before(method) from None
 
@@ -376,17 +382,18 @@ class MediaRoom(Room):
 
         Several may read; each gets every message.
         """
-        return self._data.feeds.open()
+        return self.studio.data.feeds.open()
 
     async def statistics(self) -> Mapping[PeerTarget, PeerStatistics]:
         """What each peer connection has carried so far; of none when they are gone."""
-        peers = self.owner.peers
-        if peers is None:
-            return {}
-        found = {PeerTarget.PUBLISHER: await peers.publisher.statistics()}
-        if peers.subscriber is not peers.publisher:
-            found[PeerTarget.SUBSCRIBER] = await peers.subscriber.statistics()
-        return found
+        return await self._portal.call(self.studio.statistics)
+
+    async def track_statistics(self, sids: Iterable[str]) -> Mapping[str, InboundStatistics]:
+        """What has come of these tracks of others so far, by sid; without those that reach us not.
+
+        A track that moves to another section of the peer connection begins to count anew.
+        """
+        return await self._portal.call(partial(self.studio.track_statistics, tuple(sids)))
 
     # --- what happens ---
 
@@ -396,9 +403,9 @@ class MediaRoom(Room):
             self._changes.put(change)
             match change:
                 case PublicationRemoved(publication=gone):
-                    self._readings.end(gone.sid)
+                    self._portal.post(partial(self.studio.end_track, gone.sid))
                 case ParticipantDisconnected(participant=participant):
-                    self._data.forget(participant.sid)
+                    self._portal.post(partial(self.studio.data.forget, participant.sid))
                 case _:
                     pass
         match event:
@@ -415,24 +422,12 @@ class MediaRoom(Room):
             case _:
                 pass
 
-    def track_opened(self, sid: str, inbound: Inbound) -> None:
-        """For :class:`Owner`."""
-        self._readings.opened(sid, inbound)
-
-    def track_closed(self, sid: str, inbound: Inbound) -> None:
-        """For :class:`Owner`."""
-        self._readings.closed(sid, inbound)
-
-    def data_received(self, label: str, data: bytes) -> None:
-        """For :class:`Owner`."""
-        self._data.receive(label, data)
-
     def _end_all(self) -> None:
         for publication in self._publications.values():
             publication.end()
         self._publications.clear()
-        self._readings.end_all()
-        self._data.feeds.end()
+        self._portal.post(self.studio.end_tracks)
+        self.studio.data.feeds.end()
         self._changes.end()
 
     # --- the client ---
@@ -442,12 +437,6 @@ class MediaRoom(Room):
         self._runtime.wake()
         assert offer_id is not None, "the config names an owner of peer connections"
         return offer_id
-
-    def _peers(self, method: str) -> Peers:
-        self._client_for(method)
-        if self.owner.peers is None:
-            raise self._ended_before(method)
-        return self.owner.peers
 
     def _ended_before(self, method: str) -> RequestFailed:
         why = self.closed or "the room is being left"

@@ -6,12 +6,11 @@ import asyncio
 import random
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import replace
 from ssl import SSLContext
 from typing import TYPE_CHECKING, Unpack, overload
 
 from kitwire.client import Client
-from kitwire.config import ClientConfig, ClientOptions, PeerCapabilities
+from kitwire.config import ClientConfig, ClientOptions
 from kitwire.room import DEFAULT_MAX_EVENTS, Inbox, Room
 from kitwire_asyncio.driver import Driver
 
@@ -84,10 +83,7 @@ def connect(
         from kitwire_aiortc import MediaInbox
         from kitwire_asyncio.media import joined_with_media
 
-        if config.peers is not None:
-            raise ValueError("with media, peers is not yours to say")
-        config = replace(config, peers=PeerCapabilities(hold_while_connecting=True))
-        client = Client(config, jitter=random.random)
+        client = Client(media.configured(config), jitter=random.random)
         return joined_with_media(client, MediaInbox(max_events), ssl, media)
     return _joined(Client(config, jitter=random.random), Inbox(max_events), ssl)
 

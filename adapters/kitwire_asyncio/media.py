@@ -21,7 +21,7 @@ async def joined_with_media(
     """A room whose peer connections are up, for the length of the block."""
     driver = Driver(client, inbox, context)
     room = MediaRoom(client, inbox, driver, driver.input, media)
-    driver.owner = room.owner
+    driver.owner = room.studio.owner
     try:
         driver.input(client.connect)
         await room.wait_connected()

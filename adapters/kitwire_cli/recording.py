@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -130,21 +130,11 @@ class Recording:
     async def _tell(self, room: MediaRoom, report: Report) -> None:
         while True:
             await asyncio.sleep(self._every)
-            received = await _received(room, tuple(self._files))
+            received = await room.track_statistics(self._files)
             now = asyncio.get_running_loop().time()
             for sid, file in self._files.items():
                 if (figures := received.get(sid)) is not None:
                     report.on_note(_progress(file, figures, now))
-
-
-async def _received(room: MediaRoom, sids: Iterable[str]) -> Mapping[str, InboundStatistics]:
-    """What has come of each track, by its sid."""
-    peers = room.owner.peers
-    if peers is None:
-        return {}
-    by_mid = {each.mid: each for each in (await peers.subscriber.statistics()).inbound}
-    carried = ((sid, peers.tracks.get(sid)) for sid in sids)
-    return {sid: by_mid[end.mid] for sid, end in carried if end is not None and end.mid in by_mid}
 
 
 def _progress(file: _File, figures: InboundStatistics, now: float) -> Progress:

@@ -186,8 +186,8 @@ def test_a_source_can_be_published_again_on_the_same_section(enter: Enter) -> No
             mids = set()
             for _ in range(3):
                 publication = await ann.publish_audio(source)
-                assert ann.owner.peers is not None
-                connection = ann.owner.peers.publisher.connection
+                assert ann.studio.owner.peers is not None
+                connection = ann.studio.owner.peers.publisher.connection
                 mids |= {
                     each.mid
                     for each in connection.getTransceivers()
@@ -369,8 +369,8 @@ def test_leaving_while_a_track_is_published(enter: Enter) -> None:
 @contextmanager
 def cut_off(room: MediaRoom) -> Iterator[None]:
     """What a room sends by its publisher goes nowhere, as when a cable is pulled."""
-    assert room.owner.peers is not None
-    sctp = room.owner.peers.publisher.connection.sctp
+    assert room.studio.owner.peers is not None
+    sctp = room.studio.owner.peers.publisher.connection.sctp
     assert sctp is not None
 
     async def nowhere(data: bytes) -> None:
@@ -481,7 +481,7 @@ def test_who_may_send_data_only_negotiates_when_there_is_some(
 
         async with enter("ann", False) as ann, enter("ben", True) as ben:
             data = ben.data()
-            assert ann.owner.offered == (path is PathVersion.V1)
+            assert ann.studio.owner.offered == (path is PathVersion.V1)
             await asyncio.gather(*(ann.publish_data(bytes([number])) for number in range(5)))
             got = await asyncio.wait_for(take(data, 5), 10.0)
             assert [each.data[0] for each in got] == [0, 1, 2, 3, 4]

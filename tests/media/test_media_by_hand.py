@@ -152,14 +152,14 @@ def test_mute_stops_and_unmute_continues(
             (await ben.section(sid)).attach(heard)
             await until(lambda: heard.loud > 10)
             await ann.room.mute_track(sid, True)
-            outbound.muted = True
+            outbound.mute(True)
             await asyncio.sleep(0.3)
             before = heard.loud
             await asyncio.sleep(0.5)
             # The server itself sends some silence then.
             assert heard.loud == before
             await ann.room.mute_track(sid, False)
-            outbound.muted = False
+            outbound.mute(False)
             await until(lambda: heard.loud > before + 10)
 
     run(main())

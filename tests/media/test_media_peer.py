@@ -410,10 +410,10 @@ def test_unmuted_video_begins_with_a_whole_picture() -> None:
         film = VideoStream(capacity=100)
         heard.inbound[0].attach(film)
         await read_video(film, 5)
-        out.muted = True
+        out.mute(True)
         assert out.muted
         await asyncio.sleep(0.3)
-        out.muted = False
+        out.mute(False)
         numbers = [read_counter(each) for each in await read_video(film, 15)]
         assert None not in numbers
         await one.close()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from kitwire import messages as msg
@@ -20,6 +20,9 @@ class Room:
     def __init__(self, *, ended: bool = False) -> None:
         self.asked: list[str] = []
         self._ended = ended
+
+    def post(self, step: Callable[[], object]) -> None:
+        step()
 
     async def mute_track(self, sid: str, muted: bool) -> None:
         self.asked.append(f"mute {sid} {muted}")
@@ -99,7 +102,7 @@ def test_a_publication_that_is_over_leaves_its_section_to_the_next() -> None:
             publication.obey(True)
             assert not publication.muted
             assert not outbound.muted
-            outbound.muted = True
+            outbound.mute(True)
             assert not publication.muted
 
     run(main())
@@ -125,5 +128,21 @@ def test_before_it_has_a_section_it_can_be_given_up() -> None:
         publication.take_down()
         assert room.asked == ["take down TR_a"]
         assert repr(publication) == "<LocalPublication TR_a 'mic' over>"
+
+    run(main())
+
+
+def test_a_section_that_comes_late_gets_what_was_said_before() -> None:
+    async def main() -> None:
+        async with published(Room()) as (_, outbound, source):
+            late = LocalPublication(Room(), msg.TrackInfo(sid="TR_b"), "cid")
+            late.obey(True)
+            late.carry(outbound)
+            assert late.muted
+            assert outbound.muted
+            over = LocalPublication(Room(), msg.TrackInfo(sid="TR_c"), "cid")
+            over.source_ended(source)
+            over.carry(outbound)
+            assert not outbound.in_use
 
     run(main())
