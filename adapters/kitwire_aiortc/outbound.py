@@ -23,6 +23,8 @@ class Outbound:
         self._transceiver = transceiver
         self._proxy = proxy
         self._max_bitrate: int | None = None
+        self._offered = False
+        self._claimed = False
 
     @property
     def kind(self) -> str:
@@ -38,6 +40,16 @@ class Outbound:
     def in_use(self) -> bool:
         """Whether something is published on it."""
         return self._transceiver.direction == "sendonly"
+
+    @property
+    def free(self) -> bool:
+        """Whether another publication may take it over.
+
+        Not before the far end has agreed that nothing is sent on it: it takes what comes next on a
+        section that it knows to send for the track that it knows it by, whatever a later offer
+        calls it.
+        """
+        return not self.in_use and not self._claimed
 
     @property
     def muted(self) -> bool:
@@ -111,8 +123,14 @@ class Outbound:
         self._proxy.set_source(None)
         self._transceiver.direction = "inactive"
 
+    def offered(self) -> None:
+        """Called for every offer, as it is made."""
+        self._offered = self.in_use
+        self._claimed |= self._offered
+
     def negotiated(self) -> None:
-        """Called after every answer, before the sender starts."""
+        """Called after every answer to the last offer, before the sender starts."""
+        self._claimed = self._offered
         if self._max_bitrate is not None:
             limit_bitrate(self._transceiver, self._max_bitrate)
 

@@ -184,7 +184,7 @@ class Peer:
         """
         if self._closed:
             raise PeerClosed("the peer connection is closed")
-        free = (out for _, out in self._outbound if out.kind == kind and not out.in_use)
+        free = (out for _, out in self._outbound if out.kind == kind and out.free)
         outbound = next(free, None)
         if outbound is None:
             proxy = ProxyTrack(kind)
@@ -271,6 +271,8 @@ class Peer:
                 connection.addTransceiver(kind, direction="recvonly")
         # Only now that the transceivers are there: Channels.declare says why.
         self.channels.declare()
+        for _, outbound in self._outbound:
+            outbound.offered()
         return await self._describe(await connection.createOffer())
 
     async def _apply_answer(self, sdp: str) -> None:

@@ -40,9 +40,6 @@ from kitwire_aiortc.studio import Studio
 
 __all__ = ["Media", "MediaInbox", "MediaRoom"]
 
-MAX_SEQUENCE: Final = (1 << 32) - 1
-"""The longest to write of the numbers of reliable packets."""
-
 KINDS: Final = {msg.TrackType.AUDIO: "audio", msg.TrackType.VIDEO: "video"}
 
 
@@ -368,11 +365,12 @@ class MediaRoom(Room):
                 sequence=sequence,
             )
 
-        packet(MAX_SEQUENCE if reliable else 0)
+        packet(1 if reliable else 0)
         self._client_for(method)
+        # On trio this looks into another thread: at worst there is an offer too many.
+        if not self.studio.owner.offered:
+            self._negotiate(method)
         try:
-            if not await self._portal.call(self.studio.offered):
-                self._negotiate(method)
             await self._portal.call(partial(self.studio.send, packet, reliable=reliable))
         except ChannelClosed:
             raise self._ended_before(method) from None

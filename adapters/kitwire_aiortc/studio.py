@@ -102,10 +102,6 @@ class Studio:
             max_framerate=max_framerate,
         )
 
-    async def offered(self) -> bool:
-        """Whether the publisher was ever asked for an offer, and so has data channels."""
-        return self.owner.offered
-
     async def send(self, packet: Callable[[int], bytes], *, reliable: bool) -> None:
         """Send data once the channel is open, and holds less than a bound.
 

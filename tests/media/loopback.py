@@ -11,8 +11,10 @@ import time
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Final, TypeVar
 
+import anyio
 import av
 import numpy as np
+import trio
 from aiortc.mediastreams import MediaStreamTrack
 
 from kitwire.commands import DataChannel, PeerState
@@ -33,10 +35,25 @@ CHANNELS: Final = (
 )
 
 
-def run(main: Coroutine[object, object, T], *, limit: float = 30.0) -> T:
+def run(main: Coroutine[object, object, T], *, loop: str = "asyncio", limit: float = 30.0) -> T:
     """Run to the end, within a limit, and check that nothing is left: task, socket or thread."""
     before = (sockets(), threads())
+    result = _on_trio(main, limit) if loop == "trio" else _on_asyncio(main, limit)
+    gc.collect()
+    after = (sockets(), threads())
+    assert after == before, (after, before)
+    return result
 
+
+def _on_trio(main: Coroutine[object, object, T], limit: float) -> T:
+    async def guarded() -> T:
+        with trio.fail_after(limit):
+            return await main
+
+    return trio.run(guarded)
+
+
+def _on_asyncio(main: Coroutine[object, object, T], limit: float) -> T:
     async def guarded() -> T:
         asyncio.get_running_loop().set_exception_handler(raising)
         result = await asyncio.wait_for(main, limit)
@@ -50,10 +67,7 @@ def run(main: Coroutine[object, object, T], *, limit: float = 30.0) -> T:
         failures.append(context)
 
     result = asyncio.run(guarded())
-    gc.collect()
     assert failures == [], failures
-    after = (sockets(), threads())
-    assert after == before, (after, before)
     return result
 
 
@@ -70,8 +84,9 @@ def sockets() -> int:
 
 
 def threads() -> list[str]:
-    """The threads of this process."""
-    return sorted(each.name for each in threading.enumerate())
+    """The threads of this process, but those that trio and anyio keep for later."""
+    names = sorted(each.name for each in threading.enumerate())
+    return [name for name in names if not name.startswith(("Trio thread", "AnyIO worker"))]
 
 
 class Recorder:
@@ -128,7 +143,24 @@ async def until(ready: Callable[[], bool], *, limit: float = 10.0) -> None:
     begun = time.monotonic()
     while not ready():
         assert time.monotonic() - begun < limit, "waited in vain"
-        await asyncio.sleep(0.005)
+        await anyio.sleep(0.005)
+
+
+async def within(seconds: float, work: Awaitable[T]) -> T:
+    """What comes of it, unless it takes too long."""
+    with anyio.fail_after(seconds):
+        return await work
+
+
+async def together(*works: Awaitable[object]) -> None:
+    """All of them at the same time."""
+
+    async def do(work: Awaitable[object]) -> None:
+        await work
+
+    async with anyio.create_task_group() as tasks:
+        for work in works:
+            tasks.start_soon(do, work)
 
 
 async def connect(offerer: Peer, answerer: Peer, *, audio: int = 0, video: int = 0) -> None:

@@ -160,6 +160,33 @@ def test_a_section_is_taken_over_by_the_next_publication() -> None:
     run(main())
 
 
+def test_a_section_is_free_once_the_far_end_has_agreed() -> None:
+    """livekit-server publishes what comes on it under the name that it heard first."""
+
+    async def main() -> None:
+        one, _, other, _ = pair()
+
+        async def next_offer_is_answered() -> None:
+            await one.apply_answer(await other.apply_offer(await one.make_offer()))
+
+        first = one.publish("audio", cid="a", stream="s", source=Silence())
+        offer = await one.make_offer()
+        first.unpublish()
+        # The far end is yet to answer an offer that calls it "a".
+        second = one.publish("audio", cid="b", stream="s", source=Silence())
+        assert second is not first
+        await one.apply_answer(await other.apply_offer(offer))
+        second.unpublish()
+        assert [first.free, second.free] == [False, True]  # The second was never offered.
+        await next_offer_is_answered()
+        assert [first.free, second.free] == [True, True]
+        assert one.publish("audio", cid="c", stream="s", source=Silence()) is first
+        await one.close()
+        await other.close()
+
+    run(main())
+
+
 def test_two_publications_at_once_have_two_sections() -> None:
     async def main() -> None:
         one, _, other, _ = pair()

@@ -1,19 +1,23 @@
-"""Rooms with media on asyncio, against the real server, by both topologies."""
+"""Rooms with media on asyncio and trio, against the real server, by both topologies."""
 
 from __future__ import annotations
 
-import asyncio
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import AbstractAsyncContextManager, contextmanager
-from typing import Final
+from functools import partial
+from typing import Final, Protocol, TypeVar, Unpack
 
+import anyio
+import anyio.abc
+import anyio.lowlevel
 import av
 import pytest
 from aiortc.mediastreams import MediaStreamTrack
 from livekit import api
 
 import kitwire_asyncio
+import kitwire_trio
 from kitwire import (
     ConnectFailed,
     FailureReason,
@@ -26,7 +30,7 @@ from kitwire import (
 )
 from kitwire import messages as msg
 from kitwire.commands import PeerTarget
-from kitwire.config import PeerCapabilities
+from kitwire.config import ClientOptions, PeerCapabilities
 from kitwire.trace import TraceRecord
 from kitwire.view import SubscriptionStateChanged
 from kitwire_aiortc import (
@@ -42,7 +46,16 @@ from kitwire_aiortc import (
 from kitwire_aiortc.packets import MAX_PACKET, packet_of
 from tests.interop.conftest import StartLiveKit
 from tests.interop.livekit_server import LiveKitServer
-from tests.media.loopback import LOOPBACK, frequency, read_audio, read_video, run, until
+from tests.media import loopback
+from tests.media.loopback import (
+    LOOPBACK,
+    frequency,
+    read_audio,
+    read_video,
+    together,
+    until,
+    within,
+)
 
 pytestmark = pytest.mark.livekit
 
@@ -52,15 +65,50 @@ both_paths = pytest.mark.parametrize("path", PATHS)
 
 Enter = Callable[[str], AbstractAsyncContextManager[MediaRoom]]
 
+T = TypeVar("T")
+
+
+class Run(Protocol):
+    """Runs a test's coroutine, within a limit, and sees that nothing is left."""
+
+    def __call__(self, main: Coroutine[object, object, T], *, limit: float = 30.0) -> T: ...
+
+
+class Connect(Protocol):
+    """An adapter's `connect`, with media."""
+
+    def __call__(
+        self, url: str, *, token: str, media: Media, **options: Unpack[ClientOptions]
+    ) -> AbstractAsyncContextManager[MediaRoom]: ...
+
+
+@pytest.fixture(params=["asyncio", "trio"])
+def loop(request: pytest.FixtureRequest) -> str:
+    """Every test runs on both."""
+    name: str = request.param
+    return name
+
+
+@pytest.fixture
+def run(loop: str) -> Run:
+    return partial(loopback.run, loop=loop)
+
+
+@pytest.fixture
+def connect(loop: str) -> Connect:
+    return kitwire_trio.connect if loop == "trio" else kitwire_asyncio.connect
+
 
 @pytest.fixture(params=PATHS)
-def enter(request: pytest.FixtureRequest, livekit: LiveKitServer, room_name: str) -> Enter:
+def enter(
+    request: pytest.FixtureRequest, connect: Connect, livekit: LiveKitServer, room_name: str
+) -> Enter:
     """Joins the test's room under an identity, by each path in turn."""
     path: PathVersion = request.param
 
     def join(identity: str) -> AbstractAsyncContextManager[MediaRoom]:
         token = livekit.token(identity, room_name)
-        return kitwire_asyncio.connect(livekit.url, token=token, path=path, media=MEDIA)
+        return connect(livekit.url, token=token, path=path, media=MEDIA)
 
     return join
 
@@ -73,14 +121,14 @@ async def known(room: MediaRoom, sid: str) -> None:
 async def hears(room: MediaRoom, sid: str, expected: float) -> None:
     await known(room, sid)
     audio = room.audio(sid, sample_rate=16_000)
-    heard = await asyncio.wait_for(read_audio(audio, 1.0), 10.0)
+    heard = await within(10.0, read_audio(audio, 1.0))
     assert frequency(heard[10:]) == pytest.approx(expected, abs=3.0)
 
 
 async def sees_progress(room: MediaRoom, sid: str) -> None:
     """Ten frames whose numbers can be read, and rise."""
     await known(room, sid)
-    frames = await asyncio.wait_for(read_video(room.video(sid), 10), 10.0)
+    frames = await within(10.0, read_video(room.video(sid), 10))
     numbers = [read_counter(each) for each in frames]
     assert None not in numbers
     assert numbers == sorted(numbers, key=lambda each: each or 0)
@@ -102,7 +150,7 @@ def largest(topic: str | None = None) -> int:
     return MAX_PACKET - (around - 63_000)
 
 
-def test_a_tone_is_heard_and_a_pattern_seen_both_ways(enter: Enter) -> None:
+def test_a_tone_is_heard_and_a_pattern_seen_both_ways(enter: Enter, run: Run) -> None:
     async def main() -> None:
         async with enter("ann") as ann, enter("ben") as ben:
             high = await ann.publish_audio(Tone(880.0), name="high")
@@ -110,7 +158,7 @@ def test_a_tone_is_heard_and_a_pattern_seen_both_ways(enter: Enter) -> None:
             pattern = await ann.publish_video(
                 TestPattern(width=320, height=180), width=320, height=180, max_bitrate=800_000
             )
-            await asyncio.gather(
+            await together(
                 hears(ben, high.sid, 880.0),
                 hears(ann, low.sid, 440.0),
                 sees_progress(ben, pattern.sid),
@@ -125,12 +173,12 @@ def test_a_tone_is_heard_and_a_pattern_seen_both_ways(enter: Enter) -> None:
     run(main())
 
 
-def test_changes_tell_of_tracks_and_statistics_count_them(enter: Enter) -> None:
+def test_changes_tell_of_tracks_and_statistics_count_them(enter: Enter, run: Run) -> None:
     async def main() -> None:
         async with enter("ann") as ann, enter("ben") as ben:
             changes = ben.changes()
             publication = await ann.publish_audio(Tone(440.0))
-            async with asyncio.timeout(10.0):
+            with anyio.fail_after(10.0):
                 async for change in changes:
                     if isinstance(change, SubscriptionStateChanged):
                         assert change.participant.identity == "ann"
@@ -148,27 +196,27 @@ def test_changes_tell_of_tracks_and_statistics_count_them(enter: Enter) -> None:
     run(main())
 
 
-def test_tracks_from_before_the_join_are_heard(enter: Enter) -> None:
+def test_tracks_from_before_the_join_are_heard(enter: Enter, run: Run) -> None:
     async def main() -> None:
         async with enter("ann") as ann:
             tones = {(await ann.publish_audio(Tone(hertz))).sid: hertz for hertz in (500.0, 700.0)}
             async with enter("ben") as ben:
-                await asyncio.gather(*(hears(ben, *each) for each in tones.items()))
+                await together(*(hears(ben, *each) for each in tones.items()))
 
     run(main())
 
 
-def test_a_stream_waits_for_its_track_and_ends_with_it(enter: Enter) -> None:
+def test_a_stream_waits_for_its_track_and_ends_with_it(enter: Enter, run: Run) -> None:
     async def main() -> None:
         async with enter("ann") as ann, enter("ben") as ben:
             publication = await ann.publish_audio(Tone(440.0))
             await known(ben, publication.sid)
             stream = ben.audio(publication.sid, sample_rate=48_000, channels=2)
-            first = await asyncio.wait_for(read_audio(stream, 0.2), 10.0)
+            first = await within(10.0, read_audio(stream, 0.2))
             assert (first[0].sample_rate, first[0].layout.nb_channels) == (48_000, 2)
             await publication.unpublish()
             assert publication.over
-            rest = await asyncio.wait_for(read_audio(stream, 100.0), 10.0)
+            rest = await within(10.0, read_audio(stream, 100.0))
             assert sum(each.samples for each in rest) < 10 * 48_000
             assert ben.view.publication(publication.sid) is None
             assert ann.publications == {}
@@ -179,7 +227,7 @@ def test_a_stream_waits_for_its_track_and_ends_with_it(enter: Enter) -> None:
     run(main())
 
 
-def test_a_source_can_be_published_again_on_the_same_section(enter: Enter) -> None:
+def test_a_source_can_be_published_again_on_the_same_section(enter: Enter, run: Run) -> None:
     async def main() -> None:
         async with enter("ann") as ann, enter("ben") as ben:
             source = Tone(440.0)
@@ -200,7 +248,7 @@ def test_a_source_can_be_published_again_on_the_same_section(enter: Enter) -> No
     run(main(), limit=60.0)
 
 
-def test_mute_is_told_and_heard(enter: Enter) -> None:
+def test_mute_is_told_and_heard(enter: Enter, run: Run) -> None:
     async def main() -> None:
         async with enter("ann") as ann, enter("ben") as ben:
             publication = await ann.publish_audio(Tone(440.0))
@@ -217,7 +265,7 @@ def test_mute_is_told_and_heard(enter: Enter) -> None:
             stream = ben.audio(sid)
             with pytest.raises(TimeoutError):
                 # What was under way may still come; then nothing does.
-                await asyncio.wait_for(read_audio(stream, 5.0), 1.0)
+                await within(1.0, read_audio(stream, 5.0))
             del stream
             await publication.unmute()
             assert repr(publication).endswith("live>")
@@ -227,7 +275,7 @@ def test_mute_is_told_and_heard(enter: Enter) -> None:
     run(main())
 
 
-def test_a_source_that_ends_or_raises_ends_its_publication_alone(enter: Enter) -> None:
+def test_a_source_that_ends_or_raises_ends_its_publication_alone(enter: Enter, run: Run) -> None:
     class Broken(MediaStreamTrack):
         kind = "audio"
 
@@ -238,10 +286,10 @@ def test_a_source_that_ends_or_raises_ends_its_publication_alone(enter: Enter) -
         async with enter("ann") as ann, enter("ben") as ben:
             other = await ann.publish_audio(Tone(880.0))
             short = await ann.publish_audio(Tone(440.0, duration=0.2))
-            await asyncio.wait_for(short.wait_over(), 5.0)
+            await within(5.0, short.wait_over())
             assert short.failure is None
             broken = await ann.publish_audio(Broken())
-            await asyncio.wait_for(broken.wait_over(), 5.0)
+            await within(5.0, broken.wait_over())
             assert isinstance(broken.failure, OSError)
             await until(lambda: set(ann.publications) == {other.sid})
             await hears(ben, other.sid, 880.0)
@@ -250,12 +298,14 @@ def test_a_source_that_ends_or_raises_ends_its_publication_alone(enter: Enter) -
     run(main())
 
 
-def test_the_server_mutes(livekit: LiveKitServer, room_name: str) -> None:
+def test_the_server_mutes(
+    livekit: LiveKitServer, room_name: str, run: Run, connect: Connect
+) -> None:
     async def main() -> None:
         token = livekit.token("ann", room_name)
-        async with kitwire_asyncio.connect(livekit.url, token=token, media=MEDIA) as ann:
+        async with connect(livekit.url, token=token, media=MEDIA) as ann:
             publication = await ann.publish_audio(Tone(440.0))
-            await asyncio.to_thread(livekit.mute_track, room_name, "ann", publication.sid)
+            await anyio.to_thread.run_sync(livekit.mute_track, room_name, "ann", publication.sid)
             await until(lambda: publication.muted)
 
     run(main())
@@ -263,17 +313,17 @@ def test_the_server_mutes(livekit: LiveKitServer, room_name: str) -> None:
 
 @both_paths
 def test_the_server_takes_a_track_down(
-    livekit: LiveKitServer, room_name: str, path: PathVersion
+    livekit: LiveKitServer, room_name: str, path: PathVersion, run: Run, connect: Connect
 ) -> None:
     """It does so when it takes the permission back."""
 
     async def main() -> None:
         token = livekit.token("ann", room_name)
-        async with kitwire_asyncio.connect(livekit.url, token=token, path=path, media=MEDIA) as ann:
+        async with connect(livekit.url, token=token, path=path, media=MEDIA) as ann:
             publication = await ann.publish_audio(Tone(440.0))
             nothing = api.ParticipantPermission(can_subscribe=True)
-            await asyncio.to_thread(livekit.update_permission, room_name, "ann", nothing)
-            await asyncio.wait_for(publication.wait_over(), 10.0)
+            await anyio.to_thread.run_sync(livekit.update_permission, room_name, "ann", nothing)
+            await within(10.0, publication.wait_over())
             assert publication.failure is None
             assert ann.publications == {}
             with pytest.raises(RequestFailed):
@@ -284,11 +334,11 @@ def test_the_server_takes_a_track_down(
 
 @both_paths
 def test_the_room_ends_while_we_publish(
-    livekit: LiveKitServer, room_name: str, path: PathVersion
+    livekit: LiveKitServer, room_name: str, path: PathVersion, run: Run, connect: Connect
 ) -> None:
     async def main() -> None:
         token = livekit.token("ann", room_name)
-        async with kitwire_asyncio.connect(livekit.url, token=token, path=path, media=MEDIA) as ann:
+        async with connect(livekit.url, token=token, path=path, media=MEDIA) as ann:
 
             async def forever() -> None:
                 while True:
@@ -296,11 +346,14 @@ def test_the_room_ends_while_we_publish(
                     await ann.publish_data(b"x" * 1_000)
                     await publication.unpublish()
 
-            publishing = asyncio.create_task(forever())
-            await asyncio.sleep(0.3)
-            await asyncio.to_thread(livekit.delete_room, room_name)
-            with pytest.raises(RequestFailed) as failed:
-                await asyncio.wait_for(publishing, 5.0)
+            async def delete() -> None:
+                await anyio.sleep(0.3)
+                await anyio.to_thread.run_sync(livekit.delete_room, room_name)
+
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(delete)
+                with pytest.raises(RequestFailed) as failed:
+                    await within(5.0, forever())
             assert failed.value.reason is FailureReason.ABORTED
             await until(lambda: ann.closed is not None)
             assert ann.publications == {}
@@ -308,40 +361,36 @@ def test_the_room_ends_while_we_publish(
     run(main())
 
 
-def test_given_up_while_it_is_published_a_track_is_taken_down(enter: Enter) -> None:
+def test_given_up_while_it_is_published_a_track_is_taken_down(enter: Enter, run: Run) -> None:
     async def main() -> None:
-        async with enter("ann") as ann:
-            for steps in range(0, 40, 4):
-                publishing = asyncio.create_task(ann.publish_audio(Tone(440.0)))
-                for _ in range(steps):
-                    await asyncio.sleep(0.0005)
-                publishing.cancel()
-                await asyncio.wait({publishing})
-                if not publishing.cancelled():
-                    await publishing.result().unpublish()
-                assert ann.publications == {}
-            publication = await ann.publish_audio(Tone(440.0))
-            async with enter("ben") as ben:
-                await hears(ben, publication.sid, 440.0)
+        async with enter("ann") as ann, enter("ben") as ben:
+            for steps in range(0, 20, 2):
+                with anyio.move_on_after(steps * 0.001):
+                    await (await ann.publish_audio(Tone(440.0))).unpublish()
+                # What comes next is under its own name for the server, too.
+                publication = await ann.publish_audio(Tone(440.0))
+                assert set(ann.publications) == {publication.sid}
+                await known(ben, publication.sid)
+                await publication.unpublish()
 
     run(main(), limit=60.0)
 
 
 @both_paths
 def test_the_server_is_gone_from_one_moment_to_the_next(
-    start_livekit: StartLiveKit, room_name: str, path: PathVersion
+    start_livekit: StartLiveKit, room_name: str, path: PathVersion, run: Run, connect: Connect
 ) -> None:
     server, stop = start_livekit()
 
     async def main() -> None:
-        async with kitwire_asyncio.connect(
+        async with connect(
             server.url, token=server.token("ann", room_name), path=path, media=MEDIA
         ) as ann:
             publication = await ann.publish_audio(Tone(440.0))
             await ann.publish_data(b"x")
             data = ann.data()
-            await asyncio.to_thread(stop)
-            assert await asyncio.wait_for(take(data, 1), 10.0) == []
+            await anyio.to_thread.run_sync(stop)
+            assert await within(10.0, take(data, 1)) == []
             assert publication.over
             with pytest.raises(RequestFailed):
                 await ann.publish_data(b"x")
@@ -349,17 +398,21 @@ def test_the_server_is_gone_from_one_moment_to_the_next(
     run(main())
 
 
-def test_leaving_while_a_track_is_published(enter: Enter) -> None:
+def test_leaving_while_a_track_is_published(enter: Enter, run: Run) -> None:
     async def main() -> None:
         async with enter("ann") as ann:
-            publishing = asyncio.create_task(ann.publish_audio(Tone(440.0)))
-            # Announced, and not negotiated yet.
-            while not ann.publications:  # noqa: ASYNC110 - at that very step
-                await asyncio.sleep(0)
-            # Without waiting for data first.
-            await Room.leave(ann)
-            with pytest.raises(RequestFailed) as failed:
-                await publishing
+
+            async def leave() -> None:
+                # Announced, and not negotiated yet.
+                while not ann.publications:
+                    await anyio.lowlevel.checkpoint()
+                # Without waiting for data first.
+                await Room.leave(ann)
+
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(leave)
+                with pytest.raises(RequestFailed) as failed:
+                    await ann.publish_audio(Tone(440.0))
             assert failed.value.request == "publish_audio"
             assert failed.value.reason is FailureReason.ABORTED
 
@@ -381,30 +434,42 @@ def cut_off(room: MediaRoom) -> Iterator[None]:
         yield
 
 
-def test_what_does_not_arrive_is_waited_for_a_second(enter: Enter) -> None:
+def test_what_does_not_arrive_is_waited_for_a_second(enter: Enter, run: Run) -> None:
     async def main() -> None:
         async with enter("ann") as ann:
             await ann.publish_data(b"before")
             with cut_off(ann):
                 await ann.publish_data(b"after")
-                begun = asyncio.get_running_loop().time()
+                begun = anyio.current_time()
                 await ann.drain()
-                assert 0.9 < asyncio.get_running_loop().time() - begun < 2.0
+                assert 0.9 < anyio.current_time() - begun < 2.0
 
     run(main())
 
 
-def test_who_sends_more_than_goes_out_waits_and_is_told_of_the_end(enter: Enter) -> None:
+def test_who_sends_more_than_goes_out_waits_and_is_told_of_the_end(enter: Enter, run: Run) -> None:
     async def main() -> None:
         async with enter("ann") as ann:
             await ann.publish_data(b"before")
             with cut_off(ann):
-                sending = [asyncio.create_task(ann.publish_data(b"x" * 60_000)) for _ in range(40)]
-                _, waiting = await asyncio.wait(sending, timeout=0.3)
-                assert 10 < len(waiting) < 40
-                await ann.leave()
-                outcomes = await asyncio.gather(*waiting, return_exceptions=True)
-                assert [type(each) for each in outcomes] == [RequestFailed] * len(waiting)
+                outcomes: list[type[RequestFailed] | None] = []
+
+                async def send() -> None:
+                    try:
+                        await ann.publish_data(b"x" * 60_000)
+                        outcomes.append(None)
+                    except RequestFailed as failed:
+                        outcomes.append(type(failed))
+
+                async with anyio.create_task_group() as tasks:
+                    for _ in range(40):
+                        tasks.start_soon(send)
+                    await anyio.sleep(0.3)
+                    sent = len(outcomes)
+                    assert 0 < sent < 30
+                    assert set(outcomes) == {None}
+                    await ann.leave()
+                assert outcomes[sent:] == [RequestFailed] * (40 - sent)
 
     run(main())
 
@@ -412,7 +477,7 @@ def test_who_sends_more_than_goes_out_waits_and_is_told_of_the_end(enter: Enter)
 # --- data ---
 
 
-def test_data_of_every_size_goes_both_ways(enter: Enter) -> None:
+def test_data_of_every_size_goes_both_ways(enter: Enter, run: Run) -> None:
     async def main() -> None:
         async with enter("ann") as ann, enter("ben") as ben:
             sizes = [1, 1_000, 16_384, 60_000, largest()]
@@ -420,7 +485,7 @@ def test_data_of_every_size_goes_both_ways(enter: Enter) -> None:
                 stream = receiver.data()
                 for size in sizes:
                     await sender.publish_data(bytes([size % 251]) * size)
-                got = await asyncio.wait_for(take(stream, len(sizes)), 10.0)
+                got = await within(10.0, take(stream, len(sizes)))
                 assert [len(each.data) for each in got] == sizes
                 assert [each.data[0] for each in got] == [size % 251 for size in sizes]
                 assert {each.participant_identity for each in got} == {
@@ -431,36 +496,37 @@ def test_data_of_every_size_goes_both_ways(enter: Enter) -> None:
     run(main())
 
 
-def test_topics_addresses_and_lossy_data(enter: Enter) -> None:
+def test_topics_addresses_and_lossy_data(enter: Enter, run: Run) -> None:
     async def main() -> None:
         async with enter("ann") as ann, enter("ben") as ben, enter("cid") as cid:
             to_ben, to_cid = ben.data(), cid.data()
             await ann.publish_data(b"for cid", topic="a", destination_identities=["cid"])
             await ann.publish_data(b"for all")
-            (first,) = await asyncio.wait_for(take(to_ben, 1), 10.0)
+            (first,) = await within(10.0, take(to_ben, 1))
             assert (first.data, first.topic) == (b"for all", None)
-            got = await asyncio.wait_for(take(to_cid, 2), 10.0)
+            got = await within(10.0, take(to_cid, 2))
             assert [(each.data, each.topic) for each in got] == [
                 (b"for cid", "a"),
                 (b"for all", None),
             ]
             await ann.publish_data(b"quick", reliable=False)
-            (lossy,) = await asyncio.wait_for(take(to_ben, 1), 10.0)
+            (lossy,) = await within(10.0, take(to_ben, 1))
             assert (lossy.data, lossy.reliable) == (b"quick", False)
 
     run(main())
 
 
-def test_data_keeps_its_order_under_load_and_arrives_before_we_leave(enter: Enter) -> None:
+def test_data_keeps_its_order_under_load_and_arrives_before_we_leave(
+    enter: Enter, run: Run
+) -> None:
     async def main() -> None:
         count = 2_000
         async with enter("ben") as ben:
             stream = ben.data()
             async with enter("ann") as ann:
-                await asyncio.gather(
-                    *(ann.publish_data(number.to_bytes(4, "big") * 256) for number in range(count))
-                )
-            got = await asyncio.wait_for(take(stream, count), 20.0)
+                for number in range(count):
+                    await ann.publish_data(number.to_bytes(4, "big") * 256)
+            got = await within(20.0, take(stream, count))
             numbers = [int.from_bytes(each.data[:4], "big") for each in got]
             assert numbers == list(range(count))
             assert stream.dropped == 0
@@ -470,26 +536,26 @@ def test_data_keeps_its_order_under_load_and_arrives_before_we_leave(enter: Ente
 
 @both_paths
 def test_who_may_send_data_only_negotiates_when_there_is_some(
-    livekit: LiveKitServer, room_name: str, path: PathVersion
+    livekit: LiveKitServer, room_name: str, path: PathVersion, run: Run, connect: Connect
 ) -> None:
     """Then the server does not want a second peer connection at the join."""
 
     async def main() -> None:
         def enter(identity: str, publish: bool) -> AbstractAsyncContextManager[MediaRoom]:
             token = livekit.token(identity, room_name, can_publish=publish, can_publish_data=True)
-            return kitwire_asyncio.connect(livekit.url, token=token, path=path, media=MEDIA)
+            return connect(livekit.url, token=token, path=path, media=MEDIA)
 
         async with enter("ann", False) as ann, enter("ben", True) as ben:
             data = ben.data()
             assert ann.studio.owner.offered == (path is PathVersion.V1)
-            await asyncio.gather(*(ann.publish_data(bytes([number])) for number in range(5)))
-            got = await asyncio.wait_for(take(data, 5), 10.0)
-            assert [each.data[0] for each in got] == [0, 1, 2, 3, 4]
+            await together(*(ann.publish_data(bytes([number])) for number in range(5)))
+            got = await within(10.0, take(data, 5))
+            assert sorted(each.data[0] for each in got) == [0, 1, 2, 3, 4]
 
     run(main())
 
 
-def test_data_that_is_too_large_is_our_own_error(enter: Enter) -> None:
+def test_data_that_is_too_large_is_our_own_error(enter: Enter, run: Run) -> None:
     async def main() -> None:
         async with enter("ann") as ann, enter("ben") as ben:
             stream = ben.data()
@@ -500,7 +566,7 @@ def test_data_that_is_too_large_is_our_own_error(enter: Enter) -> None:
             with pytest.raises(LocalProtocolError, match="a list"):
                 await ann.publish_data(b"x", destination_identities="ben")
             await ann.publish_data(b"small")
-            (message,) = await asyncio.wait_for(take(stream, 1), 10.0)
+            (message,) = await within(10.0, take(stream, 1))
             assert message.data == b"small"
 
     run(main())
@@ -509,7 +575,7 @@ def test_data_that_is_too_large_is_our_own_error(enter: Enter) -> None:
 # --- mistakes, and ends ---
 
 
-def test_mistakes_are_told_before_the_server_hears(enter: Enter) -> None:
+def test_mistakes_are_told_before_the_server_hears(enter: Enter, run: Run) -> None:
     async def main() -> None:
         async with enter("ann") as ann, enter("ben") as ben:
             with pytest.raises(LocalProtocolError, match="the track is video, not audio"):
@@ -526,15 +592,15 @@ def test_mistakes_are_told_before_the_server_hears(enter: Enter) -> None:
     run(main())
 
 
-def test_after_leaving_everything_is_over(enter: Enter) -> None:
+def test_after_leaving_everything_is_over(enter: Enter, run: Run) -> None:
     async def main() -> None:
         async with enter("ann") as ann, enter("ben") as ben:
             publication = await ann.publish_audio(Tone(440.0))
             await known(ben, publication.sid)
             stream, data = ben.audio(publication.sid), ben.data()
             await ben.leave()
-            await asyncio.wait_for(read_audio(stream, 100.0), 5.0)
-            assert await asyncio.wait_for(take(data, 1), 5.0) == []
+            await within(5.0, read_audio(stream, 100.0))
+            assert await within(5.0, take(data, 1)) == []
             assert await take(ben.data(), 1) == []
             with pytest.raises(RequestFailed) as failed:
                 await ben.publish_audio(Tone(440.0))
@@ -548,10 +614,12 @@ def test_after_leaving_everything_is_over(enter: Enter) -> None:
     run(main())
 
 
-def test_the_server_may_not_let_us_publish(livekit: LiveKitServer, room_name: str) -> None:
+def test_the_server_may_not_let_us_publish(
+    livekit: LiveKitServer, room_name: str, run: Run, connect: Connect
+) -> None:
     async def main() -> None:
         token = livekit.token("ann", room_name, can_publish=False)
-        async with kitwire_asyncio.connect(livekit.url, token=token, media=MEDIA) as ann:
+        async with connect(livekit.url, token=token, media=MEDIA) as ann:
             with pytest.raises(RequestFailed):
                 await ann.publish_audio(Tone(440.0))
             assert ann.publications == {}
@@ -560,7 +628,7 @@ def test_the_server_may_not_let_us_publish(livekit: LiveKitServer, room_name: st
 
 
 @pytest.mark.parametrize("delay", [0.0, 0.01, 0.03, 0.06, 0.1, 0.2])
-def test_cancelled_at_any_moment_nothing_is_left(enter: Enter, delay: float) -> None:
+def test_cancelled_at_any_moment_nothing_is_left(enter: Enter, delay: float, run: Run) -> None:
     """`run` looks for tasks, sockets and threads."""
 
     async def main() -> None:
@@ -568,22 +636,20 @@ def test_cancelled_at_any_moment_nothing_is_left(enter: Enter, delay: float) -> 
             async with enter("ann") as ann:
                 await ann.publish_audio(Tone(440.0))
                 await ann.publish_data(b"x" * 10_000)
-                await asyncio.sleep(60.0)
+                await anyio.sleep(60.0)
 
-        task = asyncio.create_task(life())
-        await asyncio.sleep(delay)
-        task.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await task
+        with anyio.move_on_after(delay) as scope:
+            await life()
+        assert scope.cancelled_caught
 
     run(main())
 
 
-def test_a_second_cancellation_leaves_nothing_either(enter: Enter) -> None:
+def test_a_second_cancellation_leaves_nothing_either(enter: Enter, run: Run) -> None:
     """While data on its way is waited for."""
 
     async def main() -> None:
-        inside = asyncio.Event()
+        inside = anyio.Event()
 
         async def life() -> None:
             async with enter("ann") as ann:
@@ -591,29 +657,28 @@ def test_a_second_cancellation_leaves_nothing_either(enter: Enter) -> None:
                 for _ in range(20):
                     await ann.publish_data(b"x" * 60_000)
                 inside.set()
-                await asyncio.sleep(60.0)
+                await anyio.sleep(60.0)
 
-        task = asyncio.create_task(life())
-        await asyncio.wait_for(inside.wait(), 10.0)
-        for _ in range(5):
-            task.cancel()
-            await asyncio.sleep(0.001)
-        with pytest.raises(asyncio.CancelledError):
-            await task
+        async with anyio.create_task_group() as outer, anyio.create_task_group() as inner:
+            inner.start_soon(life)
+            await within(10.0, inside.wait())
+            inner.cancel_scope.cancel()
+            await anyio.sleep(0.001)
+            outer.cancel_scope.cancel()
 
     run(main())
 
 
 @both_paths
 def test_without_a_way_for_media_connecting_fails_in_time(
-    livekit: LiveKitServer, room_name: str, path: PathVersion
+    livekit: LiveKitServer, room_name: str, path: PathVersion, run: Run, connect: Connect
 ) -> None:
     """All that is gathered is an address of another family than the server's."""
 
     async def main() -> None:
-        begun = asyncio.get_running_loop().time()
+        begun = anyio.current_time()
         with pytest.raises(ConnectFailed) as failed:
-            async with kitwire_asyncio.connect(
+            async with connect(
                 livekit.url,
                 token=livekit.token("ann", room_name),
                 path=path,
@@ -622,28 +687,28 @@ def test_without_a_way_for_media_connecting_fails_in_time(
             ):
                 pytest.fail("connected without a way")
         assert failed.value.reason.reason is Reason.MEDIA_FAILURE
-        assert asyncio.get_running_loop().time() - begun < 5.0
+        assert anyio.current_time() - begun < 5.0
 
     run(main())
 
 
-def test_who_has_the_peer_connections_is_said_once() -> None:
+def test_who_has_the_peer_connections_is_said_once(connect: Connect) -> None:
     with pytest.raises(ValueError, match="peers"):
-        kitwire_asyncio.connect("ws://localhost", token="t", media=MEDIA, peers=PeerCapabilities())
+        connect("ws://localhost", token="t", media=MEDIA, peers=PeerCapabilities())
 
 
-def test_without_media_nothing_of_it_is_imported() -> None:
+def test_without_media_nothing_of_it_is_imported(loop: str) -> None:
     """In a process of its own, because here everything is imported."""
     import subprocess
 
     program = (
-        "import sys, kitwire_asyncio; kitwire_asyncio.connect('ws://h', token='t');"
+        f"import sys, kitwire_{loop} as k; k.connect('ws://h', token='t');"
         "sys.exit(any(each in sys.modules for each in ('aiortc', 'av', 'kitwire_aiortc')))"
     )
     subprocess.run([sys.executable, "-c", program], check=True, timeout=30)
 
 
-def test_tracks_keep_what_the_application_says_of_them(enter: Enter) -> None:
+def test_tracks_keep_what_the_application_says_of_them(enter: Enter, run: Run) -> None:
     async def main() -> None:
         async with enter("ann") as ann:
             one = await ann.publish_audio(
@@ -662,7 +727,7 @@ def test_tracks_keep_what_the_application_says_of_them(enter: Enter) -> None:
     run(main())
 
 
-def test_what_the_block_raises_leaves_as_itself(enter: Enter) -> None:
+def test_what_the_block_raises_leaves_as_itself(enter: Enter, run: Run) -> None:
     async def main() -> None:
         async def life() -> None:
             async with enter("ann") as ann:
@@ -678,7 +743,7 @@ def test_what_the_block_raises_leaves_as_itself(enter: Enter) -> None:
 @both_paths
 @pytest.mark.parametrize("at", [10, 20, 40])
 def test_a_bug_of_a_callback_surfaces_and_leaves_nothing(
-    livekit: LiveKitServer, room_name: str, path: PathVersion, at: int
+    livekit: LiveKitServer, room_name: str, path: PathVersion, at: int, run: Run, connect: Connect
 ) -> None:
     """The client, and so its Closed, is silent from then on; the peer connections still go."""
 
@@ -691,7 +756,7 @@ def test_a_bug_of_a_callback_surfaces_and_leaves_nothing(
                 raise ArithmeticError("the callback's own")
 
         async def life() -> None:
-            async with kitwire_asyncio.connect(
+            async with connect(
                 livekit.url,
                 token=livekit.token("ann", room_name),
                 path=path,
@@ -700,7 +765,7 @@ def test_a_bug_of_a_callback_surfaces_and_leaves_nothing(
             ) as ann:
                 await ann.publish_audio(Tone(440.0))
                 await ann.publish_audio(Tone(440.0))
-                await asyncio.sleep(30.0)
+                await anyio.sleep(30.0)
 
         with pytest.raises(RuntimeError) as failed:
             await life()
@@ -711,14 +776,14 @@ def test_a_bug_of_a_callback_surfaces_and_leaves_nothing(
 
 @pytest.mark.livekit_versions
 def test_older_servers_carry_tracks_and_data_too(
-    livekit_version: LiveKitServer, room_name: str
+    livekit_version: LiveKitServer, room_name: str, run: Run, connect: Connect
 ) -> None:
     """The oldest knows two peer connections only, of which the publisher waits for a reason."""
 
     async def main() -> None:
         def enter(identity: str) -> AbstractAsyncContextManager[MediaRoom]:
             token = livekit_version.token(identity, room_name)
-            return kitwire_asyncio.connect(livekit_version.url, token=token, media=MEDIA)
+            return connect(livekit_version.url, token=token, media=MEDIA)
 
         async with enter("ann") as ann, enter("ben") as ben:
             # First, because old servers lose data for who has just joined.
@@ -726,7 +791,7 @@ def test_older_servers_carry_tracks_and_data_too(
             await hears(ann, publication.sid, 440.0)
             data = ben.data()
             await ann.publish_data(b"hello")
-            (message,) = await asyncio.wait_for(take(data, 1), 10.0)
+            (message,) = await within(10.0, take(data, 1))
             assert (message.data, message.participant_identity) == (b"hello", "ann")
 
     run(main())
