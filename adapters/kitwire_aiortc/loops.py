@@ -73,13 +73,17 @@ async def in_thread(work: Callable[[], T]) -> T:
         with trio.CancelScope(shield=True):
             return await trio.to_thread.run_sync(work)
     doing = asyncio.get_running_loop().run_in_executor(None, work)
-    try:
-        return await asyncio.shield(doing)
-    except asyncio.CancelledError:
-        await asyncio.wait({doing})
+    cancelled: asyncio.CancelledError | None = None
+    while not doing.done():
+        try:
+            await asyncio.wait({doing})
+        except asyncio.CancelledError as error:
+            cancelled = error
+    if cancelled is not None:
         if not doing.cancelled():
             doing.exception()
-        raise
+        raise cancelled
+    return doing.result()
 
 
 def _on_trio() -> bool:
