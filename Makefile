@@ -61,10 +61,11 @@ format: $(INSTALLED) ## Rewrite the code in our style (ruff)
 	@$(PY) -m ruff check --fix-only
 	@$(PY) -m ruff format
 
-demo: ## Join a real livekit-server with an asyncio and a trio participant
+demo: ## Let an asyncio and a trio participant meet on a real livekit-server, and talk
 	@tools/livekit-server $(LIVEKIT_VERSION) >/dev/null
 	@$(MAKE) --no-print-directory install
-	@$(PY) demo/run.py --server-binary "$$(tools/livekit-server $(LIVEKIT_VERSION))"
+	@$(PY) demo/run.py --server-binary "$$(tools/livekit-server $(LIVEKIT_VERSION))" \
+		--picture .demo/received.png
 
 livekit-server: ## Build the livekit-server that tests use with Go, and print its path
 	@tools/livekit-server $(LIVEKIT_VERSION)
@@ -73,7 +74,7 @@ livekit-servers: ## Build that and the older ones of the livekit_versions suite
 	@tools/livekit-server $(LIVEKIT_VERSION) $(LIVEKIT_OLDER)
 
 clean: ## Remove caches and builds
-	@rm -rf build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .coverage htmlcov
+	@rm -rf build dist .demo .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .coverage htmlcov
 	@find src adapters tests proto demo tools -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
 
 distclean: clean ## Remove also .venv and the livekit-servers

@@ -4,8 +4,9 @@
 
 starts the server on loopback with ports and keys of its own, lets both join one room, change their
 metadata and attributes, announce a microphone and a data track, be muted by a moderator and be
-refused something, prints what each saw, and ends with a table of what was verified. It exits with 1
-when something of that did not happen.
+refused something, and prints what each saw. Then they talk: a tone, a test pattern and data go from
+the one to the other (talk.py). It ends with a table of what was verified, and exits with 1 when
+something of that did not happen.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, Protocol, Unpack
+from typing import Final, Protocol, Unpack, overload
 
 import trio
 from rich.box import SIMPLE
@@ -53,10 +54,12 @@ from kitwire.messages import (
     TrackSource,
     TrackType,
 )
+from kitwire_aiortc import Media, MediaRoom
 from kitwire_cli.prose import Narrator
 
 # The tests start their servers with the same code.
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from demo.talk import LOOPBACK, TALK_CHECKS, Talk, listen, speak
 from tests.interop.livekit_server import LiveKitServer, ServerFailed, running
 
 ROOM: Final = "demo"
@@ -71,9 +74,15 @@ console: Final = Console(highlight=False)
 class Connect(Protocol):
     """What both adapters offer."""
 
+    @overload
     def __call__(
-        self, url: str, *, token: str, **options: Unpack[ClientOptions]
+        self, url: str, *, token: str, media: None = None, **options: Unpack[ClientOptions]
     ) -> AbstractAsyncContextManager[Room]: ...
+
+    @overload
+    def __call__(
+        self, url: str, *, token: str, media: Media, **options: Unpack[ClientOptions]
+    ) -> AbstractAsyncContextManager[MediaRoom]: ...
 
 
 Enter = Callable[[Callable[[Connect], Coroutine[object, object, None]]], None]
@@ -276,6 +285,31 @@ def meet(server: LiveKitServer) -> tuple[Witness, Witness]:
     return anna, bruno
 
 
+def talk_with_each_other(server: LiveKitServer, picture: Path) -> Talk:
+    """Let both join with media, Bruno first so that he misses nothing, and talk."""
+    talk = Talk(picture=picture)
+    ready = threading.Event()
+
+    async def as_bruno(connect: Connect) -> None:
+        token = server.token(BRUNO.name, ROOM)
+        async with connect(server.url, token=token, path=BRUNO.path, media=LOOPBACK) as room:
+            await listen(room, talk, ready.set)
+
+    async def as_anna(connect: Connect) -> None:
+        token = server.token(ANNA.name, ROOM)
+        async with connect(server.url, token=token, path=ANNA.path, media=LOOPBACK) as room:
+            await speak(room, talk)
+
+    with ThreadPoolExecutor() as pool:
+        bruno = pool.submit(by_trio, as_bruno)
+        bruno.add_done_callback(lambda _: ready.set())
+        ready.wait()
+        anna = pool.submit(by_asyncio, as_anna)
+        for each in (bruno, anna):
+            each.result()
+    return talk
+
+
 # --- what must have happened ---
 
 PATHS: Final = {PathVersion.V1: "/rtc/v1", PathVersion.V0: "/rtc"}
@@ -320,7 +354,7 @@ def _milliseconds(seconds: float | None) -> str:
     return "never" if seconds is None else f"{seconds * 1000:.1f} ms"
 
 
-def verify(anna: Witness, bruno: Witness, version: str) -> bool:
+def verify(anna: Witness, bruno: Witness, talk: Talk, version: str) -> bool:
     """Print the table, and return whether everything held."""
     console.print(f"\nVerified with livekit-server {version}:", style="bold")
     table = Table(box=SIMPLE)
@@ -338,6 +372,14 @@ def verify(anna: Witness, bruno: Witness, version: str) -> bool:
     left = anna.other_left
     table.add_row("other's leaving seen", "✔ bruno" if left else "✘", "left first")
     console.print(table)
+    talked = Table(box=SIMPLE, show_header=False)
+    for what, holds in TALK_CHECKS:
+        good, seen = holds(talk)
+        held &= good
+        talked.add_row(
+            what, Text(f"✔ {seen}" if good else f"✘ {seen}", style="" if good else "red")
+        )
+    console.print(talked)
     return held and left
 
 
@@ -345,16 +387,25 @@ def main() -> int:
     """Run the demo; the result is the exit code."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--server-binary", type=Path, required=True, help="a livekit-server")
-    binary: Path = parser.parse_args().server_binary.resolve()
+    parser.add_argument(
+        "--picture", type=Path, required=True, help="where to save a picture (.png)"
+    )
+    arguments = parser.parse_args()
+    binary: Path = arguments.server_binary.resolve()
+    picture: Path = arguments.picture
+    picture.parent.mkdir(parents=True, exist_ok=True)
+    picture.unlink(missing_ok=True)
     # The Makefile puts each server into a folder named after its version.
     version = binary.parent.name.removeprefix("v")
     try:
         with running(binary, version=version) as server:
             anna, bruno = meet(server)
+            console.print("\nNow they talk …", style="bold")
+            talk = talk_with_each_other(server, picture)
     except (ServerFailed, OSError, KitwireError, TimeoutError, trio.TooSlowError) as problem:
         console.print(f"error: {type(problem).__name__}: {problem}", style="red", markup=False)
         return 1
-    return 0 if verify(anna, bruno, version) else 1
+    return 0 if verify(anna, bruno, talk, version) else 1
 
 
 if __name__ == "__main__":

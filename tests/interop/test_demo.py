@@ -5,14 +5,22 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from pathlib import Path
 
+import av
+
+from kitwire_aiortc import read_counter
 from tests.interop.livekit_server import PROJECT, VERSION, LiveKitServer, binary_for
 
 
-def test_the_demo_verifies_what_it_shows(livekit: LiveKitServer) -> None:
+def test_the_demo_verifies_what_it_shows(livekit: LiveKitServer, tmp_path: Path) -> None:
+    picture = tmp_path / "new" / "received.png"
     # The fixture says that there is a binary; the demo starts a server of its own.
     ended = subprocess.run(
-        [sys.executable, "-X", "dev", "demo/run.py", "--server-binary", str(binary_for(VERSION))],
+        [
+            *(sys.executable, "-X", "dev", "demo/run.py"),
+            *("--server-binary", str(binary_for(VERSION)), "--picture", str(picture)),
+        ],
         cwd=PROJECT,
         capture_output=True,
         text=True,
@@ -23,6 +31,10 @@ def test_the_demo_verifies_what_it_shows(livekit: LiveKitServer) -> None:
     assert "anna (asyncio) bruno left" in ended.stdout
     assert "bruno (trio)   anna set attribute" in ended.stdout
     table = ended.stdout.partition(f"Verified with livekit-server {VERSION}")[2]
-    assert table.count("✔") == 21
+    assert table.count("✔") == 26
+    assert "440 Hz" in table
+    (frame,) = av.open(str(picture)).decode(video=0)
+    assert (frame.width, frame.height) == (640, 360)
+    assert read_counter(frame) is not None
     assert "✘" not in table
     assert not re.search(r"eyJ|ice-pwd", ended.stdout)
