@@ -1,6 +1,8 @@
 """The media plane of kitwire: aiortc's peer connections, fitted to an SFU, and what flows in them.
 
-Everything here runs on one asyncio event loop. ``pip install 'kitwire[media]'``.
+Rooms, streams of frames, feeds of data and pushed sources can be used on asyncio and on trio.
+Peer connections, and what else is aiortc's, belong to one asyncio event loop, which on trio is
+another thread's (``kitwire_trio.portal``). ``pip install 'kitwire[media]'``.
 """
 
 # Before anything else is imported: outside the tested window the imports below may fail, or worse.

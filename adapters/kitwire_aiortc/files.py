@@ -8,6 +8,7 @@ decoded when it is asked for, in the loop's default executor: a file that nobody
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -76,6 +77,8 @@ class FileTrack(MediaStreamTrack):
         self._fit: _Fit = _Pieces() if kind == "audio" else _Pictures()
         self._fitted: deque[Frame] = deque()
         self._reading: asyncio.Future[Frame | None] | None = None
+        self._lock = threading.Lock()
+        self._busy = False
         self._epoch: float | None = None
 
     async def recv(self) -> Frame:
@@ -86,6 +89,7 @@ class FileTrack(MediaStreamTrack):
         # What is being decoded goes on when its reader is cancelled; the next one gets it.
         if self._reading is None:
             self._reading = loop.run_in_executor(None, self._next)
+            self._reading.add_done_callback(_heed)
         frame = await asyncio.shield(self._reading)
         self._reading = None
         if frame is None or self._container is None:
@@ -101,25 +105,34 @@ class FileTrack(MediaStreamTrack):
         return frame
 
     def stop(self) -> None:
-        """Close the file."""
+        """Close the file. This may be called in any thread."""
         super().stop()
-        container, self._container = self._container, None
-        if container is None:
-            return
-        reading, self._reading = self._reading, None
-        if reading is not None and not reading.done():
-            # A thread is in the middle of it.
-            reading.add_done_callback(lambda done: _discard(done, container))
-        else:
-            container.close()
+        with self._lock:
+            container, self._container = self._container, None
+            # A thread that is in the middle of it closes it then.
+            if container is not None and not self._busy:
+                container.close()
 
     # --- in the executor ---
 
     def _next(self) -> Frame | None:
+        with self._lock:
+            container = self._container
+            if container is None:
+                return None
+            self._busy = True
+        try:
+            return self._next_of(container)
+        finally:
+            with self._lock:
+                self._busy = False
+                if self._container is None:
+                    container.close()
+
+    def _next_of(self, container: InputContainer) -> Frame | None:
         while not self._fitted:
             frame = next(self._decoded, None)
-            container = self._container
-            if frame is None and self._repeat and container is not None:
+            if frame is None and self._repeat and self._container is not None:
                 container.seek(0)
                 self._decoded = self._decode(container)
                 self._fit.again()
@@ -224,8 +237,7 @@ def open_file(path: str | PathLike[str], *, loop: bool = False) -> MediaFile:
     )
 
 
-def _discard(done: asyncio.Future[Frame | None], container: InputContainer) -> None:
-    """Close a file after its last reading, whose outcome nobody wants any more."""
+def _heed(done: asyncio.Future[Frame | None]) -> None:
+    """What failed is no news to asyncio when nobody reads on."""
     if not done.cancelled():
         done.exception()
-    container.close()
