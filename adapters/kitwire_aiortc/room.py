@@ -384,6 +384,8 @@ class MediaRoom(Room):
 
     async def statistics(self) -> Mapping[PeerTarget, PeerStatistics]:
         """What each peer connection has carried so far; of none when they are gone."""
+        if self.closed is not None:
+            return {}
         return await self._portal.call(self.studio.statistics)
 
     async def track_statistics(self, sids: Iterable[str]) -> Mapping[str, InboundStatistics]:
@@ -391,6 +393,8 @@ class MediaRoom(Room):
 
         A track that moves to another section of the peer connection begins to count anew.
         """
+        if self.closed is not None:
+            return {}
         return await self._portal.call(partial(self.studio.track_statistics, tuple(sids)))
 
     # --- what happens ---
