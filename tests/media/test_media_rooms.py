@@ -611,7 +611,8 @@ def test_after_leaving_everything_is_over(enter: Enter, run: Run) -> None:
             assert publication.over
             await publication.unpublish()
         # What is held on to after the block does no harm either.
-        assert await ann.statistics() == await ann.track_statistics([publication.sid]) == {}
+        assert await ann.statistics() == {}
+        assert await ann.track_statistics([publication.sid]) == {}
         await ann.leave()
 
     run(main())
