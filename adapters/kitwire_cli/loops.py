@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     # The loop that is asked for is imported when it is.
     import asyncio
 
+    from _typeshed import FileDescriptorLike
+
 __all__ = ["RUNNERS", "LoopName", "Plan", "Runner", "leave_in_time", "run_on_asyncio"]
 
 LoopName = Literal["asyncio", "trio", "bare"]
@@ -194,7 +196,7 @@ def run_bare(plan: Plan, report: Report, switch: Switch) -> None:
         if plan.duration is not None and isinstance(event, Joined):
             timer.start()
 
-    with ask, asked, selectors.DefaultSelector() as selector:
+    with ask, asked, _Registered() as selector:
         selector.register(asked, selectors.EVENT_READ, leave)
         client.connect(now=monotonic())
         try:
@@ -207,9 +209,23 @@ def run_bare(plan: Plan, report: Report, switch: Switch) -> None:
             if timer.is_alive():
                 timer.join()
             # The loop, being short, leaves its sockets to whoever stops it by an exception.
-            for key in list(selector.get_map().values()):
-                if isinstance(key.fileobj, socket.socket):
-                    key.fileobj.close()
+            for sock in selector.sockets:
+                sock.close()
+
+
+class _Registered(selectors.DefaultSelector):
+    """Keeps every socket that it was given: one that `_Stopped` interrupts forgets some."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sockets: list[socket.socket] = []
+
+    def register(
+        self, fileobj: FileDescriptorLike, events: int, data: object = None
+    ) -> selectors.SelectorKey:
+        if isinstance(fileobj, socket.socket):
+            self.sockets.append(fileobj)
+        return super().register(fileobj, events, data)
 
 
 class _Stopped(BaseException):

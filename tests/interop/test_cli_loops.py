@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import select
+import selectors
 import socket
 import threading
 from collections.abc import Callable
@@ -122,3 +124,38 @@ def test_a_defect_comes_out(livekit: LiveKitServer, room_name: str, loop: LoopNa
 
     with pytest.raises((ZeroDivisionError, ExceptionGroup)):
         RUNNERS[loop](plan(livekit.url, livekit.token("carol", room_name)), Watched(fail), Switch())
+
+
+@pytest.mark.skipif(not hasattr(select, "epoll"), reason="it is epoll's way that is interrupted")
+def test_an_interrupt_amid_the_bare_loop_s_own_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The selector forgets a socket whose change is interrupted; it is closed all the same."""
+    switch = Switch()
+
+    class Interrupted:
+        """An epoll object in whose second change the signal comes: the request has been sent."""
+
+        def __init__(self) -> None:
+            self._epoll = select.epoll()
+            self._changes = 0
+
+        def __getattr__(self, name: str) -> object:
+            return getattr(self._epoll, name)
+
+        def modify(self, fd: int, events: int) -> None:
+            self._changes += 1
+            if self._changes == 2:
+                switch.pull(2)
+            self._epoll.modify(fd, events)
+
+    monkeypatch.setattr(selectors.EpollSelector, "_selector_cls", Interrupted)
+    report = Watched()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        url = f"ws://127.0.0.1:{server.getsockname()[1]}"
+        RUNNERS["bare"](plan(url, "t"), report, switch)
+        connection, _ = server.accept()
+        with connection:
+            received = b""
+            while more := connection.recv(65536):
+                received += more
+    assert received.startswith(b"GET ")
+    assert (report.events, report.end) == (["closed"], "CANCELLED")
