@@ -1,7 +1,7 @@
 """LiveKit's own Python SDK as the other participant, in a process of its own.
 
-It is held to `-X dev -W error`: whatever it leaves behind at its end fails the test, but for what
-the SDK says of itself when it disconnects while it was about to negotiate (`OWN_WORDS`).
+It is held to `-X dev -W error`: whatever it says on stderr fails the test, but for what the SDK
+says of itself when it disconnects while it was about to negotiate (`OWN_WORDS`).
 """
 
 from __future__ import annotations

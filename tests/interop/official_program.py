@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import sys
 from collections.abc import Mapping
 
@@ -105,3 +106,5 @@ async def main() -> None:
 
 if __name__ == "__main__":
     asyncio.run(main())
+    # Not by the interpreter's own end: the SDK's threads go on into it, and panic.
+    os._exit(0)
