@@ -157,12 +157,13 @@ CODECS: Final = Private[RTCRtpTransceiver, list[RTCRtpCodecParameters]](
 )
 """What was negotiated; the sender encodes with the first."""
 
-# --- the connection: peer.py, gathering.py, channels.py ---
+# --- the connection: starting.py, gathering.py, channels.py ---
 
 CONNECT: Final = Private[RTCPeerConnection, Callable[[], Awaitable[None]]](
     RTCPeerConnection, "__connect"
 )
-"""Starts what a description has added; run again once connected (peer.py says why)."""
+"""Starts what a description has added. Replaced by ours, which survives a close (starting.py), and
+run again once connected (peer.py says why)."""
 
 ICE_CONNECTION: Final = Private[RTCIceGatherer, Connection](RTCIceGatherer, "_connection")
 """aioice's own object, to tell it the local addresses (gathering.py)."""

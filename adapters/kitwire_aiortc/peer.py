@@ -17,12 +17,12 @@ from kitwire.messages import IceServer
 from kitwire_aiortc.channels import Channels, DataListener
 from kitwire_aiortc.gathering import Gathering, configuration
 from kitwire_aiortc.inbound import Inbound
-from kitwire_aiortc.internals import CONNECT
 from kitwire_aiortc.outbound import Outbound
 from kitwire_aiortc.proxy import ProxyTrack, SourceListener
 from kitwire_aiortc.routing import install_router
 from kitwire_aiortc.sdp import Section, sections, without_idle_sources
 from kitwire_aiortc.settling import settle
+from kitwire_aiortc.starting import Starter
 from kitwire_aiortc.statistics import (
     PeerStatistics,
     inbound_statistics,
@@ -83,6 +83,7 @@ class Peer:
         self._listener = listener
         self._gathering = gathering or Gathering()
         self._connection = RTCPeerConnection(configuration(self._gathering, ice_servers))
+        self._starter = Starter(self._connection)
         self._state = PeerState.NEW
         self._closed = False
         self._turn = asyncio.Lock()
@@ -236,7 +237,7 @@ class Peer:
             # Not after the close: STUN requests under way would go on over a closed socket.
             await asyncio.wait({self._operation})
         await self._connection.close()
-        await settle(self._connection)
+        await settle(self._connection, self._starter)
         self._state_changed()
 
     # --- operations ---
@@ -339,7 +340,7 @@ class Peer:
         if state is PeerState.CONNECTED and not self._closed:
             # What a second description adds while the transport connects is never started: the
             # task that would do so has already passed it. So it runs once more.
-            task = asyncio.ensure_future(CONNECT.get(self._connection)())
+            task = asyncio.ensure_future(self._starter.start())
             self._starting.add(task)
             task.add_done_callback(self._starting.discard)
         self._listener.state_changed(state)

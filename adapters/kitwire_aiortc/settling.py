@@ -21,21 +21,24 @@ LIMIT: Final = 3.0
 """Seconds after which we no longer wait, whatever still runs."""
 
 
-async def settle(connection: RTCPeerConnection) -> None:
-    """End the tasks of a peer connection that has been closed, and wait for them."""
+async def settle(connection: RTCPeerConnection, *parts: object) -> None:
+    """End the tasks of a peer connection that has been closed, and wait for them.
+
+    ``parts`` are ours: what was put in the place of a part of aiortc's.
+    """
     loop = asyncio.get_running_loop()
     deadline = loop.time() + LIMIT
+    owners = {id(each) for each in (*_parts(connection), *parts)}
     # Most end by themselves within a moment; some, ending, begin others.
     await asyncio.sleep(0)
-    while (running := _running(connection)) and loop.time() < deadline:
+    while (running := _running(owners)) and loop.time() < deadline:
         for task in running:
             task.cancel()
         await asyncio.wait(running, timeout=deadline - loop.time())
 
 
-def _running(connection: RTCPeerConnection) -> set[asyncio.Task[object]]:
-    parts = {id(part) for part in _parts(connection)}
-    running = {task for task in asyncio.all_tasks() if id(_owner(task)) in parts}
+def _running(owners: set[int]) -> set[asyncio.Task[object]]:
+    running = {task for task in asyncio.all_tasks() if id(_owner(task)) in owners}
     return running - {asyncio.current_task()}
 
 

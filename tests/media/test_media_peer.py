@@ -6,7 +6,7 @@ import asyncio
 import logging
 
 import pytest
-from aiortc import RTCPeerConnection, RTCSessionDescription
+from aiortc import RTCIceParameters, RTCPeerConnection, RTCSessionDescription
 from aiortc.mediastreams import MediaStreamError
 
 from kitwire.commands import PeerState
@@ -697,6 +697,37 @@ def test_dtls_that_never_ends_leaves_nothing_after_the_close() -> None:
         await one.apply_answer(answer)
         await asyncio.sleep(0.3)
         assert one.state is PeerState.CONNECTING
+        await one.close()
+        await other.close()
+
+    run(main())
+
+
+def test_a_section_whose_turn_to_start_comes_during_the_close(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A moment in which aiortc's own task raises, with nobody to hear it."""
+
+    async def main() -> None:
+        one, _, other, _ = pair()
+        answer = await other.apply_offer(await one.make_offer(audio_sections=2))
+        transport = one.connection.getTransceivers()[0].receiver.transport.transport
+        start, close = transport.start, transport._connection.close
+        turn = asyncio.Event()
+
+        async def started_late(parameters: RTCIceParameters) -> None:
+            await start(parameters)
+            await turn.wait()
+
+        async def closed_late() -> None:
+            turn.set()
+            await asyncio.sleep(0.01)
+            await close()
+
+        monkeypatch.setattr(transport, "start", started_late)
+        monkeypatch.setattr(transport._connection, "close", closed_late)
+        await one.apply_answer(answer)
+        await asyncio.sleep(0.1)
         await one.close()
         await other.close()
 
