@@ -189,6 +189,8 @@ class Peer:
                 show(source, TestPattern(width=width, height=height), over)
             )
             options.source = rtc.TrackSource.SOURCE_CAMERA
+            if "codec" in order:
+                options.video_codec = rtc.VideoCodec.Value(order["codec"])
         self.publications[name] = Publication(track, source, feeding, over)
         publication = await self.room.local_participant.publish_track(track, options)
         return publication.sid

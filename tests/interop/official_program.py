@@ -1,7 +1,7 @@
 """A participant by LiveKit's own SDK, as a program: commands come in, events go out, a JSON a line.
 
 It runs in a process of its own, so that what the SDK leaves in a process is not left in the tests'.
-`tests.interop.official.OfficialParticipant` starts it.
+`tests.interop.official.official_participant` starts it.
 """
 
 from __future__ import annotations

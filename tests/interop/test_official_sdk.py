@@ -17,13 +17,14 @@ from kitwire.messages import (
 )
 from tests.interop.conftest import Join
 from tests.interop.livekit_server import Grants, LiveKitServer
-from tests.interop.official import OfficialParticipant, official_participant
+from tests.interop.official import official_participant
+from tests.interop.processes import ParticipantProcess
 
 CAN_CHANGE_ITSELF = Grants(can_update_own_metadata=True)
 
 
 @pytest.fixture
-def official(livekit: LiveKitServer, room_name: str) -> Iterator[OfficialParticipant]:
+def official(livekit: LiveKitServer, room_name: str) -> Iterator[ParticipantProcess]:
     """Somebody called otto, in the room already."""
     token = livekit.token("otto", room_name, **CAN_CHANGE_ITSELF)
     with official_participant(livekit.url, token) as participant:
@@ -34,7 +35,7 @@ def tracks_of(info: ParticipantInfo) -> dict[str, TrackInfo]:
     return {track.sid: track for track in info.tracks}
 
 
-def test_each_sees_the_other(join: Join, path: PathVersion, official: OfficialParticipant) -> None:
+def test_each_sees_the_other(join: Join, path: PathVersion, official: ParticipantProcess) -> None:
     ann = join("ann", path=path, grants=CAN_CHANGE_ITSELF)
     assert [info.identity for info in ann.joined.other_participants] == ["otto"]
     # The server tells of publishers at once, and of others every three seconds.
@@ -78,7 +79,7 @@ def muted(info: ParticipantInfo, sid: str) -> bool:
 
 
 def test_its_unpublishing_and_leaving_are_seen(
-    join: Join, path: PathVersion, official: OfficialParticipant
+    join: Join, path: PathVersion, official: ParticipantProcess
 ) -> None:
     ann = join("ann", path=path)
     sid = official.do("publish", name="microphone")["sid"]

@@ -9,7 +9,8 @@ import os
 import threading
 import time
 from collections.abc import Awaitable, Callable, Coroutine
-from typing import Final, TypeVar
+from contextlib import AbstractAsyncContextManager
+from typing import Final, Protocol, TypeVar, Unpack
 
 import anyio
 import av
@@ -17,7 +18,10 @@ import numpy as np
 import trio
 from aiortc.mediastreams import MediaStreamTrack
 
+from kitwire import PathVersion
 from kitwire.commands import DataChannel, PeerState
+from kitwire.config import ClientOptions
+from kitwire_aiortc import Media, MediaRoom
 from kitwire_aiortc.frames import AudioStream, VideoStream
 from kitwire_aiortc.gathering import Gathering
 from kitwire_aiortc.inbound import Frame, Inbound
@@ -27,6 +31,27 @@ T = TypeVar("T")
 
 LOOPBACK: Final = Gathering(ice_servers=(), addresses=("127.0.0.1",))
 """No STUN, no address but this one."""
+
+MEDIA: Final = Media(gathering=LOOPBACK)
+PATHS: Final = [PathVersion.V1, PathVersion.V0]
+
+Enter = Callable[[str], AbstractAsyncContextManager[MediaRoom]]
+"""Joins a test's room under an identity."""
+
+
+class Run(Protocol):
+    """Runs a test's coroutine, within a limit, and sees that nothing is left."""
+
+    def __call__(self, main: Coroutine[object, object, T], *, limit: float = 30.0) -> T: ...
+
+
+class Connect(Protocol):
+    """An adapter's `connect`, with media."""
+
+    def __call__(
+        self, url: str, *, token: str, media: Media, **options: Unpack[ClientOptions]
+    ) -> AbstractAsyncContextManager[MediaRoom]: ...
+
 
 CHANNELS: Final = (
     DataChannel(label="_reliable", ordered=True, max_retransmits=None),

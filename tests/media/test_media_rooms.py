@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractAsyncContextManager, contextmanager
-from functools import partial
-from typing import Final, Protocol, TypeVar, Unpack
 
 import anyio
 import anyio.abc
@@ -16,8 +14,6 @@ import pytest
 from aiortc.mediastreams import MediaStreamTrack
 from livekit import api
 
-import kitwire_asyncio
-import kitwire_trio
 from kitwire import (
     ConnectFailed,
     FailureReason,
@@ -30,7 +26,7 @@ from kitwire import (
 )
 from kitwire import messages as msg
 from kitwire.commands import PeerTarget
-from kitwire.config import ClientOptions, PeerCapabilities
+from kitwire.config import PeerCapabilities
 from kitwire.trace import TraceRecord
 from kitwire.view import SubscriptionStateChanged
 from kitwire_aiortc import (
@@ -46,9 +42,12 @@ from kitwire_aiortc import (
 from kitwire_aiortc.packets import MAX_PACKET, packet_of
 from tests.interop.conftest import StartLiveKit
 from tests.interop.livekit_server import LiveKitServer
-from tests.media import loopback
 from tests.media.loopback import (
-    LOOPBACK,
+    MEDIA,
+    PATHS,
+    Connect,
+    Enter,
+    Run,
     frequency,
     read_audio,
     read_video,
@@ -59,58 +58,7 @@ from tests.media.loopback import (
 
 pytestmark = pytest.mark.livekit
 
-MEDIA: Final = Media(gathering=LOOPBACK)
-PATHS: Final = [PathVersion.V1, PathVersion.V0]
 both_paths = pytest.mark.parametrize("path", PATHS)
-
-Enter = Callable[[str], AbstractAsyncContextManager[MediaRoom]]
-
-T = TypeVar("T")
-
-
-class Run(Protocol):
-    """Runs a test's coroutine, within a limit, and sees that nothing is left."""
-
-    def __call__(self, main: Coroutine[object, object, T], *, limit: float = 30.0) -> T: ...
-
-
-class Connect(Protocol):
-    """An adapter's `connect`, with media."""
-
-    def __call__(
-        self, url: str, *, token: str, media: Media, **options: Unpack[ClientOptions]
-    ) -> AbstractAsyncContextManager[MediaRoom]: ...
-
-
-@pytest.fixture(params=["asyncio", "trio"])
-def loop(request: pytest.FixtureRequest) -> str:
-    """Every test runs on both."""
-    name: str = request.param
-    return name
-
-
-@pytest.fixture
-def run(loop: str) -> Run:
-    return partial(loopback.run, loop=loop)
-
-
-@pytest.fixture
-def connect(loop: str) -> Connect:
-    return kitwire_trio.connect if loop == "trio" else kitwire_asyncio.connect
-
-
-@pytest.fixture(params=PATHS)
-def enter(
-    request: pytest.FixtureRequest, connect: Connect, livekit: LiveKitServer, room_name: str
-) -> Enter:
-    """Joins the test's room under an identity, by each path in turn."""
-    path: PathVersion = request.param
-
-    def join(identity: str) -> AbstractAsyncContextManager[MediaRoom]:
-        token = livekit.token(identity, room_name)
-        return connect(livekit.url, token=token, path=path, media=MEDIA)
-
-    return join
 
 
 async def known(room: MediaRoom, sid: str) -> None:
@@ -192,6 +140,30 @@ def test_changes_tell_of_tracks_and_statistics_count_them(enter: Enter, run: Run
             assert last.inbound[0].packets > 10
             await ben.leave()
             assert await ben.statistics() == {}
+
+    run(main())
+
+
+def test_five_tracks_are_added_while_others_are_negotiated(enter: Enter, run: Run) -> None:
+    """By two at the same time, so that each also has sections to add for the other's."""
+
+    async def main() -> None:
+        published: dict[str, dict[str, float]] = {"ann": {}, "ben": {}}
+
+        async def publish(room: MediaRoom, who: str, hertz: float) -> None:
+            publication = await room.publish_audio(Tone(hertz))
+            published[who][publication.sid] = hertz
+
+        async with enter("ann") as ann, enter("ben") as ben:
+            await together(
+                *(publish(ann, "ann", 400.0 + 100 * each) for each in range(5)),
+                *(publish(ben, "ben", 450.0 + 100 * each) for each in range(5)),
+            )
+            await together(
+                *(hears(ben, sid, hertz) for sid, hertz in published["ann"].items()),
+                *(hears(ann, sid, hertz) for sid, hertz in published["ben"].items()),
+            )
+            assert [len(each) for each in published.values()] == [5, 5]
 
     run(main())
 
