@@ -2,7 +2,7 @@
 # with Go 1.26 or newer, the tests and the demo also get a real livekit-server.
 
 .DEFAULT_GOAL := help
-.PHONY: help install test lint format demo livekit-server livekit-servers servers-for-tests clean distclean
+.PHONY: help install test test-slow bench-media lint format demo livekit-server livekit-servers browser servers-for-tests clean distclean
 .SUFFIXES:
 
 VENV := .venv
@@ -36,9 +36,17 @@ $(INSTALLED): pyproject.toml constraints.txt
 
 install: $(INSTALLED) ## Set up .venv (all other targets do so themselves)
 
-test: lint ## Run everything: lint, types, purity, all tests (ARGS="…" goes to pytest)
+test: lint ## Run lint, types, purity and all tests but the slow ones (ARGS="…" goes to pytest)
 	@$(MAKE) --no-print-directory servers-for-tests
-	@$(PY) -m pytest $(HANG) $(ARGS)
+	@$(PY) -m pytest $(HANG) -m "not slow" $(ARGS)
+
+test-slow: $(INSTALLED) ## Run the slow tests: long scenes with media, a browser, figures beside others
+	@$(MAKE) --no-print-directory servers-for-tests
+	@$(PY) -m pytest $(HANG) -m slow $(ARGS)
+
+bench-media: $(INSTALLED) ## Measure rooms with media beside the official SDK, into bench/media.md
+	@tools/livekit-server $(LIVEKIT_VERSION) >/dev/null
+	@$(PY) -m bench.media
 
 # With KITWIRE_REQUIRE_LIVEKIT=1 every server must be there; otherwise tests skip where theirs is not.
 servers-for-tests:
@@ -73,9 +81,12 @@ livekit-server: ## Build the livekit-server that tests use with Go, and print it
 livekit-servers: ## Build that and the older ones of the livekit_versions suite
 	@tools/livekit-server $(LIVEKIT_VERSION) $(LIVEKIT_OLDER)
 
+browser: ## Install LiveKit's JS client and Chromium for the browser tests, and print Chromium's path
+	@tools/browser
+
 clean: ## Remove caches and builds
-	@rm -rf build dist .demo .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .coverage htmlcov
+	@rm -rf build dist .demo .browser/artefacts .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .coverage htmlcov
 	@find src adapters tests proto demo tools -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
 
-distclean: clean ## Remove also .venv and the livekit-servers
-	@rm -rf $(VENV) .livekit
+distclean: clean ## Remove also .venv, the livekit-servers and the browser tests' .browser
+	@rm -rf $(VENV) .livekit .browser

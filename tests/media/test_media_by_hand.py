@@ -21,7 +21,7 @@ from tests.interop.livekit_server import LiveKitServer
 from tests.media.by_hand import ByHand, participant
 from tests.media.loopback import frequency, read_audio, read_video, run, until
 
-pytestmark = pytest.mark.livekit
+pytestmark = [pytest.mark.livekit, pytest.mark.slow]
 
 PATHS = [PathVersion.V1, PathVersion.V0]
 

@@ -192,6 +192,7 @@ class LossyPeer:
         transport._send = lossy
 
 
+@pytest.mark.slow
 def test_delivery_under_loss_beside_stock_aiortc() -> None:
     """The same seeded loss for both, at the same time, on real transports."""
 

@@ -111,6 +111,10 @@ def test_nothing_names_a_registry_or_a_folder_of_one_machine() -> None:
 
 
 def test_no_lock_file_of_another_tool_is_kept() -> None:
-    """constraints.txt pins what make installs; a second list of pins would only differ from it."""
+    """constraints.txt pins what make installs; a second list of pins would only differ from it.
+
+    What npm installs is pinned by tests/browser/package.json; npm's own lock names its registry.
+    """
     names = {path.name for path in tracked()}
     assert names.isdisjoint({"uv.lock", "poetry.lock", "pdm.lock", "Pipfile.lock"})
+    assert names.isdisjoint({"package-lock.json", "npm-shrinkwrap.json", "yarn.lock"})

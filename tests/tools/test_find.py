@@ -126,6 +126,63 @@ def test_a_server_is_built_aside_and_an_interrupted_build_leaves_none(
     assert [entry.name for entry in (project / ".livekit").iterdir()] == ["v1.0.0"]
 
 
+@pytest.fixture
+def npm(bare: Path) -> Path:
+    """A path with an npm that installs nothing, and says in which folder and how it was asked."""
+    for name in ("cmp", "cp", "cat"):
+        (bare / name).symlink_to(shutil.which(name) or "")
+    fake(bare, "npm", 'echo "npm $*"; cat package.json; [ -z "$NPM_FAILS" ] && mkdir node_modules')
+    return bare
+
+
+def project_with_a_browser(folder: Path) -> Path:
+    project = copy_of_the_tools(folder)
+    (project / "tests/browser").mkdir(parents=True)
+    shutil.copy(PROJECT / "tests/browser/package.json", project / "tests/browser")
+    return project
+
+
+def test_what_drives_a_browser_is_installed_once_aside_and_whole(npm: Path, tmp_path: Path) -> None:
+    project = project_with_a_browser(tmp_path / "project")
+    fake(npm, "chromium-browser", "echo 'only in the shop' >&2; exit 1")
+    chromium = fake(npm, "google-chrome", '[ "$1" = --version ]')
+    status, path, _ = run(["tools/browser"], npm, project, NPM_FAILS="yes")
+    assert (status, path) == (1, "")
+    assert list((project / ".browser").iterdir()) == []
+    status, path, said = run(["tools/browser"], npm, project)
+    assert (status, path) == (0, str(chromium))
+    assert "npm install --no-package-lock --ignore-scripts" in said
+    kept = {entry.name for entry in (project / ".browser").iterdir()}
+    assert kept == {"chromium", "node_modules", "package.json"}
+    assert (project / ".browser/chromium").read_text() == f"{chromium}\n"
+    assert run(["tools/browser"], npm, project) == (0, str(chromium), "")
+
+
+def test_the_chromium_that_is_named_is_taken_or_missed(npm: Path, tmp_path: Path) -> None:
+    project = project_with_a_browser(tmp_path / "project")
+    fake(npm, "chromium", "exit 0")
+    named = fake(tmp_path, "my chromium", "exit 0")
+    status, path, _ = run(["tools/browser"], npm, project, KITWIRE_CHROMIUM=str(named))
+    assert (status, path) == (0, str(named))
+    answer = run(["tools/browser"], npm, project, KITWIRE_CHROMIUM="nowhere")
+    assert answer == (1, "", "KITWIRE_CHROMIUM=nowhere is not a Chromium that runs.")
+
+
+def test_no_chromium_is_one_sentence(npm: Path, tmp_path: Path) -> None:
+    project = project_with_a_browser(tmp_path / "project")
+    run(["tools/browser"], npm, project)
+    # There is no apt-get on this path.
+    status, path, said = run(["tools/browser"], npm, project)
+    assert (status, path) == (1, "")
+    assert said == "Chromium was not found: install it, or name it with KITWIRE_CHROMIUM=…"
+
+
+def test_no_npm_is_one_sentence(bare: Path, tmp_path: Path) -> None:
+    status, path, said = run(["tools/browser"], bare, project_with_a_browser(tmp_path / "project"))
+    assert (status, path) == (1, "")
+    assert said.splitlines()[-1].startswith("npm was not found: install Node")
+
+
 def test_the_demo_without_go_says_what_to_install(bare: Path, tmp_path: Path) -> None:
     project = copy_of_the_tools(tmp_path / "project")
     status, said, complaint = run(["make", "demo"], bare, project, GO="no-go")
@@ -138,7 +195,7 @@ def test_the_demo_without_go_says_what_to_install(bare: Path, tmp_path: Path) ->
 def test_make_alone_lists_the_targets(bare: Path) -> None:
     status, listed, _ = run(["make"], bare)
     assert status == 0
-    for target in ("test", "demo", "lint", "format", "livekit-server", "help", "clean"):
+    for target in ("test", "demo", "lint", "format", "livekit-server", "browser", "help", "clean"):
         assert f"make {target} " in listed
 
 

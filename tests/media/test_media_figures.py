@@ -1,0 +1,62 @@
+"""What rooms with media cost, beside LiveKit's own SDK in the same run.
+
+Ratios are tested. The absolute figures are printed; `make bench-media` makes a table of them.
+"""
+
+from __future__ import annotations
+
+import statistics
+
+import pytest
+
+from bench.media.figures import LOADS, joining, load, memory, round_trips
+from tests.interop.livekit_server import LiveKitServer
+
+pytestmark = [pytest.mark.livekit, pytest.mark.slow]
+
+
+def show(line: str) -> None:
+    """A figure."""
+    print(line)  # noqa: T201
+
+
+def test_connecting_and_the_first_frame_come_sooner(livekit: LiveKitServer) -> None:
+    joined = joining(livekit)
+    show(f"\n{joined}")
+    ours, theirs = joined["kitwire"], joined["official"]
+    for one, other in (
+        (ours.connected, theirs.connected),
+        (ours.first_frame, theirs.first_frame),
+    ):
+        assert one.p50 < other.p50
+        # The second slowest of twenty says less.
+        assert one.p95 < 1.2 * other.p95
+
+
+@pytest.mark.parametrize(("audio", "video"), LOADS)
+def test_receiving_takes_no_more_of_the_processor(
+    livekit: LiveKitServer, audio: int, video: int
+) -> None:
+    seconds = 5.0
+    used = load(livekit, audio=audio, video=video, seconds=seconds)
+    show(f"\n{used}")
+    for each in used.values():
+        assert len(each.frames) == audio + video
+        whole = [count for count in each.frames.values() if count > 1000]
+        assert len(whole) == audio
+        assert min(whole, default=seconds * 48_000) >= 0.98 * seconds * 48_000
+    # What a clock of both cannot tell apart.
+    assert used["kitwire"].cpu <= 1.05 * used["official"].cpu
+
+
+def test_media_does_not_make_signaling_late(livekit: LiveKitServer) -> None:
+    busy, idle = round_trips(livekit)
+    show(f"\nwith eight tracks: {busy}\nwithout media: {idle}")
+    assert busy.p99 < max(0.05, 2 * idle.p99)
+
+
+def test_memory_stays_over_fifty_publications(livekit: LiveKitServer) -> None:
+    series = memory(livekit)
+    show(f"\nkB: {[each // 1024 for each in series]}")
+    assert len(series) == 50
+    assert statistics.mean(series[-10:]) < 1.02 * statistics.mean(series[10:20])
