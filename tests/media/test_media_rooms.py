@@ -10,6 +10,7 @@ import anyio
 import anyio.abc
 import anyio.lowlevel
 import av
+import numpy as np
 import pytest
 from aiortc.mediastreams import MediaStreamTrack
 from livekit import api
@@ -30,6 +31,8 @@ from kitwire_aiortc import (
     DataReceived,
     Feed,
     MediaRoom,
+    PushedAudio,
+    PushedVideo,
     TestPattern,
     Tone,
     read_counter,
@@ -238,6 +241,42 @@ def test_mute_is_told_and_heard(enter: Enter, run: Run) -> None:
             assert repr(publication).endswith("live>")
             await until(lambda: not muted())
             await hears(ben, sid, 440.0)
+
+    run(main())
+
+
+def test_what_the_application_pushes_is_heard_and_seen(enter: Enter, run: Run) -> None:
+    async def main() -> None:
+        async with enter("ann") as ann, enter("ben") as ben:
+            sound, film = PushedAudio(max_buffered=0.2), PushedVideo()
+            tone = await ann.publish_audio(sound)
+            pattern = await ann.publish_video(film, width=320, height=180)
+
+            async def sing() -> None:
+                """Blocks of an odd length; the bound paces them."""
+                for begin in range(0, 3 * 48_000, 3_000):
+                    wave = np.sin(2 * np.pi * 700.0 * np.arange(begin, begin + 3_000) / 48_000)
+                    block = (wave * 16_384).astype(np.int16)
+                    await sound.push_samples(block, sample_rate=48_000)
+                await sound.wait_for_playout()
+
+            async def show() -> None:
+                source = TestPattern(width=320, height=180)
+                for number in range(75):
+                    planes = source.picture(number)
+                    await film.push(av.VideoFrame.from_ndarray(planes, format="yuv420p"))
+                    await anyio.sleep(0.04)
+
+            begun = anyio.current_time()
+            await together(
+                sing(), show(), hears(ben, tone.sid, 700.0), sees_progress(ben, pattern.sid)
+            )
+            # Nobody could push faster than it was sent.
+            assert anyio.current_time() - begun > 2.5
+            sound.end()
+            with anyio.fail_after(10.0):
+                await tone.wait_over()
+            assert set(ann.publications) == {pattern.sid}
 
     run(main())
 
