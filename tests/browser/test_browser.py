@@ -129,7 +129,7 @@ def check_tone(signal: Samples, hertz: float) -> None:
     heard = judge(signal, hertz, 1.0)
     show(f"kitwire → browser: {heard}")
     assert heard.hertz == pytest.approx(hertz, abs=2.0)
-    assert heard.share > 0.8
+    assert heard.share > 0.5
 
 
 def check_pattern(seen: Seen) -> int:
