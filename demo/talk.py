@@ -14,7 +14,6 @@ import av
 import numpy as np
 
 from kitwire.messages import TrackType
-from kitwire.view import Publication, PublicationAdded
 from kitwire_aiortc import (
     Gathering,
     Media,
@@ -67,16 +66,15 @@ async def speak(room: MediaRoom, talk: Talk) -> None:
 
 async def listen(room: MediaRoom, talk: Talk, ready: Callable[[], None]) -> None:
     """Bruno's part; ready says that he misses nothing from now on."""
-    data, changes = room.data(), room.changes()
+    data = room.data()
     ready()
-    tracks: dict[TrackType, Publication] = {}
-    async for change in changes:
-        if isinstance(change, PublicationAdded):
-            tracks[change.publication.kind] = change.publication
+    tracks: dict[TrackType, str] = {}
+    async for _, publication in room.remote_publications():
+        tracks[publication.kind] = publication.sid
         if len(tracks) == 2:
             break
-    talk.heard = await pitch(room, tracks[TrackType.AUDIO].sid)
-    await watch(room, tracks[TrackType.VIDEO].sid, talk)
+    talk.heard = await pitch(room, tracks[TrackType.AUDIO])
+    await watch(room, tracks[TrackType.VIDEO], talk)
     async for message in data:
         talk.to_bruno = message.data
         break

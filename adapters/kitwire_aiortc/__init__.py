@@ -26,6 +26,7 @@ from kitwire_aiortc.proxy import SourceListener  # noqa: E402
 from kitwire_aiortc.publication import LocalPublication  # noqa: E402
 from kitwire_aiortc.pushed import PushedAudio, PushedVideo  # noqa: E402
 from kitwire_aiortc.recording import Progress, RecordingFailed, record  # noqa: E402
+from kitwire_aiortc.remotes import RemotePublications  # noqa: E402
 from kitwire_aiortc.room import Media, MediaInbox, MediaRoom  # noqa: E402
 from kitwire_aiortc.sinks import (  # noqa: E402
     audio_arrays,
@@ -75,6 +76,7 @@ __all__ = [
     "PushedVideo",
     "Reader",
     "RecordingFailed",
+    "RemotePublications",
     "Silence",
     "SourceListener",
     "TestPattern",

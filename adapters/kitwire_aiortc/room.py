@@ -35,6 +35,7 @@ from kitwire_aiortc.gathering import Gathering
 from kitwire_aiortc.packets import DataReceived, packet_of
 from kitwire_aiortc.portal import Portal, SameLoop
 from kitwire_aiortc.publication import LocalPublication
+from kitwire_aiortc.remotes import RemotePublications
 from kitwire_aiortc.statistics import InboundStatistics, PeerStatistics
 from kitwire_aiortc.studio import Studio
 
@@ -286,6 +287,17 @@ class MediaRoom(Room):
         ``async for change in room.changes()``. Several may read; each gets every change.
         """
         return self._changes.open()
+
+    def remote_publications(self) -> RemotePublications:
+        """Every track of the others, each once: those that there are, then those that come.
+
+        ``async for participant, publication in room.remote_publications()``. It ends when the
+        room does, and leaves out what is gone by the time that it is asked for.
+        """
+        return RemotePublications(self.view, self.changes(), self._published)
+
+    def _published(self, sid: str) -> bool:
+        return self.closed is None and self.view.publication(sid) is not None
 
     def audio(self, sid: str, *, sample_rate: int = 48_000, channels: int = 1) -> AudioStream:
         """The audio of a track of somebody else's: ``async for frame in room.audio(sid)``.

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import math
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Final
 
-from kitwire.errors import LocalProtocolError
 from kitwire.messages import TrackInfo, TrackType
-from kitwire.view import Participant, PublicationAdded
 from kitwire_aiortc import AudioStream, MediaRoom, VideoStream, level
 
 from .notes import Kind, Level, Resolution
@@ -51,33 +48,11 @@ class RemoteTrack:
 async def remote_tracks(
     room: MediaRoom,
 ) -> AsyncIterator[tuple[RemoteTrack, AudioStream | VideoStream]]:
-    """Every track of the others, each once and opened: those that there are, then those that come.
-
-    It ends with the connection.
-    """
-    changes = room.changes()
-    for participant in tuple(room.view.participants.values()):
-        for opened in _opened(room, participant, tuple(participant.publications)):
-            yield opened
-    async for change in changes:
-        if isinstance(change, PublicationAdded):
-            for opened in _opened(room, change.participant, (change.publication.sid,)):
-                yield opened
-
-
-def _opened(
-    room: MediaRoom, participant: Participant, sids: Iterable[str]
-) -> list[tuple[RemoteTrack, AudioStream | VideoStream]]:
-    found = []
-    for sid in sids:
-        info = participant.publications[sid].info
-        if participant.local or info.type not in (TrackType.AUDIO, TrackType.VIDEO):
-            continue
-        track = RemoteTrack(participant=participant.identity, info=info)
-        # One that came and went before we were told is none.
-        with contextlib.suppress(LocalProtocolError):
-            found.append((track, track.open(room)))
-    return found
+    """Every track of the others with sound or pictures, as it comes, and opened."""
+    async for participant, publication in room.remote_publications():
+        if publication.kind in (TrackType.AUDIO, TrackType.VIDEO):
+            track = RemoteTrack(participant=participant.identity, info=publication.info)
+            yield track, track.open(room)
 
 
 class Watching:

@@ -8,17 +8,16 @@ import gc
 import os
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from typing import Final
 
 import av
 import numpy as np
 
 import kitwire_asyncio
-from bench.media.subject import Answer, Meter, serve
+from bench.media.subject import SETTLING, Answer, Meter, serve
 from kitwire import PongReceived, Room
 from kitwire.messages import TrackType
-from kitwire.view import PublicationAdded
 from kitwire_aiortc import (
     AudioStream,
     Gathering,
@@ -32,28 +31,9 @@ from kitwire_aiortc import (
 
 __all__: list[str] = []
 
-SETTLING: Final = 1.0
-"""Seconds after the first frame of the last track, before measuring begins."""
 BETWEEN: Final = 0.1
 """Seconds between two pings."""
 MEDIA: Final = Media(gathering=Gathering(ice_servers=(), addresses=("127.0.0.1",)))
-
-
-async def opened(room: MediaRoom) -> AsyncIterator[tuple[str, AudioStream | VideoStream]]:
-    """Every track of the others, as it comes."""
-    changes = room.changes()
-    there = [
-        (each.sid, each.info.type)
-        for participant in room.view.participants.values()
-        if not participant.local
-        for each in participant.publications.values()
-    ]
-    for sid, kind in there:
-        yield sid, room.audio(sid) if kind is TrackType.AUDIO else room.video(sid)
-    async for change in changes:
-        if isinstance(change, PublicationAdded) and not change.participant.local:
-            sid, kind = change.publication.sid, change.publication.info.type
-            yield sid, room.audio(sid) if kind is TrackType.AUDIO else room.video(sid)
 
 
 async def enter(order: Mapping[str, str]) -> Answer:
@@ -61,12 +41,11 @@ async def enter(order: Mapping[str, str]) -> Answer:
     begun = time.monotonic()
     async with kitwire_asyncio.connect(order["url"], token=order["token"], media=MEDIA) as room:
         connected = time.monotonic() - begun
-        async for _, stream in opened(room):
-            if isinstance(stream, AudioStream):
-                async for frame in stream:
-                    if np.any(samples(frame)):
-                        break
-                break
+        async for _, publication in room.remote_publications():
+            async for frame in room.audio(publication.sid):
+                if np.any(samples(frame)):
+                    break
+            break
         first = time.monotonic() - begun
     return {"connected": connected, "first_frame": first}
 
@@ -88,7 +67,10 @@ async def receive(order: Mapping[str, str]) -> Answer:
                 everything.set()
 
     async def read_all(room: MediaRoom) -> None:
-        async for sid, stream in opened(room):
+        async for _, publication in room.remote_publications():
+            sid = publication.sid
+            audio = publication.kind is TrackType.AUDIO
+            stream = room.audio(sid) if audio else room.video(sid)
             reading.append(asyncio.create_task(read(sid, stream)))
 
     async with kitwire_asyncio.connect(order["url"], token=order["token"], media=MEDIA) as room:

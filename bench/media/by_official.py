@@ -6,16 +6,12 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Mapping
-from typing import Final
 
 from livekit import rtc
 
-from bench.media.subject import Answer, Meter, serve
+from bench.media.subject import SETTLING, Answer, Meter, serve
 
 __all__: list[str] = []
-
-SETTLING: Final = 1.0
-"""Seconds after the first frame of the last track, before measuring begins."""
 
 
 async def enter(order: Mapping[str, str]) -> Answer:

@@ -9,9 +9,12 @@ import resource
 import sys
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
-__all__ = ["Answer", "Command", "Meter", "serve"]
+__all__ = ["SETTLING", "Answer", "Command", "Meter", "serve"]
+
+SETTLING: Final = 1.0
+"""Seconds after the first frame of the last track, before measuring begins."""
 
 Answer: TypeAlias = dict[str, object]
 Command: TypeAlias = Callable[[Mapping[str, str]], Awaitable[Answer]]

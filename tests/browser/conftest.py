@@ -13,7 +13,7 @@ from collections.abc import Generator, Iterator
 import pytest
 
 from tests.browser.browser import Browser, BrowserUnavailable, installed, running
-from tests.interop.conftest import SERVERS
+from tests.interop.conftest import accounts
 from tests.media.conftest import (
     connect,
     enter,
@@ -65,6 +65,5 @@ def pytest_runtest_makereport(
         # A browser that has ended has cleared its folder away.
         with contextlib.suppress(OSError, KeyError):
             report.sections.append(("browser", item.stash[BROWSERS].account()))
-        for server in item.stash.get(SERVERS, []):
-            report.sections.append((f"livekit-server {server.version}", server.log_tail()))
+        report.sections += accounts(item)
     return report

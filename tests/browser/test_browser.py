@@ -29,9 +29,7 @@ from tests.browser.browser import (
 )
 from tests.interop.livekit_server import LiveKitServer
 from tests.media.judging import BLOCK, RATE, Samples, judge
-from tests.media.loopback import Enter, Run, together, until, within
-
-pytestmark = [pytest.mark.livekit, pytest.mark.slow]
+from tests.media.loopback import Enter, Run, known, together, within
 
 SECONDS: Final = 3.0
 LOUD: Final = 3_000
@@ -174,6 +172,7 @@ def artefact(request: pytest.FixtureRequest) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_a_browser_and_kitwire_hear_and_see_each_other(
     enter: Enter,
     run: Run,
@@ -196,8 +195,8 @@ def test_a_browser_and_kitwire_hear_and_see_each_other(
             microphone, camera = await anyio.to_thread.run_sync(
                 lambda: browser.join(livekit.url, token, width=CAMERA[0], height=CAMERA[1])
             )
-            await until(lambda: ann.view.publication(microphone) is not None)
-            await until(lambda: ann.view.publication(camera) is not None)
+            await known(ann, microphone)
+            await known(ann, camera)
 
             # Judged afterwards: meanwhile, it would make late what is measured.
             came: list[Listened] = []
@@ -227,6 +226,7 @@ def test_a_browser_and_kitwire_hear_and_see_each_other(
     run(main(), limit=60.0)
 
 
+@pytest.mark.slow
 def test_nothing_is_left_of_a_browser_whose_driver_is_killed(chromium: Browser) -> None:
     assert alive(chromium.pid)
     with pytest.raises(AssertionError), running(installed()) as browser:

@@ -213,8 +213,13 @@ def pytest_runtest_makereport(
     """Show the server's own account below a failure."""
     report = yield
     if report.failed:
-        for server in item.stash.get(SERVERS, []):
-            # A server of the test's own may have been stopped and cleared away.
-            with contextlib.suppress(OSError):
-                report.sections.append((f"livekit-server {server.version}", server.log_tail()))
+        report.sections += accounts(item)
     return report
+
+
+def accounts(item: pytest.Item) -> Iterator[tuple[str, str]]:
+    """What the servers of a test have to say."""
+    for server in item.stash.get(SERVERS, []):
+        # A server of the test's own may have been stopped and cleared away.
+        with contextlib.suppress(OSError):
+            yield f"livekit-server {server.version}", server.log_tail()

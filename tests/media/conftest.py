@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from contextlib import AbstractAsyncContextManager
 from functools import partial
+from typing import Unpack
 
 import pytest
 
 import kitwire_asyncio
 import kitwire_trio
 from kitwire import PathVersion
+from kitwire.config import ClientOptions
 from kitwire_aiortc import MediaRoom
 from tests.interop.conftest import (
     livekit,
@@ -51,8 +53,11 @@ def enter(
     """Joins the test's room under an identity, by each path in turn."""
     path: PathVersion = request.param
 
-    def join(identity: str) -> AbstractAsyncContextManager[MediaRoom]:
+    def join(
+        identity: str, **options: Unpack[ClientOptions]
+    ) -> AbstractAsyncContextManager[MediaRoom]:
         token = livekit.token(identity, room_name)
-        return connect(livekit.url, token=token, path=path, media=MEDIA)
+        options["path"] = path
+        return connect(livekit.url, token=token, media=MEDIA, **options)
 
     return join

@@ -21,10 +21,12 @@ from aiortc.mediastreams import MediaStreamTrack
 from kitwire import PathVersion
 from kitwire.commands import DataChannel, PeerState
 from kitwire.config import ClientOptions
-from kitwire_aiortc import Media, MediaRoom
+from kitwire.view import SubscriptionState
+from kitwire_aiortc import DataReceived, Feed, Media, MediaRoom
 from kitwire_aiortc.frames import AudioStream, VideoStream
 from kitwire_aiortc.gathering import Gathering
 from kitwire_aiortc.inbound import Frame, Inbound
+from kitwire_aiortc.packets import MAX_PACKET, packet_of
 from kitwire_aiortc.peer import Peer
 
 T = TypeVar("T")
@@ -35,8 +37,13 @@ LOOPBACK: Final = Gathering(ice_servers=(), addresses=("127.0.0.1",))
 MEDIA: Final = Media(gathering=LOOPBACK)
 PATHS: Final = [PathVersion.V1, PathVersion.V0]
 
-Enter = Callable[[str], AbstractAsyncContextManager[MediaRoom]]
-"""Joins a test's room under an identity."""
+
+class Enter(Protocol):
+    """Joins a test's room under an identity."""
+
+    def __call__(
+        self, identity: str, **options: Unpack[ClientOptions]
+    ) -> AbstractAsyncContextManager[MediaRoom]: ...
 
 
 class Run(Protocol):
@@ -225,3 +232,30 @@ async def read_video(stream: VideoStream, count: int) -> list[av.VideoFrame]:
         if len(got) == count:
             break
     return got
+
+
+async def known(room: MediaRoom, sid: str) -> None:
+    """Until a room knows a track."""
+    await until(lambda: room.view.publication(sid) is not None)
+
+
+def subscription(room: MediaRoom, sid: str) -> SubscriptionState | None:
+    """Whether a track reaches a room, and if not, why; None while the room does not know it."""
+    publication = room.view.publication(sid)
+    return None if publication is None else publication.subscription
+
+
+async def take(stream: Feed[DataReceived], count: int) -> list[DataReceived]:
+    """So many messages."""
+    got = []
+    async for message in stream:
+        got.append(message)
+        if len(got) == count:
+            break
+    return got
+
+
+def largest(topic: str | None = None) -> int:
+    """How long a message can be, by the length of what is around it."""
+    around = len(packet_of(b"x" * 63_000, topic=topic, destination_identities=(), sequence=1))
+    return MAX_PACKET - (around - 63_000)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import AsyncIterator
 
 import anyio
 import anyio.to_thread
@@ -15,7 +14,6 @@ import anyio.to_thread
 import kitwire_asyncio
 import kitwire_trio
 from kitwire import PathVersion
-from kitwire.view import PublicationAdded
 from kitwire_aiortc import MediaRoom, Tone
 from tests.media.loopback import MEDIA, Connect, frequency, read_audio
 
@@ -26,24 +24,12 @@ def say(event: str, **fields: object) -> None:
     sys.stdout.flush()
 
 
-async def others(room: MediaRoom) -> AsyncIterator[tuple[str, str]]:
-    """Who else sings, and the sid of the track: those who are there, and those who come."""
-    changes = room.changes()
-    there = [each for each in room.view.participants.values() if not each.local]
-    for participant in there:
-        for sid in participant.publications:
-            yield participant.identity, sid
-    async for change in changes:
-        if isinstance(change, PublicationAdded) and not change.participant.local:
-            yield change.participant.identity, change.publication.sid
-
-
 async def listen(room: MediaRoom) -> None:
     """To one after the other, for as long as it takes to tell a pitch."""
-    async for identity, sid in others(room):
-        heard = await read_audio(room.audio(sid, sample_rate=16_000), 0.6)
+    async for singer, publication in room.remote_publications():
+        heard = await read_audio(room.audio(publication.sid, sample_rate=16_000), 0.6)
         # The first frames of a decoder have a noise of their own.
-        say("heard", identity=identity, hertz=round(frequency(heard[5:]), 1))
+        say("heard", identity=singer.identity, hertz=round(frequency(heard[5:]), 1))
 
 
 async def main(loop: str, path: PathVersion) -> None:

@@ -18,14 +18,23 @@ import numpy as np
 import pytest
 
 from kitwire.view import SubscriptionState
-from kitwire_aiortc import DataReceived, Feed, MediaRoom, TestPattern, Tone, read_counter
-from kitwire_aiortc.packets import MAX_PACKET, packet_of
+from kitwire_aiortc import MediaRoom, TestPattern, Tone, read_counter
 from kitwire_aiortc.sinks import samples
 from tests.interop.livekit_server import LiveKitServer
 from tests.interop.official import MEDIA_PROGRAM, official_participant
 from tests.interop.processes import ParticipantProcess
 from tests.media.judging import BLOCK, RATE, Heard, Samples, judge
-from tests.media.loopback import Enter, Run, together, until, within
+from tests.media.loopback import (
+    Enter,
+    Run,
+    known,
+    largest,
+    subscription,
+    take,
+    together,
+    until,
+    within,
+)
 
 pytestmark = [pytest.mark.livekit, pytest.mark.slow]
 
@@ -129,11 +138,6 @@ def assert_rising(found: list[int | None], least: int, what: str) -> None:
     assert all(one < other for one, other in itertools.pairwise(read))
 
 
-async def known(room: MediaRoom, sid: str) -> None:
-    """Until a room knows a track."""
-    await until(lambda: room.view.publication(sid) is not None)
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listened:
     """What of a track of the official SDK's reached us."""
@@ -183,15 +187,6 @@ async def hears(room: MediaRoom, sid: str, hertz: float) -> None:
     heard = judge(came.signal, hertz, 1.0)
     assert heard.hertz == pytest.approx(hertz, abs=2.0)
     assert heard.share > HEARD
-
-
-async def take(stream: Feed[DataReceived], count: int) -> list[DataReceived]:
-    got = []
-    async for message in stream:
-        got.append(message)
-        if len(got) == count:
-            break
-    return got
 
 
 # --- the tests ---
@@ -260,12 +255,6 @@ def test_ten_seconds_each_way_while_tracks_come_and_go(enter: Enter, otto: Otto,
             assert_rising(watched, 100, "official → kitwire")
 
     run(main(), limit=40.0)
-
-
-def largest(topic: str) -> int:
-    """How long a message can be, by the length of what is around it."""
-    around = len(packet_of(b"x" * 63_000, topic=topic, destination_identities=(), sequence=1))
-    return MAX_PACKET - (around - 63_000)
 
 
 def test_data_of_every_size_and_in_order(enter: Enter, otto: Otto, run: Run) -> None:
@@ -399,11 +388,6 @@ def test_video_that_we_cannot_decode_says_so_and_spoils_nothing(
             assert subscription(ann, odd) is SubscriptionState.CODEC_UNSUPPORTED
 
     run(main(), limit=40.0)
-
-
-def subscription(room: MediaRoom, sid: str) -> SubscriptionState | None:
-    publication = room.view.publication(sid)
-    return None if publication is None else publication.subscription
 
 
 async def sees(room: MediaRoom, sid: str) -> None:

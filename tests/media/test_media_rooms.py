@@ -28,8 +28,6 @@ from kitwire.config import PeerCapabilities
 from kitwire.trace import TraceRecord
 from kitwire.view import SubscriptionStateChanged
 from kitwire_aiortc import (
-    DataReceived,
-    Feed,
     MediaRoom,
     PushedAudio,
     PushedVideo,
@@ -37,7 +35,6 @@ from kitwire_aiortc import (
     Tone,
     read_counter,
 )
-from kitwire_aiortc.packets import MAX_PACKET, packet_of
 from tests.interop.conftest import StartLiveKit
 from tests.interop.livekit_server import LiveKitServer
 from tests.media.loopback import (
@@ -47,8 +44,11 @@ from tests.media.loopback import (
     Enter,
     Run,
     frequency,
+    known,
+    largest,
     read_audio,
     read_video,
+    take,
     together,
     until,
     within,
@@ -57,11 +57,6 @@ from tests.media.loopback import (
 pytestmark = pytest.mark.livekit
 
 both_paths = pytest.mark.parametrize("path", PATHS)
-
-
-async def known(room: MediaRoom, sid: str) -> None:
-    """Until a room knows a track."""
-    await until(lambda: room.view.publication(sid) is not None)
 
 
 async def hears(room: MediaRoom, sid: str, expected: float) -> None:
@@ -79,21 +74,6 @@ async def sees_progress(room: MediaRoom, sid: str) -> None:
     assert None not in numbers
     assert numbers == sorted(numbers, key=lambda each: each or 0)
     assert len(set(numbers)) > 5
-
-
-async def take(stream: Feed[DataReceived], count: int) -> list[DataReceived]:
-    got = []
-    async for message in stream:
-        got.append(message)
-        if len(got) == count:
-            break
-    return got
-
-
-def largest(topic: str | None = None) -> int:
-    """How long a message can be, by the length of what is around it."""
-    around = len(packet_of(b"x" * 63_000, topic=topic, destination_identities=(), sequence=1))
-    return MAX_PACKET - (around - 63_000)
 
 
 def test_a_tone_is_heard_and_a_pattern_seen_both_ways(enter: Enter, run: Run) -> None:
@@ -162,6 +142,30 @@ def test_five_tracks_are_added_while_others_are_negotiated(enter: Enter, run: Ru
                 *(hears(ann, sid, hertz) for sid, hertz in published["ben"].items()),
             )
             assert [len(each) for each in published.values()] == [5, 5]
+
+    run(main())
+
+
+def test_each_track_of_the_others_is_told_of_once(enter: Enter, run: Run) -> None:
+    async def main() -> None:
+        async with enter("ann") as ann, enter("cid") as cid:
+            before = await ann.publish_audio(Tone(440.0))
+            async with enter("ben") as ben:
+                # What is his own is not of others, and what is gone when he asks is left out.
+                await ben.publish_audio(Tone(440.0))
+                gone = await ann.publish_audio(Tone(440.0))
+                await until(lambda: ben.view.publication(gone.sid) is not None)
+                told = ben.remote_publications()
+                first, _ = await within(10.0, anext(told))
+                await gone.unpublish()
+                await until(lambda: ben.view.publication(gone.sid) is None)
+                later = await cid.publish_audio(Tone(440.0))
+                second, publication = await within(10.0, anext(told))
+                assert (first.identity, second.identity) == ("ann", "cid")
+                assert publication.sid == later.sid
+                assert before.sid in first.publications
+                await ben.leave()
+                assert [each async for each in told] == []
 
     run(main())
 

@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
-from typing import Final, Unpack
+from typing import Final
 
 import anyio
 import pytest
 
-from kitwire import PathVersion
 from kitwire import messages as msg
-from kitwire.config import ClientOptions
 from kitwire.view import SubscriptionState
 from kitwire_aiortc import AudioStream, MediaRoom, TestPattern, Tone, VideoStream
-from tests.interop.livekit_server import LiveKitServer
 from tests.media.loopback import (
-    MEDIA,
-    PATHS,
-    Connect,
+    Enter,
     Run,
     frequency,
     read_audio,
     read_video,
+    subscription,
     until,
     within,
 )
@@ -33,43 +27,8 @@ QUIET: Final = 0.5
 """Seconds without a frame in which, otherwise, a dozen would have come."""
 
 
-class Join:
-    """Joins the test's room with options of the session's."""
-
-    def __init__(
-        self, connect: Connect, server: LiveKitServer, room: str, path: PathVersion
-    ) -> None:
-        self._connect = connect
-        self._server = server
-        self._room = room
-        self._path = path
-
-    def __call__(
-        self, identity: str, **options: Unpack[ClientOptions]
-    ) -> AbstractAsyncContextManager[MediaRoom]:
-        token = self._server.token(identity, self._room)
-        options["path"] = self._path
-        return self._connect(self._server.url, token=token, media=MEDIA, **options)
-
-
-@pytest.fixture(params=PATHS)
-def join(
-    request: pytest.FixtureRequest, connect: Connect, livekit: LiveKitServer, room_name: str
-) -> Join:
-    return Join(connect, livekit, room_name, request.param)
-
-
-def state(room: MediaRoom, sid: str) -> Callable[[], SubscriptionState | None]:
-    def read() -> SubscriptionState | None:
-        publication = room.view.publication(sid)
-        return None if publication is None else publication.subscription
-
-    return read
-
-
 async def becomes(room: MediaRoom, sid: str, wanted: SubscriptionState) -> None:
-    read = state(room, sid)
-    await until(lambda: read() is wanted)
+    await until(lambda: subscription(room, sid) is wanted)
 
 
 async def hears(stream: AudioStream, hertz: float) -> None:
@@ -86,9 +45,9 @@ async def falls_silent(stream: AudioStream | VideoStream) -> None:
             return
 
 
-def test_who_does_not_subscribe_to_all_chooses(join: Join, run: Run) -> None:
+def test_who_does_not_subscribe_to_all_chooses(enter: Enter, run: Run) -> None:
     async def main() -> None:
-        async with join("ann") as ann, join("ben", auto_subscribe=False) as ben:
+        async with enter("ann") as ann, enter("ben", auto_subscribe=False) as ben:
             tone = await ann.publish_audio(Tone(880.0))
             pattern = await ann.publish_video(
                 TestPattern(width=320, height=180), width=320, height=180
@@ -101,7 +60,7 @@ def test_who_does_not_subscribe_to_all_chooses(join: Join, run: Run) -> None:
             await ben.update_subscription(subscribe=True, track_sids=[tone.sid])
             await hears(stream, 880.0)
             await becomes(ben, tone.sid, SubscriptionState.SUBSCRIBED)
-            assert state(ben, pattern.sid)() is SubscriptionState.UNSUBSCRIBED
+            assert subscription(ben, pattern.sid) is SubscriptionState.UNSUBSCRIBED
 
             await ben.update_subscription(subscribe=False, track_sids=[tone.sid])
             await falls_silent(stream)
@@ -116,9 +75,9 @@ def test_who_does_not_subscribe_to_all_chooses(join: Join, run: Run) -> None:
     run(main())
 
 
-def test_a_track_can_be_paused_and_its_size_and_rate_be_asked_for(join: Join, run: Run) -> None:
+def test_a_track_can_be_paused_and_its_size_and_rate_be_asked_for(enter: Enter, run: Run) -> None:
     async def main() -> None:
-        async with join("ann") as ann, join("ben") as ben:
+        async with enter("ann") as ann, enter("ben") as ben:
             pattern = await ann.publish_video(
                 TestPattern(width=320, height=180), width=320, height=180
             )
@@ -138,9 +97,9 @@ def test_a_track_can_be_paused_and_its_size_and_rate_be_asked_for(join: Join, ru
     run(main())
 
 
-def test_a_publisher_decides_who_may_subscribe(join: Join, run: Run) -> None:
+def test_a_publisher_decides_who_may_subscribe(enter: Enter, run: Run) -> None:
     async def main() -> None:
-        async with join("ann") as ann, join("ben") as ben:
+        async with enter("ann") as ann, enter("ben") as ben:
             tone = await ann.publish_audio(Tone(880.0))
             await becomes(ben, tone.sid, SubscriptionState.SUBSCRIBED)
             stream = ben.audio(tone.sid, sample_rate=16_000)
