@@ -10,7 +10,6 @@ from aiortc import RTCIceTransport, RTCPeerConnection, RTCRtpTransceiver, RTCSes
 from aiortc.exceptions import InternalError, InvalidAccessError, InvalidStateError, OperationError
 from aiortc.mediastreams import MediaStreamTrack
 from aiortc.sdp import SessionDescription, candidate_from_sdp
-from aiortc.stats import RTCTransportStats
 
 from kitwire.commands import DataChannel, PeerState
 from kitwire.messages import IceServer
@@ -207,20 +206,23 @@ class Peer:
 
     async def statistics(self) -> PeerStatistics:
         """What it has carried so far."""
-        by_mid = {each.mid: each for each in self._connection.getTransceivers()}
-        inbound = (
+        # The connection's own getStats waits, while sections come and go, for tasks that the close
+        # cancels; those of its senders never wait.
+        transceivers = self._connection.getTransceivers()
+        by_mid = {each.mid: each for each in transceivers}
+        inbound = [
             inbound_statistics(each, by_mid[mid].receiver) for mid, each in self.inbound.items()
-        )
-        outbound = []
-        for transceiver, out in self._outbound:
-            if transceiver.mid is not None and out.in_use:
-                outbound.append(await outbound_statistics(transceiver.mid, transceiver.sender))
-        report = (await self._connection.getStats()).values()
-        carried = next((each for each in report if isinstance(each, RTCTransportStats)), None)
+        ]
+        outbound = [
+            await outbound_statistics(transceiver.mid, transceiver.sender)
+            for transceiver, out in self._outbound
+            if transceiver.mid is not None and out.in_use
+        ]
+        transport = await transport_statistics(transceivers[0].sender) if transceivers else None
         return PeerStatistics(
             inbound=tuple(each for each in inbound if each is not None),
             outbound=tuple(outbound),
-            transport=transport_statistics(carried),
+            transport=transport,
         )
 
     async def close(self) -> None:

@@ -119,10 +119,10 @@ async def outbound_statistics(mid: str, sender: RTCRtpSender) -> OutboundStatist
     )
 
 
-def transport_statistics(carried: RTCTransportStats | None) -> TransportStatistics | None:
-    """aiortc's figures of a transport in our names."""
-    if carried is None:
-        return None
+async def transport_statistics(sender: RTCRtpSender) -> TransportStatistics:
+    """Of the transport that a section uses, sending or not."""
+    report = (await sender.getStats()).values()
+    carried = next(each for each in report if isinstance(each, RTCTransportStats))
     return TransportStatistics(
         packets_sent=carried.packetsSent,
         packets_received=carried.packetsReceived,

@@ -84,14 +84,12 @@ class Recording:
 
     async def __call__(self, room: MediaRoom, report: Report) -> None:
         """An :data:`~kitwire_cli.media_loop.Activity`."""
-        telling = asyncio.ensure_future(self._tell(room, report))
-        try:
-            async with asyncio.TaskGroup() as tasks:
-                async for track, stream in remote_tracks(room):
-                    tasks.create_task(self._record(self._begin(track, stream), report))
-        finally:
+        async with asyncio.TaskGroup() as tasks:
+            # In the group, so that it does not die unseen.
+            telling = tasks.create_task(self._tell(room, report))
+            async for track, stream in remote_tracks(room):
+                tasks.create_task(self._record(self._begin(track, stream), report))
             telling.cancel()
-            await asyncio.wait({telling})
 
     def _begin(self, track: RemoteTrack, stream: AudioStream | VideoStream) -> _File:
         path = self._folder / file_name(track)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Coroutine
 
 import pytest
 from aiortc import RTCIceParameters, RTCPeerConnection, RTCSessionDescription
@@ -114,6 +115,29 @@ def test_reports_of_the_far_end_appear_in_the_statistics() -> None:
         assert out.packets_lost is not None
         await one.close()
         await other.close()
+
+    run(main())
+
+
+def test_statistics_can_be_asked_for_while_sections_come_and_go() -> None:
+    async def asked(peer: Peer, work: Coroutine[object, object, None]) -> None:
+        """Ask all the time until some work is done."""
+        working = asyncio.ensure_future(work)
+        while not working.done():
+            await peer.statistics()
+            await asyncio.sleep(0)
+        await working
+
+    async def main() -> None:
+        one, _, other, heard = pair()
+        one.publish("audio", cid="0", stream="s", source=Silence())
+        await connect(one, other)
+        for number in range(1, 6):
+            one.publish("audio", cid=str(number), stream="s", source=Silence())
+            await asked(other, connect(one, other))
+        assert len(heard.inbound) == 6
+        await asked(other, other.close())
+        await one.close()
 
     run(main())
 
