@@ -19,9 +19,10 @@ PROGRAM: Final = Path(__file__).with_name("official_program.py")
 MEDIA_PROGRAM: Final = PROGRAM.with_name("official_media_program.py")
 
 OWN_WORDS: Final = (
-    r"livekit::rtc_engine\S* - failed to negotiate the publisher: .*wrong state: closed.*"
+    r"livekit::rtc_engine\S* - failed to negotiate the publisher: "
+    r".*(wrong state: closed|when PeerConnection is closed).*"
 )
-"""What the SDK logs when its own disconnect overtakes an offer that it made a moment before."""
+"""What the SDK logs when its own disconnect overtakes an offer that it makes or has just made."""
 
 
 @contextlib.contextmanager
