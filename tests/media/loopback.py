@@ -8,7 +8,7 @@ import gc
 import os
 import threading
 import time
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterable, Awaitable, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager
 from typing import Final, Protocol, TypeVar, Unpack
 
@@ -22,8 +22,8 @@ from kitwire import PathVersion
 from kitwire.commands import DataChannel, PeerState
 from kitwire.config import ClientOptions
 from kitwire.view import SubscriptionState
-from kitwire_aiortc import DataReceived, Feed, Media, MediaRoom
-from kitwire_aiortc.frames import AudioStream, VideoStream
+from kitwire_aiortc import Media, MediaRoom
+from kitwire_aiortc.frames import AudioStream
 from kitwire_aiortc.gathering import Gathering
 from kitwire_aiortc.inbound import Frame, Inbound
 from kitwire_aiortc.packets import MAX_PACKET, packet_of
@@ -224,11 +224,11 @@ async def read_audio(stream: AudioStream, seconds: float) -> list[av.AudioFrame]
     return got
 
 
-async def read_video(stream: VideoStream, count: int) -> list[av.VideoFrame]:
-    """So many frames."""
+async def take(stream: AsyncIterable[T], count: int) -> list[T]:
+    """So many frames, or messages."""
     got = []
-    async for frame in stream:
-        got.append(frame)
+    async for item in stream:
+        got.append(item)
         if len(got) == count:
             break
     return got
@@ -243,16 +243,6 @@ def subscription(room: MediaRoom, sid: str) -> SubscriptionState | None:
     """Whether a track reaches a room, and if not, why; None while the room does not know it."""
     publication = room.view.publication(sid)
     return None if publication is None else publication.subscription
-
-
-async def take(stream: Feed[DataReceived], count: int) -> list[DataReceived]:
-    """So many messages."""
-    got = []
-    async for message in stream:
-        got.append(message)
-        if len(got) == count:
-            break
-    return got
 
 
 def largest(topic: str | None = None) -> int:

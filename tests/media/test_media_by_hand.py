@@ -19,7 +19,7 @@ from kitwire_aiortc.sinks import level
 from kitwire_aiortc.sources import TestPattern, Tone
 from tests.interop.livekit_server import LiveKitServer
 from tests.media.by_hand import ByHand, participant
-from tests.media.loopback import frequency, read_audio, read_video, run, until
+from tests.media.loopback import frequency, read_audio, run, take, until
 
 pytestmark = [pytest.mark.livekit, pytest.mark.slow]
 
@@ -63,7 +63,7 @@ def test_tone_and_pattern_arrive(livekit: LiveKitServer, room_name: str, path: P
             video = VideoStream()
             (await ben.section(pattern)).attach(video)
             await hears(ben, tone, 660.0)
-            numbers = [read_counter(frame) for frame in await read_video(video, 25)]
+            numbers = [read_counter(frame) for frame in await take(video, 25)]
             assert None not in numbers
             assert numbers == sorted({each for each in numbers if each is not None})
             assert ann.failures == ben.failures == []
@@ -87,7 +87,7 @@ def test_tracks_from_before_the_join_arrive(
                     video = VideoStream()
                     (await ben.section(pattern)).attach(video)
                     await hears(ben, tone, 500.0)
-                    (frame,) = await asyncio.wait_for(read_video(video, 1), 5.0)
+                    (frame,) = await asyncio.wait_for(take(video, 1), 5.0)
                     assert read_counter(frame) is not None
 
     run(main())

@@ -27,8 +27,8 @@ from tests.media.loopback import (
     connect,
     frequency,
     read_audio,
-    read_video,
     run,
+    take,
     until,
 )
 
@@ -78,7 +78,7 @@ def test_audio_and_video_go_through() -> None:
         kinds["audio"].attach(sound)
         kinds["video"].attach(film)
         assert frequency(await read_audio(sound, 1.0)) == pytest.approx(700, abs=3)
-        assert None not in [read_counter(each) for each in await read_video(film, 10)]
+        assert None not in [read_counter(each) for each in await take(film, 10)]
         numbers = await other.statistics()
         assert {each.kind for each in numbers.inbound} == {"audio", "video"}
         for inbound in numbers.inbound:
@@ -303,7 +303,7 @@ def test_without_a_reader_nothing_is_decoded_and_a_reader_begins_with_a_whole_pi
         by_kind = {each.kind: each for each in heard.inbound}
         by_kind["video"].attach(film)
         by_kind["audio"].attach(sound)
-        (first,) = await asyncio.wait_for(read_video(film, 1), 2.0)
+        (first,) = await asyncio.wait_for(take(film, 1), 2.0)
         assert read_counter(first) is not None
         await until(lambda: sound.frames > 5)
         # Another description must not wake what nobody reads.
@@ -434,7 +434,7 @@ def test_codec_and_bit_rate_are_heeded(codec: str, name: str) -> None:
         film = VideoStream(capacity=100)
         kinds["video"].attach(film)
         kinds["audio"].attach(Count())
-        frames = await read_video(film, 15)
+        frames = await take(film, 15)
         assert frames[-1].time is not None
         assert 14 / frames[-1].time == pytest.approx(10, rel=0.3)
         (sender,) = [each for each in one.connection.getSenders() if each.kind == "video"]
@@ -460,12 +460,12 @@ def test_unmuted_video_begins_with_a_whole_picture() -> None:
         await connect(one, other)
         film = VideoStream(capacity=100)
         heard.inbound[0].attach(film)
-        await read_video(film, 5)
+        await take(film, 5)
         out.mute(True)
         assert out.muted
         await asyncio.sleep(0.3)
         out.mute(False)
-        numbers = [read_counter(each) for each in await read_video(film, 15)]
+        numbers = [read_counter(each) for each in await take(film, 15)]
         assert None not in numbers
         await one.close()
         await other.close()

@@ -47,7 +47,6 @@ from tests.media.loopback import (
     known,
     largest,
     read_audio,
-    read_video,
     take,
     together,
     until,
@@ -69,7 +68,7 @@ async def hears(room: MediaRoom, sid: str, expected: float) -> None:
 async def sees_progress(room: MediaRoom, sid: str) -> None:
     """Ten frames whose numbers can be read, and rise."""
     await known(room, sid)
-    frames = await within(10.0, read_video(room.video(sid), 10))
+    frames = await within(10.0, take(room.video(sid), 10))
     numbers = [read_counter(each) for each in frames]
     assert None not in numbers
     assert numbers == sorted(numbers, key=lambda each: each or 0)

@@ -15,8 +15,8 @@ from tests.media.loopback import (
     Run,
     frequency,
     read_audio,
-    read_video,
     subscription,
+    take,
     until,
     within,
 )
@@ -69,7 +69,7 @@ def test_who_does_not_subscribe_to_all_chooses(enter: Enter, run: Run) -> None:
             # What reads goes on where it was.
             await ben.update_subscription(subscribe=True, track_sids=[tone.sid, pattern.sid])
             await hears(stream, 880.0)
-            await within(10.0, read_video(ben.video(pattern.sid), 5))
+            await within(10.0, take(ben.video(pattern.sid), 5))
             assert not stream.ended
 
     run(main())
@@ -83,16 +83,16 @@ def test_a_track_can_be_paused_and_its_size_and_rate_be_asked_for(enter: Enter, 
             )
             await becomes(ben, pattern.sid, SubscriptionState.SUBSCRIBED)
             stream = ben.video(pattern.sid)
-            await within(10.0, read_video(stream, 5))
+            await within(10.0, take(stream, 5))
             await ben.update_track_settings([pattern.sid], disabled=True)
             await falls_silent(stream)
             # There is one layer, and so these change nothing; but they are taken.
             await ben.update_track_settings(
                 [pattern.sid], quality=msg.VideoQuality.LOW, fps=10, priority=1
             )
-            await within(10.0, read_video(stream, 5))
+            await within(10.0, take(stream, 5))
             await ben.update_track_settings([pattern.sid], width=160, height=90)
-            await within(10.0, read_video(stream, 5))
+            await within(10.0, take(stream, 5))
 
     run(main())
 
