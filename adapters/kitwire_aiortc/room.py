@@ -59,7 +59,13 @@ class Media:
         """
         if config.peers is not None:
             raise ValueError("with media, peers is not yours to say")
-        return replace(config, peers=PeerCapabilities(hold_while_connecting=True))
+        # The session must know them: with ICE servers of our own, its offer travels with the join.
+        own = self.gathering.ice_servers
+        return replace(
+            config,
+            peers=PeerCapabilities(hold_while_connecting=True),
+            ice_servers=config.ice_servers if own is None else own,
+        )
 
 
 class MediaInbox(Inbox):

@@ -178,7 +178,10 @@ class ClientConfig:
     """What the owner of the peer connections can do; None where there is none, and whoever embeds
     the core answers offers by itself or goes without media."""
     ice_servers: tuple[IceServer, ...] | None = field(default=None, repr=False)
-    """Which ICE servers to use instead of those that the server names; empty for none."""
+    """Which ICE servers to use instead of those that the server names; empty for none.
+
+    On ``/rtc/v1`` the first offer then travels with the join, which saves a round trip. Whether the
+    server demands relays only is known too late for it."""
     force_relay: bool = False
     """Whether media may take relays only; the server may demand it as well."""
     timeouts: Timeouts = Timeouts()

@@ -11,7 +11,7 @@ from livekit.protocol import models, rtc
 
 from kitwire import messages as msg
 from kitwire.client import Client
-from kitwire.commands import ClientCommand, CloseLink, Dial, LinkId, OpenLink, Write
+from kitwire.commands import ClientCommand, CloseLink, ClosePeers, Dial, LinkId, OpenLink, Write
 from kitwire.config import ClientConfig, Encoding, Limits, PathVersion, TokenPlacement
 from kitwire.errors import CloseReason, DialError, LocalProtocolError, Origin, Reason
 from kitwire.events import (
@@ -292,6 +292,7 @@ def test_what_is_too_large_ends_the_link() -> None:
 
 CLOSES: dict[Phase, tuple[Reason, list[type]]] = {
     Phase.IDLE: (Reason.CANCELLED, [Closed]),
+    Phase.PREPARING: (Reason.CANCELLED, [ClosePeers, Closed]),
     Phase.OPENING: (Reason.CANCELLED, [CloseLink, Closed]),
     Phase.VALIDATING: (Reason.CANCELLED, [CloseLink, Closed]),
     Phase.JOINING: (Reason.CANCELLED, [Write, Write, CloseLink, Closed]),

@@ -10,7 +10,15 @@ from hypothesis import strategies as st
 from livekit.protocol import models, rtc
 
 from kitwire import messages as msg
-from kitwire.commands import CloseLink, HttpGet, LinkId, OpenLink, SendMessage, SessionCommand
+from kitwire.commands import (
+    CloseLink,
+    ClosePeers,
+    HttpGet,
+    LinkId,
+    OpenLink,
+    SendMessage,
+    SessionCommand,
+)
 from kitwire.config import Limits, PathVersion, Timeouts
 from kitwire.errors import (
     CloseReason,
@@ -463,6 +471,7 @@ def test_a_cause_of_the_callers_is_what_closed_says(phase: Phase) -> None:
 
 CLOSES = {
     Phase.IDLE: (Reason.CANCELLED, [Closed]),
+    Phase.PREPARING: (Reason.CANCELLED, [ClosePeers, Closed]),
     Phase.OPENING: (Reason.CANCELLED, [CloseLink, Closed]),
     Phase.VALIDATING: (Reason.CANCELLED, [CloseLink, Closed]),
     Phase.JOINING: (Reason.CANCELLED, [SendMessage, CloseLink, Closed]),
@@ -522,8 +531,9 @@ def test_a_link_that_is_gone_or_never_was_changes_nothing(name: str, phase: Phas
     life = SessionLife()
     life.connect()
     life.refuse(404)  # So that there is a link that is gone.
-    if phase is Phase.IDLE:
+    if phase in (Phase.IDLE, Phase.PREPARING):  # No link comes before these.
         life = SessionLife()
+        life.reach(phase)
     elif phase is not Phase.OPENING:
         steps: dict[Phase, list[Callable[[], None]]] = {
             Phase.VALIDATING: [lambda: life.refuse(500)],

@@ -17,7 +17,7 @@ from kitwire.session.phases import Phase
 from tests.peers.frames import join
 from tests.peers.lives import SessionLife, configured, snapshot
 
-BEFORE_THE_JOIN = (Phase.OPENING, Phase.VALIDATING, Phase.JOINING)
+BEFORE_THE_JOIN = (Phase.PREPARING, Phase.OPENING, Phase.VALIDATING, Phase.JOINING)
 
 
 def held(number: int) -> HeldRequest:

@@ -297,7 +297,7 @@ def test_every_method_takes_now_by_keyword(name: str) -> None:
 # --- What may be called when ---
 
 HELD = {name for name in METHODS if not name.startswith("send_") and name != "simulate"}
-LIVE = (Phase.OPENING, Phase.VALIDATING, Phase.JOINING, Phase.JOINED)
+LIVE = (Phase.PREPARING, Phase.OPENING, Phase.VALIDATING, Phase.JOINING, Phase.JOINED)
 
 
 @pytest.mark.parametrize("phase", Phase)

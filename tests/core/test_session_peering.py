@@ -57,6 +57,7 @@ class Stage:
         self.said: list[rtc.SignalRequest] = []
         self.emitted: list[Output] = []
         self.failed: list[str] = []
+        self.bundled: list[str] = []
         self.closes = False
         self.peering = Peering(
             with_peers(path, **options),
@@ -64,6 +65,7 @@ class Stage:
             say=lambda message: self.said.append(heard(encode_request(message))),
             emit=self.emitted.append,
             fail=self.fail,
+            bundle=self.bundled.append,
         )
 
     def fail(self, detail: str) -> None:
@@ -282,6 +284,23 @@ def test_what_waits_when_it_closes_is_not_said() -> None:
     assert Negotiated not in kinds
     assert stage.said == []
     assert stage.deadline is None
+
+
+def test_what_is_prepared_is_bundled_and_not_said() -> None:
+    stage = Stage(ice_servers=())
+    stage.peering.prepare(0.0)
+    assert [type(each) for each in stage.take()] == [OpenPeers, MakeOffer]
+    stage.peering.report(lambda n, at: n.offer_made(PUB, 1, "ours", now=at), 1.0)
+    assert (stage.bundled, stage.said) == (["ours"], [])
+    stage.join(2.0)
+    assert stage.take() == []
+    stage.peering.hear(ANSWER, 3.0)
+    (applied,) = stage.take()
+    assert isinstance(applied, ApplyAnswer)
+    stage.peering.report(lambda n, at: n.answer_applied(PUB, 1, now=at), 3.0)
+    stage.peering.negotiate(4.0)
+    stage.peering.report(lambda n, at: n.offer_made(PUB, 2, "more", now=at), 4.0)
+    assert (stage.bundled, [each.offer.sdp for each in stage.said]) == (["ours"], ["more"])
 
 
 def test_another_set_begins_anew() -> None:

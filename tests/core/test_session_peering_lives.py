@@ -287,7 +287,7 @@ def test_who_may_not_subscribe_waits_for_no_subscriber(kind: Kind) -> None:
 def test_the_ice_servers_of_the_config_win(kind: Kind) -> None:
     own = msg.IceServer(urls=["stun:stun.test"])
     for servers in ((), (own,)):
-        life = kind(with_peers(ice_servers=servers))
+        life = kind(with_peers(PathVersion.V0, ice_servers=servers))
         life.join()
         opened = life.take()[1]
         assert isinstance(opened, OpenPeers)

@@ -13,13 +13,17 @@ from kitwire.errors import LocalProtocolError
 from kitwire.events import Closed, ProtocolViolated
 from kitwire.session.phases import TRANSITIONS, Phase, Trigger, next_phase
 from tests.peers.frames import join, leave
-from tests.peers.lives import SessionLife, snapshot
+from tests.peers.lives import SessionLife, configured, preparing, snapshot
+from tests.peers.media_lives import PEERS, PUB
 
 PAIRS = list(product(Phase, Trigger))
 
-# One way in which each trigger reaches a session. Two are calls; the rest comes from the peer.
-CALLS = {Trigger.CONNECT, Trigger.CLOSE}
+# One way in which each trigger reaches a session. Three are calls of the application's; the rest
+# comes from the server, and one from the owner of the peer connections.
+CALLS = {Trigger.CONNECT: "connect", Trigger.PREPARE: "connect", Trigger.CLOSE: "close"}
 STIMULI: dict[Trigger, Callable[[SessionLife], None]] = {
+    Trigger.PREPARE: SessionLife.connect,
+    Trigger.PREPARED: lambda life: life.session.offer_made(PEERS, PUB, 1, "sdp", now=life.now),
     Trigger.CONNECT: SessionLife.connect,
     Trigger.OPENED: SessionLife.open,
     Trigger.FALL_BACK: lambda life: life.refuse(404),
@@ -39,7 +43,7 @@ HARMLESS = {(Phase.CLOSING, Trigger.CLOSE), (Phase.CLOSED, Trigger.CLOSE)}
 
 @pytest.mark.parametrize(("phase", "trigger"), PAIRS, ids=str)
 def test_every_pair_is_in_the_table_or_changes_nothing(phase: Phase, trigger: Trigger) -> None:
-    life = SessionLife()
+    life = SessionLife(preparing(configured()) if trigger is Trigger.PREPARE else None)
     life.reach(phase)
     before = snapshot(life.session)
     expected = TRANSITIONS.get((phase, trigger))
@@ -54,10 +58,10 @@ def test_every_pair_is_in_the_table_or_changes_nothing(phase: Phase, trigger: Tr
         with pytest.raises(LocalProtocolError) as caught:
             STIMULI[trigger](life)
         allowed = tuple(str(one) for one in Phase if (one, trigger) in TRANSITIONS)
-        assert caught.value.method == trigger.lower()
+        assert caught.value.method == CALLS[trigger]
         assert caught.value.phase == phase
         assert caught.value.allowed == allowed
-        assert all(word in str(caught.value) for word in (trigger.lower(), phase, *allowed))
+        assert all(word in str(caught.value) for word in (CALLS[trigger], phase, *allowed))
         assert snapshot(life.session) == before
     elif phase is Phase.JOINED and trigger is Trigger.JOIN:
         STIMULI[trigger](life)

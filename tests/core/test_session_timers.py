@@ -50,10 +50,11 @@ def test_setting_moves_stopping_disarms_and_clearing_disarms_all() -> None:
     assert table.next() == (None, None)
 
 
-TIMEOUTS = Timeouts(open=15, join=5, validate=3, close=1)
+TIMEOUTS = Timeouts(open=15, join=5, validate=3, close=1, negotiation=11)
 
 WAITS = {
     Phase.IDLE: (None, None),
+    Phase.PREPARING: (Timer.NEGOTIATION, 11.0),
     Phase.OPENING: (Timer.OPEN, 15.0),
     Phase.VALIDATING: (Timer.VALIDATE, 3.0),
     Phase.JOINING: (Timer.JOIN, 5.0),

@@ -4,21 +4,30 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from dataclasses import replace
 from enum import Enum
 from types import FunctionType, MethodType
 from typing import Unpack
 
 from livekit.protocol import rtc
 
-from kitwire.commands import CloseLink, HttpGet, LinkId, OpenLink, SendMessage, SessionCommand
-from kitwire.config import ClientConfig, ClientOptions
+from kitwire.commands import (
+    CloseLink,
+    HttpGet,
+    LinkId,
+    MakeOffer,
+    OpenLink,
+    SendMessage,
+    SessionCommand,
+)
+from kitwire.config import ClientConfig, ClientOptions, PeerCapabilities
 from kitwire.errors import CloseReason
 from kitwire.events import Closed, Event, RequestEnded, RequestKey
 from kitwire.session.phases import Phase
 from kitwire.session.session import Session
 from tests.peers.frames import heard, join, said
 
-__all__ = ["TOKEN", "URL", "SessionLife", "configured", "snapshot"]
+__all__ = ["TOKEN", "URL", "SessionLife", "configured", "preparing", "snapshot"]
 
 URL = "ws://livekit.test:7880"
 # Shaped like a JWT, and known to nobody: whoever finds a part of it has found a leak.
@@ -28,6 +37,11 @@ TOKEN = "eyJhbGciOiJIUzI1NiJ9.eyJjYW5hcnkiOiJ0d2VldCJ9.c2lnbmF0dXJlLWNhbmFyeQ"
 def configured(**options: Unpack[ClientOptions]) -> ClientConfig:
     """A config for a server that does not exist."""
     return ClientConfig(url=URL, token=TOKEN, **options)
+
+
+def preparing(config: ClientConfig) -> ClientConfig:
+    """The same with peer connections whose first offer travels with the join."""
+    return replace(config, peers=config.peers or PeerCapabilities(), ice_servers=())
 
 
 class SessionLife:
@@ -84,8 +98,18 @@ class SessionLife:
         self.now += seconds
         self.session.handle_timeout(now=self.now)
 
+    def make_offer(self, sdp: str = "prepared") -> None:
+        """The peer connection makes the offer that was asked for last."""
+        asked = [item for item in self.outputs if isinstance(item, MakeOffer)][-1]
+        self.session.offer_made(asked.peers, asked.target, asked.offer_id, sdp, now=self.now)
+
     def reach(self, phase: Phase) -> None:
-        """Live straight into a phase; what was said on the way is taken."""
+        """Live straight into a phase; what was said on the way is taken.
+
+        A session whose config asks for no preparation becomes one that does where it must.
+        """
+        if phase is Phase.PREPARING:
+            self.session = Session(preparing(self.session.config))
         for step in _WAYS[phase]:
             step(self)
         assert self.session.phase is phase
@@ -150,6 +174,12 @@ class SessionLife:
 _Step = Callable[[SessionLife], None]
 
 
+def _enter(life: SessionLife) -> None:
+    life.connect()
+    if life.session.phase is Phase.PREPARING:
+        life.make_offer()
+
+
 def _refused(life: SessionLife) -> None:
     life.refuse(503)
 
@@ -160,12 +190,13 @@ def _hear_join(life: SessionLife) -> None:
 
 _WAYS: dict[Phase, tuple[_Step, ...]] = {
     Phase.IDLE: (),
-    Phase.OPENING: (SessionLife.connect,),
-    Phase.VALIDATING: (SessionLife.connect, _refused),
-    Phase.JOINING: (SessionLife.connect, SessionLife.open),
-    Phase.JOINED: (SessionLife.connect, SessionLife.open, _hear_join),
-    Phase.CLOSING: (SessionLife.connect, SessionLife.open, _hear_join, SessionLife.close),
-    Phase.CLOSED: (SessionLife.connect, SessionLife.open, _hear_join, SessionLife.cut),
+    Phase.PREPARING: (SessionLife.connect,),
+    Phase.OPENING: (_enter,),
+    Phase.VALIDATING: (_enter, _refused),
+    Phase.JOINING: (_enter, SessionLife.open),
+    Phase.JOINED: (_enter, SessionLife.open, _hear_join),
+    Phase.CLOSING: (_enter, SessionLife.open, _hear_join, SessionLife.close),
+    Phase.CLOSED: (_enter, SessionLife.open, _hear_join, SessionLife.cut),
 }
 
 

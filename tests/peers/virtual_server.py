@@ -17,7 +17,7 @@ from kitwire.errors import CloseReason, DialError
 from kitwire.events import Closed, Event
 from kitwire.session.phases import Phase
 from tests.peers.frames import join
-from tests.peers.lives import configured
+from tests.peers.lives import configured, preparing
 from tests.peers.signal_end import Received, SignalEnd
 
 __all__ = ["ClientLife", "Connection", "frame"]
@@ -133,7 +133,12 @@ class ClientLife:
         self.now = until
 
     def reach(self, phase: Phase) -> None:
-        """Live straight into a phase. The server must be one that answers."""
+        """Live straight into a phase. The server must be one that answers.
+
+        A client whose config asks for no preparation becomes one that does where it must.
+        """
+        if phase is Phase.PREPARING:
+            self.client = Client(preparing(self.client.config))
         self.hang = phase is Phase.OPENING
         self._silent = phase is Phase.JOINING
         if phase is Phase.VALIDATING:

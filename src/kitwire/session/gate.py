@@ -9,11 +9,21 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, field
+from typing import Final
 
 from ..events import RequestKey
 from .phases import Phase
 
-__all__ = ["Gate", "HeldRequest", "is_open"]
+__all__ = ["ACCEPTING", "Gate", "HeldRequest", "is_open"]
+
+ACCEPTING: Final = (
+    Phase.PREPARING,
+    Phase.OPENING,
+    Phase.VALIDATING,
+    Phase.JOINING,
+    Phase.JOINED,
+)
+"""Where requests are taken, to leave at once or to be held."""
 
 
 def is_open(phase: Phase) -> bool:

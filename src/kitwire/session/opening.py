@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Final
 
 from ..codec import redact_text
@@ -34,23 +35,40 @@ class Opening:
     """
 
     def __init__(self, config: ClientConfig) -> None:
-        self._config = config
+        self._given = config
         self._left = list(_TRIED[config.path])
         self._bundled = False
         self._url = ""
         try:
             for version in self._left:
                 signal_url(config, version, token=config.token)
-            frames = [bounded_frame(config, request) for request in _unbundled(config)]
             bounded_frame(config, _ourselves(config))
+            self._carry(config)
         except (TypeError, ValueError) as error:
             raise ValueError(redact_text(str(error))) from None
-        self._frames = tuple(frames)
+
+    def _carry(self, config: ClientConfig) -> None:
+        self._config = config
+        self._frames = tuple(bounded_frame(config, each) for each in _unbundled(config))
 
     @property
     def path(self) -> str:
         """The signal path that is tried: ``/rtc`` or ``/rtc/v1``."""
         return _PATHS[self._left[0]]
+
+    @property
+    def bundles_own_offer(self) -> bool:
+        """Whether the next URL can carry an offer of the session's own peer connections.
+
+        It pays where they need no ICE servers of the server's, which come with the join.
+        """
+        config = self._given
+        own = config.peers is not None and config.ice_servers is not None
+        return own and self._left[0] is not PathVersion.V0
+
+    def bundle(self, sdp: str) -> None:
+        """Let the next URL carry an offer of the session's own peer connections."""
+        self._carry(replace(self._given, peers=None, publisher_offer=sdp))
 
     def url(self, token: str) -> str:
         """The URL to open now, with everything that fits into it."""
@@ -66,10 +84,14 @@ class Opening:
         return validate_url(self._url)
 
     def fall_back(self, status: int) -> bool:
-        """Take the next path, if the server's answer says that it does not know this one."""
+        """Take the next path, if the server's answer says that it does not know this one.
+
+        An offer of the session's own is not carried there: that path has other peer connections.
+        """
         if status != 404 or len(self._left) == 1:
             return False
         del self._left[0]
+        self._carry(self._given)
         return True
 
     def unbundled(self) -> tuple[bytes | str, ...]:

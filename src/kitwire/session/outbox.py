@@ -21,7 +21,14 @@ from ..events import (
     RequestResult,
     ServerEvent,
 )
-from ..messages import ParticipantInfo, RequestResponseReason, SignalRequest
+from ..messages import (
+    DisconnectReason,
+    LeaveRequest,
+    LeaveRequestAction,
+    ParticipantInfo,
+    RequestResponseReason,
+    SignalRequest,
+)
 from .gate import Gate, HeldRequest
 from .requests import (
     Completion,
@@ -36,7 +43,7 @@ from .requests import (
 )
 from .timers import Timer, TimerTable
 
-__all__ = ["Outbox", "Prepared", "bounded_frame"]
+__all__ = ["Outbox", "Prepared", "bounded_frame", "leave_request"]
 
 _MATCH_NAMES: Final = {
     MatchKind.CID: "the cid",
@@ -242,3 +249,9 @@ def bounded_frame(config: ClientConfig, message: SignalRequest) -> bytes | str:
 
 def _failure(reason: FailureReason, message: str) -> RequestFailure:
     return RequestFailure(reason=reason, message=message)
+
+
+def leave_request(reason: DisconnectReason = DisconnectReason.CLIENT_INITIATED) -> SignalRequest:
+    """What tells the server that we leave, and why."""
+    leave = LeaveRequest(reason=reason, action=LeaveRequestAction.DISCONNECT)
+    return SignalRequest(leave=leave)

@@ -7,7 +7,7 @@ from typing import assert_never
 
 from .. import events as ev
 from ..commands import PeerCommand, PeersId, PeerState, PeerTarget, Topology
-from ..config import ClientConfig
+from ..config import ClientConfig, PeerCapabilities
 from ..errors import LocalProtocolError
 from ..messages import (
     ClientConfigSetting,
@@ -49,6 +49,7 @@ class Peering:
         say: sends a request to the server.
         emit: tells of a command or an event.
         fail: ends the session, because its media cannot go on, with words for the reader.
+        bundle: takes the SDP of an offer that was made before the join, to be carried with it.
     """
 
     def __init__(
@@ -59,29 +60,38 @@ class Peering:
         say: Callable[[SignalRequest], None],
         emit: Callable[[PeerCommand | PeerEvent | ev.ProtocolViolated], None],
         fail: Callable[[str], None],
+        bundle: Callable[[str], None],
     ) -> None:
         self._config = config
         self._timers = timers
         self._say = say
         self._emit = emit
         self._fail = fail
+        self._bundle = bundle
         self._sets = 0
+        self._joined = False
         self._negotiation: Negotiation | None = None
         self._states: dict[PeerTarget, PeerState] = {}
 
+    def prepare(self, now: float) -> None:
+        """Make the peer connection of ``/rtc/v1`` and its offer, before the join.
+
+        The config must have peers and ICE servers of its own.
+        """
+        config = self._config
+        assert config.peers is not None, "the session asks before it prepares"
+        assert config.ice_servers is not None, "the session asks before it prepares"
+        negotiation = self._begin(Topology.SINGLE, config.peers)
+        negotiation.prepare(ice_servers=config.ice_servers, force_relay=config.force_relay, now=now)
+        self._drain()
+
     def joined(self, joined: ev.Joined, now: float) -> None:
-        """Make the peer connections that this path wants."""
+        """Make the peer connections that this path wants, where that was not prepared."""
         config = self._config
         if config.peers is None:
             return
-        self._sets += 1
-        self._states.clear()
-        negotiation = self._negotiation = Negotiation(
-            _TOPOLOGIES[joined.path],
-            peers=PeersId(self._sets),
-            capabilities=config.peers,
-            timeouts=config.timeouts,
-        )
+        self._joined = True
+        negotiation = self._negotiation or self._begin(_TOPOLOGIES[joined.path], config.peers)
         demanded = joined.client_configuration
         permission = joined.participant.permission
         negotiation.joined(
@@ -94,6 +104,17 @@ class Peering:
             now=now,
         )
         self._drain()
+
+    def _begin(self, topology: Topology, capabilities: PeerCapabilities) -> Negotiation:
+        self._sets += 1
+        self._states.clear()
+        self._negotiation = Negotiation(
+            topology,
+            peers=PeersId(self._sets),
+            capabilities=capabilities,
+            timeouts=self._config.timeouts,
+        )
+        return self._negotiation
 
     def hear(self, event: ev.ServerEvent, now: float) -> None:
         """Take in what the server says of descriptions and candidates."""
@@ -176,6 +197,8 @@ class Peering:
         negotiation = self._negotiation
         while negotiation is not None and (output := negotiation.poll()) is not None:
             match output:
+                case SendOffer(sdp=sdp) if not self._joined:
+                    self._bundle(sdp)
                 case SendOffer(offer_id=offer_id, sdp=sdp):
                     offer = SessionDescription(type="offer", sdp=sdp, id=offer_id)
                     self._say(SignalRequest(offer=offer))

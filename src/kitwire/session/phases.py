@@ -19,6 +19,8 @@ class Phase(StrEnum):
 
     IDLE = "IDLE"
     """Made, not started."""
+    PREPARING = "PREPARING"
+    """Our peer connection makes the offer that the join will carry."""
     OPENING = "OPENING"
     """A WebSocket is being opened."""
     VALIDATING = "VALIDATING"
@@ -36,6 +38,10 @@ class Phase(StrEnum):
 class Trigger(StrEnum):
     """What moves a session from one phase to the next."""
 
+    PREPARE = "PREPARE"
+    """The application connects, and an offer is to be made first."""
+    PREPARED = "PREPARED"
+    """The offer is made."""
     CONNECT = "CONNECT"
     """The application connects."""
     OPENED = "OPENED"
@@ -59,7 +65,10 @@ class Trigger(StrEnum):
 TRANSITIONS: Final[Mapping[tuple[Phase, Trigger], Phase]] = MappingProxyType(
     {
         (Phase.IDLE, Trigger.CONNECT): Phase.OPENING,
+        (Phase.IDLE, Trigger.PREPARE): Phase.PREPARING,
         (Phase.IDLE, Trigger.CLOSE): Phase.CLOSED,
+        (Phase.PREPARING, Trigger.PREPARED): Phase.OPENING,
+        (Phase.PREPARING, Trigger.CLOSE): Phase.CLOSED,
         (Phase.OPENING, Trigger.OPENED): Phase.JOINING,
         (Phase.OPENING, Trigger.FALL_BACK): Phase.OPENING,
         (Phase.OPENING, Trigger.REFUSED): Phase.VALIDATING,

@@ -19,13 +19,13 @@ from ..commands import LinkId, PeersId, SessionCommand
 from ..config import ClientConfig, is_sendable
 from ..errors import CloseReason, DialError, LocalProtocolError, Reason
 from .dispatch import event_of, joined_of
-from .gate import is_open
+from .gate import ACCEPTING, is_open
 from .incoming import Incoming, Item
 from .keepalive import KeepAlive
 from .links import Links
 from .methods import RequestMethods
 from .opening import Opening
-from .outbox import Outbox
+from .outbox import Outbox, leave_request
 from .peer_inputs import PeerInputs, PeerReport
 from .peering import Peering
 from .phases import Phase, Trigger, next_phase
@@ -46,7 +46,6 @@ from .tracing import Tracer
 
 __all__ = ["Session"]
 
-_ACCEPTS_REQUESTS: Final = (Phase.OPENING, Phase.VALIDATING, Phase.JOINING, Phase.JOINED)
 _HEARS: Final = (Phase.JOINING, Phase.JOINED, Phase.CLOSING)
 
 
@@ -77,7 +76,12 @@ class Session(RequestMethods, PeerInputs):
         self._links = Links(config, emit=self._emit)
         self._outbox = Outbox(config, self._timers, send=self._links.send, emit=self._emit)
         self._peering = Peering(
-            config, self._timers, say=self._say, emit=self._emit, fail=self._fail_media
+            config,
+            self._timers,
+            say=self._say,
+            emit=self._emit,
+            fail=self._fail_media,
+            bundle=self._prepared,
         )
         self._tracer = Tracer(config.trace)
         self._opening = Opening(config)
@@ -128,8 +132,12 @@ class Session(RequestMethods, PeerInputs):
         """
         self._require_phase("connect", (Phase.IDLE,))
         self._input("connect", now)
-        self._advance(Trigger.CONNECT)
-        self._open()
+        if self._opening.bundles_own_offer:
+            self._advance(Trigger.PREPARE)
+            self._peering.prepare(self._now)
+        else:
+            self._advance(Trigger.CONNECT)
+            self._open()
 
     def close(
         self,
@@ -151,7 +159,7 @@ class Session(RequestMethods, PeerInputs):
         """
         if self._phase in (Phase.CLOSING, Phase.CLOSED):
             return
-        frame = self._outbox.encode("close", _leave_request(leave_reason))
+        frame = self._outbox.encode("close", leave_request(leave_reason))
         self._input("close", now, leave_reason=leave_reason, cause=cause)
         self._leave(frame, cause or closed_by_application(joined=self._joined))
 
@@ -183,6 +191,7 @@ class Session(RequestMethods, PeerInputs):
         self._links.drop()
         if self._opening.fall_back(status):
             self._advance(Trigger.FALL_BACK)
+            self._peering.close(self._now)
             self._open()
             return
         self._advance(Trigger.REFUSED)
@@ -230,6 +239,12 @@ class Session(RequestMethods, PeerInputs):
             self._lose(protocol_reason(self._incoming.hopeless))
 
     # --- Opening ---
+
+    def _prepared(self, sdp: str) -> None:
+        """The offer that the join will carry is made."""
+        self._opening.bundle(sdp)
+        self._advance(Trigger.PREPARED)
+        self._open()
 
     def _open(self) -> None:
         self._timers.set(Timer.OPEN, self._now + self.config.timeouts.open)
@@ -341,7 +356,7 @@ class Session(RequestMethods, PeerInputs):
         timeout: float = 0.0,
         muted: bool | None = None,
     ) -> ev.RequestKey:
-        self._require_phase(name, _ACCEPTS_REQUESTS)
+        self._require_phase(name, ACCEPTING)
         gate_open = is_open(self._phase)
         request = self._outbox.prepare(
             name, message, completion, match, timeout, muted, gate_open=gate_open
@@ -372,7 +387,7 @@ class Session(RequestMethods, PeerInputs):
                 self._lose(timeout_reason(Reason.OPEN_TIMEOUT, "the server did not answer"))
             case Timer.JOIN:
                 # So that the server does not keep a ghost of us for a minute.
-                self._say(_leave_request())
+                self._say(leave_request())
                 self._lose(timeout_reason(Reason.JOIN_TIMEOUT, "no join message came"))
             case Timer.VALIDATE:
                 self._explain(None)
@@ -413,11 +428,8 @@ class Session(RequestMethods, PeerInputs):
         self._peering.close(self._now)
 
     def _fail_media(self, detail: str) -> None:
-        """The peer connections cannot go on, and so the session cannot.
-
-        They are there only while it is joined: a leave ends them.
-        """
-        frame = encode_request(_leave_request(), encoding=self.config.encoding)
+        """The peer connections cannot go on, and so the session cannot."""
+        frame = encode_request(leave_request(), encoding=self.config.encoding)
         self._leave(frame, media_reason(detail))
 
     def _left(self, leave: ev.LeaveReceived | msg.LeaveRequest) -> None:
@@ -480,10 +492,3 @@ class Session(RequestMethods, PeerInputs):
     def _emit(self, output: SessionCommand | ev.Event) -> None:
         self._tracer.output(self._now, output)
         self._outputs.append(output)
-
-
-def _leave_request(
-    reason: msg.DisconnectReason = msg.DisconnectReason.CLIENT_INITIATED,
-) -> msg.SignalRequest:
-    leave = msg.LeaveRequest(reason=reason, action=msg.LeaveRequestAction.DISCONNECT)
-    return msg.SignalRequest(leave=leave)
