@@ -452,10 +452,28 @@ def test_a_failed_subscription_says_why_until_the_track_comes(
     assert isinstance(change, SubscriptionStateChanged)
     assert (change.before, change.publication.subscription) == (SubscriptionState.SUBSCRIBED, state)
     assert change.publication.error == error
+    assert view.apply(answer()) == ()
     (change,) = view.apply(answer("TR_1"))
     assert isinstance(change, SubscriptionStateChanged)
     assert change.publication.subscribed
     assert change.publication.error is None
+
+
+def test_a_codec_that_is_refused_before_its_answer_comes_stays_refused() -> None:
+    # The server binds a track and finds that it cannot send it: it tells that and of the binding
+    # at once, in either order, and takes the binding back with the next description.
+    view = joined(bob(tracks=[track()]))
+    error = msg.SubscriptionError.SE_CODEC_UNSUPPORTED
+    (change,) = view.apply(ev.SubscriptionFailed(track_sid="TR_1", err=error))
+    assert isinstance(change, SubscriptionStateChanged)
+    assert view.apply(answer("TR_1")) == ()
+    publication = view.publication("TR_1")
+    assert publication is not None
+    assert publication.subscription is SubscriptionState.CODEC_UNSUPPORTED
+    assert view.apply(answer()) == ()
+    (change,) = view.apply(answer("TR_1"))
+    assert isinstance(change, SubscriptionStateChanged)
+    assert change.publication.subscribed
 
 
 def test_permission_to_subscribe() -> None:

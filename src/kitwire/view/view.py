@@ -75,6 +75,7 @@ class View:
         self._roster = Roster()
         self._single = False
         self._bound: frozenset[str] = frozenset()
+        self._refused: set[str] = set()
         self._owners: dict[str, str] = {}
         self._announced: dict[str, msg.TrackInfo] = {}
         self._early: dict[str, TrackFacts] = {}
@@ -161,6 +162,8 @@ class View:
                 return self._learn(sid, lambda facts: replace(facts, allowed=allowed))
             case ev.SubscriptionFailed(track_sid=sid, err=err):
                 self._bound -= {sid}
+                if err is msg.SubscriptionError.SE_CODEC_UNSUPPORTED and sid in self._owners:
+                    self._refused.add(sid)
                 return self._learn(sid, lambda facts: replace(facts, error=err, bound=False))
             case _:
                 assert_never(event)
@@ -190,6 +193,7 @@ class View:
     def _empty(self, staying: set[str]) -> _Changes:
         """Everybody goes but those; nothing that was said of tracks holds any more."""
         self._bound = frozenset()
+        self._refused.clear()
         self._early.clear()
         self._announced.clear()
         changes: list[ViewChange] = []
@@ -376,7 +380,13 @@ class View:
         return self._learn(info.track_sid, lambda facts: replace(facts, paused=paused))
 
     def _described(self, bound: frozenset[str]) -> _Changes:
-        """The server sends these tracks, and no others."""
+        """The server sends these tracks, and no others.
+
+        A binding that failed for its codec is still in the description that was made with it,
+        which may come after the news, and not in the next.
+        """
+        self._refused &= bound
+        bound -= self._refused
         changed, self._bound = bound ^ self._bound, bound
         known = sorted(sid for sid in changed if sid in self._owners)
         return _each(lambda sid: self._learn(sid, _bound if sid in bound else _unbound), known)
