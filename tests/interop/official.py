@@ -18,10 +18,7 @@ __all__ = ["MEDIA_PROGRAM", "OWN_WORDS", "PROGRAM", "official_participant"]
 PROGRAM: Final = Path(__file__).with_name("official_program.py")
 MEDIA_PROGRAM: Final = PROGRAM.with_name("official_media_program.py")
 
-OWN_WORDS: Final = (
-    r"livekit::rtc_engine\S* - failed to negotiate the publisher: "
-    r".*(wrong state: closed|when PeerConnection is closed).*"
-)
+OWN_WORDS: Final = r".*livekit::rtc_engine\S* - .*\bclosed\b.*"
 """What the SDK logs when its own disconnect overtakes an offer that it makes or has just made."""
 
 
