@@ -139,6 +139,13 @@ if TYPE_CHECKING:
     from .trace import (
         TraceRecord,
     )
+    from .transcript import (
+        Difference,
+        TranscriptError,
+        replay,
+        transcript_header,
+        transcript_line,
+    )
     from .view import (
         ActiveSpeakersChanged,
         DataTrackAdded,
@@ -191,6 +198,7 @@ _NAMES = {
     "DataTrackUnpublished": "events",
     "Dial": "commands",
     "DialError": "errors",
+    "Difference": "transcript",
     "EchoedRequest": "events",
     "Encoding": "config",
     "Event": "events",
@@ -282,11 +290,15 @@ _NAMES = {
     "TrackPublished": "events",
     "TrackSubscribed": "events",
     "TrackUnpublished": "events",
+    "TranscriptError": "transcript",
     "TrickleReceived": "events",
     "UnknownMessage": "events",
     "View": "view",
     "ViewChange": "view",
     "Write": "commands",
+    "replay": "transcript",
+    "transcript_header": "transcript",
+    "transcript_line": "transcript",
 }
 
 __all__ = [
@@ -316,6 +328,7 @@ __all__ = [
     "DataTrackUnpublished",
     "Dial",
     "DialError",
+    "Difference",
     "EchoedRequest",
     "Encoding",
     "Event",
@@ -407,6 +420,7 @@ __all__ = [
     "TrackPublished",
     "TrackSubscribed",
     "TrackUnpublished",
+    "TranscriptError",
     "TrickleReceived",
     "UnknownMessage",
     "View",
@@ -414,6 +428,9 @@ __all__ = [
     "Write",
     "__version__",
     "messages",
+    "replay",
+    "transcript_header",
+    "transcript_line",
 ]
 
 

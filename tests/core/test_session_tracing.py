@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Callable
 
@@ -15,6 +16,7 @@ from kitwire.errors import CloseReason, DialError, Origin, Reason
 from kitwire.session.phases import Phase
 from kitwire.session.tracing import Tracer
 from kitwire.trace import TraceRecord
+from kitwire.transcript import replay, transcript_header, transcript_line
 from tests.peers.frames import join, leave, said
 from tests.peers.lives import TOKEN, URL, SessionLife, configured
 
@@ -170,7 +172,76 @@ def test_secrets_are_left_out_whatever_they_look_like() -> None:
     ]
     assert life.fields_of("OpenLink") == [{"link": 1, "url": "<redacted>", "headers": "<redacted>"}]
     (_, refresh, _) = life.fields_of("receive_message")
-    assert refresh == {"link": 1, "message": {"refresh_token": "<redacted>"}}
+    # The third secret: an ICE server has two.
+    assert refresh == {"link": 1, "message": {"refresh_token": "<redacted-3>"}}
+
+
+def received(*messages: rtc.SignalResponse) -> list[object]:
+    """What is recorded of messages after the join, their secrets counted from 3."""
+    life = Traced.made()
+    life.reach(Phase.JOINED)
+    life.hear(*messages)
+    recorded = life.fields_of("receive_message")[1:]
+    return [fields["message"] for fields in recorded if isinstance(fields, dict)]
+
+
+def test_equal_secrets_have_one_name_and_others_have_another() -> None:
+    """A session compares them: a candidate's user name with that of a description."""
+    sdp = "a=ice-ufrag:{}\r\na=ice-pwd:hush-pwd\r\n"
+    offer, first, second, again = received(
+        rtc.SignalResponse(offer=rtc.SessionDescription(sdp=sdp.format("ab/c"))),
+        rtc.SignalResponse(trickle=rtc.TrickleRequest(candidateInit='"x typ host ufrag ab\\/c"')),
+        rtc.SignalResponse(trickle=rtc.TrickleRequest(candidateInit='{"usernameFragment":"abd"}')),
+        rtc.SignalResponse(answer=rtc.SessionDescription(sdp=sdp.format("abd"))),
+    )
+    assert "a=ice-ufrag:<redacted-3>\\r\\na=ice-pwd:<redacted-4>" in json.dumps(offer)
+    assert "ufrag <redacted-3>" in json.dumps(first)
+    assert "<redacted-5>" in json.dumps(second)
+    assert "a=ice-ufrag:<redacted-5>\\r\\na=ice-pwd:<redacted-4>" in json.dumps(again)
+
+
+def test_what_stands_for_a_secret_is_as_valid_as_it_was() -> None:
+    """Whoever reads a record again decides as on the secret itself."""
+    assert received(
+        rtc.SignalResponse(refresh_token="plain"),
+        rtc.SignalResponse(refresh_token="no token\n"),
+        rtc.SignalResponse(refresh_token=""),
+    ) == [
+        {"refresh_token": "<redacted-3>"},
+        {"refresh_token": "<redacted 4>"},
+        {"refresh_token": ""},
+    ]
+    message = join()
+    message.join.sif_trailer = b"hush-trailer"
+    (plain,) = received(message)
+    trailer = json.loads(json.dumps(plain))["join"]["sif_trailer"]
+    assert base64.b64decode(trailer, validate=True) == b"<redacted>"
+
+
+def test_what_a_refusal_said_is_recorded() -> None:
+    life = Traced.made(path=PathVersion.V0)
+    life.connect()
+    life.refuse(401, f"no\x00pe: {TOKEN[:10]}\x1b{TOKEN[10:]}\n\xff".encode("latin-1"))
+    life.answer_get(401, b"y" * 5000)
+    assert life.fields_of("link_refused") == [
+        {"link": 1, "status": 401, "body": "nope: <redacted>\n\ufffd"}
+    ]
+    assert life.fields_of("http_responded") == [{"link": 2, "status": 401, "body": "y" * 4096}]
+
+
+def test_the_fields_that_a_newer_server_sends_are_counted() -> None:
+    life = Traced.made()
+    life.reach(Phase.JOINED)
+    life.hear_frame(b"\xfa\x07\x01x\xfa\x07\x01y")
+    (_, record) = life.fields_of("receive_message")
+    assert record == {"link": 1, "message": {"unknown_fields": [127]}}
+
+
+def test_a_number_that_was_drawn_is_recorded_and_given_back() -> None:
+    records: list[TraceRecord] = []
+    assert Tracer(records.append).drawn(3.0, 0.25) == 0.25
+    fields = {"number": 0.25}
+    assert records == [TraceRecord(at=3.0, direction="in", name="jitter", fields=fields)]
 
 
 def test_without_a_trace_nothing_is_recorded_and_nothing_looked_at() -> None:
@@ -178,6 +249,7 @@ def test_without_a_trace_nothing_is_recorded_and_nothing_looked_at() -> None:
     tracer = Tracer(None)
     tracer.input(0.0, "receive_message", {"message": object()})
     tracer.output(0.0, SendMessage(link=LinkId(1), data=b"no request at all \xff"))
+    assert tracer.drawn(0.0, 0.5) == 0.5
 
 
 def test_input_that_is_dropped_is_not_recorded() -> None:
@@ -249,11 +321,13 @@ def test_no_secret_is_in_any_record_event_or_command(settings: str) -> None:
     life = Traced.made(**SETTINGS[settings])
     everything(life)
     assert life.reason.reason == "LINK_LOST"
-    shown = [repr(record) for record in life.records]
+    transcript = [transcript_header(life.session.config), *map(transcript_line, life.records)]
+    assert replay(transcript) is None
+    shown = [*transcript, *(repr(record) for record in life.records)]
     shown += [json.dumps(dict(record.fields)) for record in life.records]
     shown += [repr(life.session.config), str(life.reason)]
     for text in shown:
-        for secret in SECRETS:
+        for secret in (*SECRETS, base64.b64encode(b"hush-trailer").decode()):
             assert secret not in text, text
     # What has a token in it of its own accord shows it: metadata is the application's.
     for output in life.outputs:
