@@ -1,4 +1,4 @@
-"""The commands: `kitwire join` and `kitwire token`; those for media are in a module of their own.
+"""The commands: `kitwire join`, `replay` and `token`; those for media have a module of their own.
 
 Whatever goes wrong, a user reads one sentence on stderr, and a script reads the exit code.
 """
@@ -10,7 +10,7 @@ import os
 import sys
 import traceback
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from time import monotonic
 from typing import Annotated, Final, Literal, TextIO
@@ -18,7 +18,7 @@ from typing import Annotated, Final, Literal, TextIO
 from cyclopts import App, CycloptsError, Parameter
 
 from kitwire._version import __version__
-from kitwire.config import ClientOptions, Encoding, PathVersion, Timeouts
+from kitwire.config import ClientConfig, ClientOptions, Encoding, PathVersion, Timeouts
 
 from . import credentials
 from .credentials import Grants, Identity, UsageError
@@ -41,7 +41,8 @@ from .options import (
     plan_from,
 )
 from .report import Readable, Report, as_json
-from .terminal import Secrets, one_line
+from .terminal import Secrets, one_line, quoted
+from .transcripts import difference_in, recording
 from .usage import spread_attributes, usage_sentence
 
 __all__ = ["TIMEOUTS", "run"]
@@ -51,8 +52,9 @@ TIMEOUTS: Final = Timeouts()
 
 _HELP = """Join LiveKit rooms, watch what happens in them, publish and record.
 
-Exit codes: 0 left normally, 2 usage, 3 refused by the server, 4 unreachable, timed out or failing,
-5 ended by the server, 130 interrupted before the room was joined.
+Exit codes: 0 left normally, 1 a replay that differs, 2 usage, 3 refused by the server,
+4 unreachable, timed out or failing, 5 ended by the server, 130 interrupted before the room was
+joined.
 """
 
 _Grant = Annotated[bool | None, Parameter(show_default=False)]
@@ -125,6 +127,7 @@ class _Commands:
         app.command(self.join)
         app.command(media.publish)
         app.command(media.record)
+        app.command(self.replay)
         app.command(self.token)
         try:
             code = app(spread_attributes(arguments), exit_on_error=False, print_error=False)
@@ -159,6 +162,7 @@ class _Commands:
         ice_servers: IceServers = None,
         bind: Bind = None,
         duration: Duration = None,
+        record: Annotated[str | None, Parameter(show_default=False)] = None,
         json: Json = False,
     ) -> int:
         """Join a room and tell what happens in it, until Ctrl-C.
@@ -185,6 +189,8 @@ class _Commands:
             With --media, a local address to receive media at; may be repeated.
         duration
             Leave so many seconds after joining.
+        record
+            Write a transcript for kitwire replay into this file, which is replaced.
         json
             Print JSON Lines.
         """
@@ -202,10 +208,32 @@ class _Commands:
         if not media:
             if ice_servers is not None or bind is not None:
                 raise UsageError("--ice-servers and --bind are for --media")
-            return self._watch(plan, RUNNERS[loop], as_lines=json)
+            return self._join(plan, plan.config, RUNNERS[loop], record, as_lines=json)
         if loop != "asyncio":
             raise UsageError("--media needs --loop asyncio")
-        return self._watch(plan, watching_runner(ice_servers, bind), as_lines=json)
+        runner = watching_runner(ice_servers, bind)
+        return self._join(plan, runner.configured(plan.config), runner, record, as_lines=json)
+
+    def _join(
+        self,
+        plan: Plan,
+        config: ClientConfig,
+        runner: Runner,
+        record: str | None,
+        *,
+        as_lines: bool,
+    ) -> int:
+        """Run a plan, recording it if asked to: ``config`` is what its client will have."""
+        if record is None:
+            return self._watch(plan, runner, as_lines=as_lines)
+        with recording(record, plan.token) as recorder:
+            recorder.begin(config)
+            options: ClientOptions = {**plan.options, "trace": recorder}
+            code = self._watch(replace(plan, options=options), runner, as_lines=as_lines)
+        if recorder.complaint is None:
+            return code
+        broken = self.fail(ExitCode.BROKEN, recorder.complaint)
+        return code or broken  # how the stay ended counts for more
 
     def _watch(self, plan: Plan, runner: Runner, *, as_lines: bool) -> int:
         secrets = Secrets(plan.token)
@@ -235,6 +263,26 @@ class _Commands:
         if code:
             return self.fail(code, sentence(report.closed), secrets)
         return self.fail(*report.complaint, secrets) if report.complaint else code
+
+    def replay(self, file: str, /) -> int:
+        """Give the inputs of a transcript to a fresh session, and compare what it does.
+
+        Parameters
+        ----------
+        file
+            What kitwire join --record has written.
+        """
+        found = difference_in(file)
+        if found is None:
+            self.out.write("no difference\n")
+            self.out.flush()
+            return ExitCode.LEFT
+        for word, line in (("expected", found.expected), ("got", found.got)):
+            shown = "nothing" if line is None else one_line(line, longest=len(line))
+            self.out.write(f"{word:8}  {Secrets().masked(shown)}\n")
+        self.out.flush()
+        where = f", {one_line(found.where)}" if found.where else ""
+        return self.fail(ExitCode.BROKEN, f"{quoted(file)} differs in line {found.line}{where}")
 
     def token(
         self,

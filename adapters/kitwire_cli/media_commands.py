@@ -34,7 +34,7 @@ from .options import (
 from .terminal import one_line
 
 if TYPE_CHECKING:
-    from .media_loop import Activity
+    from .media_loop import Activity, MediaRunner
 
 __all__ = ["MediaCommands", "Watch", "media_runner", "watching_runner"]
 
@@ -52,7 +52,7 @@ class Watch(Protocol):
 
 def media_runner(
     ice_servers: str | None, bind: list[str] | None, prepare: Callable[[], Activity]
-) -> Runner:
+) -> MediaRunner:
     """What joins with media.
 
     Args:
@@ -77,7 +77,7 @@ def media_runner(
     return MediaRunner(gathering=gathering, activity=prepare())
 
 
-def watching_runner(ice_servers: str | None, bind: list[str] | None) -> Runner:
+def watching_runner(ice_servers: str | None, bind: list[str] | None) -> MediaRunner:
     """For `kitwire join --media`. Raises UsageError as :func:`media_runner` does."""
 
     def prepare() -> Activity:

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 import kitwire_asyncio
+from kitwire.config import ClientConfig
 from kitwire.events import Closed
 from kitwire_aiortc import Gathering, Media, MediaRoom
 
@@ -26,6 +27,10 @@ class MediaRunner:
 
     gathering: Gathering
     activity: Activity
+
+    def configured(self, config: ClientConfig) -> ClientConfig:
+        """The config that its client has, for one of a plan."""
+        return Media(gathering=self.gathering).configured(config)
 
     def __call__(self, plan: Plan, report: Report, switch: Switch) -> None:
         """Join, stay and leave; the activity goes on meanwhile."""

@@ -54,7 +54,7 @@ def usage_sentence(error: CycloptsError) -> str:
             known = [name for argument in arguments for name in argument.names]
             return _unknown_option(token.keyword or token.value, known)
         case UnknownCommandError():
-            return "there is no such command; kitwire knows join, publish, record and token"
+            return "there is no such command; kitwire knows join, publish, record, replay and token"
         case UnusedCliTokensError():
             return "there are more arguments than expected; quote values that contain spaces"
         case RepeatArgumentError(token=token):

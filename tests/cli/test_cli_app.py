@@ -290,7 +290,7 @@ def test_another_missing_module_is_a_defect(
         ([*JOIN, "--loop", "uvloop"], "--loop must be asyncio, trio or bare (see kitwire join"),
         ([*JOIN, "--path", "v2"], "--path must be auto, v1 or v0"),
         ([*JOIN, "--encoding", "xml"], "--encoding must be binary or json"),
-        (["jion"], "there is no such command; kitwire knows join, publish, record and token (see"),
+        (["jion"], "kitwire knows join, publish, record, replay and token (see kitwire --help)"),
         (["token"], "--api-key (or LIVEKIT_API_KEY) and --api-secret (or LIVEKIT_API_SECRET)"),
         (["token", *BY_KEY, "--room", "r"], "--identity must be given for a token"),
         (["token", *WHO, "--valid-for", "0"], '--valid-for "0" must be a time above zero'),

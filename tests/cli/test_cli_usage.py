@@ -53,7 +53,7 @@ def complaint(*arguments: str) -> str:
         (["go", "x", "--tokn=hush"], "there is no option --tokn; did you mean --token?"),
         (["go", "x", "--something-else"], "there is no option --something-else"),
         (["go", "x", "hush"], "there are more arguments than expected; quote values that contain"),
-        (["hush"], "there is no such command; kitwire knows join, publish, record and token"),
+        (["hush"], "there is no such command; kitwire knows join, publish, record, replay and"),
         (["go", "x", "--token"], "--token needs a value"),
         (["go", "x", "--token", "hush", "--token", "hush"], "--token is given twice; give it once"),
         (["go"], "--where needs a value"),
