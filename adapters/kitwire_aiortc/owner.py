@@ -10,6 +10,7 @@ from kitwire.commands import (
     AddCandidate,
     ApplyAnswer,
     ApplyOffer,
+    AwaitDatagram,
     ClosePeers,
     MakeOffer,
     OpenPeers,
@@ -17,6 +18,7 @@ from kitwire.commands import (
     PeersId,
     PeerState,
     PeerTarget,
+    ReplayData,
 )
 from kitwire.session.peer_inputs import PeerInputs
 from kitwire_aiortc.gathering import Gathering
@@ -83,7 +85,14 @@ class Owner:
             case ClosePeers(peers=peers):
                 if self.peers is not None and self.peers.id == peers:
                     self._drop()
-            case MakeOffer() | ApplyAnswer() | ApplyOffer() | AddCandidate():
+            case (
+                MakeOffer()
+                | ApplyAnswer()
+                | ApplyOffer()
+                | AddCandidate()
+                | AwaitDatagram()
+                | ReplayData()
+            ):
                 if self.peers is not None and self.peers.id == command.peers:
                     self.offered |= isinstance(command, MakeOffer)
                     self.peers.execute(command)

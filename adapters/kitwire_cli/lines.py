@@ -26,6 +26,7 @@ from kitwire.peer_events import (
     PeersConnected,
     PeerStateChanged,
 )
+from kitwire.reconnect_events import Lost, Restarted, Restarting, Resumed, Resuming
 
 from .notes import Note, note_fields, note_name
 from .terminal import Secrets
@@ -78,6 +79,11 @@ def event_name(event: ev.Event) -> str:
             | PeersConnected()
             | Negotiated()
             | NegotiationFailed()
+            | Lost()
+            | Resuming()
+            | Resumed()
+            | Restarting()
+            | Restarted()
         ):
             return _snake_case(type(event).__name__)
         case _:
@@ -116,6 +122,19 @@ def plain(event: ev.Event) -> Plain:
             return {"target": target.value, "offer_id": offer_id}
         case NegotiationFailed(target=target, failure=failed, detail=detail):
             return {"target": target.value, "failure": failed.value, "detail": detail}
+        case Lost(cause=cause):
+            return {"cause": _reason(cause)}
+        case Resuming() | Restarting():
+            return {
+                "attempt": event.attempt,
+                "cause": _reason(event.cause),
+                "next_in": event.next_in,
+            }
+        case Resumed():
+            return {"sid": event.sid, "attempt": event.attempt}
+        case Restarted():
+            lost = [to_plain(each) for each in event.lost_tracks]
+            return {"sid": event.sid, "attempt": event.attempt, "lost_tracks": lost}
         case ev.TokenRefreshed():
             return {"value": MASK}
         case ev.LegacyPongReceived(timestamp=timestamp):

@@ -30,6 +30,7 @@ from kitwire.peer_events import (
     PeersConnected,
     PeerStateChanged,
 )
+from kitwire.reconnect_events import Lost, ReconnectEvent, Restarted, Restarting, Resumed, Resuming
 
 from .changes import (
     arrival,
@@ -167,6 +168,16 @@ class Narrator:
                 return f"the {target}'s offer {number} is in force"
             case NegotiationFailed(target=target, detail=detail):
                 return f"the {target}'s peer connection cannot go on: {one_line(detail)}"
+            case Lost(cause=cause):
+                return f"the session was lost: {one_line(str(cause))}"
+            case Resuming() | Restarting():
+                doing = "resuming" if isinstance(event, Resuming) else "starting anew"
+                when = f" in {event.next_in:.1f} s" if event.next_in else ""
+                return f"{doing}{when} (attempt {event.attempt})"
+            case Resumed():
+                return "the session goes on"
+            case Restarted(sid=sid):
+                return f"back in the room, as {one_line(sid)}"
             case _:
                 assert_never(event)
 
@@ -289,6 +300,7 @@ _Media = (
 
 _Rest = (
     PeerEvent
+    | ReconnectEvent
     | ev.OfferReceived
     | ev.AnswerReceived
     | ev.TrickleReceived

@@ -6,13 +6,13 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from . import errors_page, events_page, state_machine_page
+from . import errors_page, events_page, reconnect_page, state_machine_page
 
 __all__ = ["DOCS", "drift", "generated", "main"]
 
 DOCS = Path(__file__).resolve().parent.parent
 
-USAGE = """Write docs/events.md, docs/errors.md and docs/state-machine.md from the code.
+USAGE = """Write the pages of docs/ that are made from the code.
 
 Exit code 0 when all is well, 1 when --check found a difference."""
 
@@ -22,6 +22,7 @@ def generated() -> dict[str, str]:
     return {
         "events.md": events_page.page(),
         "errors.md": errors_page.page(),
+        "reconnect.md": reconnect_page.page(),
         "state-machine.md": state_machine_page.page(),
     }
 

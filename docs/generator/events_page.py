@@ -4,7 +4,7 @@ from dataclasses import fields
 from enum import StrEnum
 from typing import get_args
 
-from kitwire import events, messages, peer_events
+from kitwire import events, messages, peer_events, reconnect_events
 from kitwire.session.dispatch import ARMS
 
 from .source import ClassFacts, Member, classes_of, unions_of
@@ -12,8 +12,8 @@ from .text import header, markdown, paragraphs, table
 
 __all__ = ["ANCHORS", "page"]
 
-_CLASSES = (*classes_of(events), *classes_of(peer_events))
-_UNIONS = (*unions_of(events), *unions_of(peer_events))
+_CLASSES = (*classes_of(events), *classes_of(peer_events), *classes_of(reconnect_events))
+_UNIONS = (*unions_of(events), *unions_of(peer_events), *unions_of(reconnect_events))
 
 ANCHORS = {
     name: f"events.md#{name.lower()}"
@@ -79,7 +79,11 @@ def page() -> str:
     """The page."""
     facts = {each.name: each for each in _CLASSES}
     sections = dict.fromkeys(each.section for each in facts.values())
-    parts = [header("src/kitwire/events.py and src/kitwire/peer_events.py"), _INTRO, _wire_table()]
+    parts = [
+        header("src/kitwire/events.py, peer_events.py and reconnect_events.py"),
+        _INTRO,
+        _wire_table(),
+    ]
     for section in sections:
         parts.append(f"## {section}\n\n")
         parts += [_class(each) for each in facts.values() if each.section == section]
@@ -153,7 +157,8 @@ def _class(facts: ClassFacts) -> str:
 
 
 def _named(name: str) -> type:
-    found: type = getattr(events, name, None) or getattr(peer_events, name)
+    modules = (events, peer_events, reconnect_events)
+    found: type = next(getattr(each, name) for each in modules if hasattr(each, name))
     return found
 
 

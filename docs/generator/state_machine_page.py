@@ -40,9 +40,10 @@ _RULES = """\
 
 """
 
-_NO_RECONNECT = """\
-There is no way back from `JOINED` to `OPENING` yet: a lost link ends in `Closed` with
-`retryable` set, and a new attempt is a new `Client`.
+_RECONNECT = """\
+What `RECOVER` leads to is there only with `ClientConfig(reconnect=ReconnectPolicy())`, and for a
+session that stood: see [Reconnects](reconnect.md). Without it a loss ends in `Closed` with
+`retryable` set.
 
 """
 
@@ -54,7 +55,7 @@ def page() -> str:
         _INTRO,
         f"```mermaid\n{diagram()}```\n\n",
         _RULES,
-        _NO_RECONNECT,
+        _RECONNECT,
         _phases(),
         _triggers(),
         _transitions(),
@@ -99,7 +100,7 @@ def _phases() -> str:
 
 
 def _held(phase: Phase) -> str:
-    return "held until the join" if phase.name in _allowed(_REQUEST) else "refused"
+    return "held until the session stands" if phase.name in _allowed(_REQUEST) else "refused"
 
 
 def _triggers() -> str:
@@ -163,6 +164,9 @@ _LENGTHS: Final = {
     Timer.SILENCE: "`ping_timeout` of the join message, from the last thing received",
     Timer.REQUEST: "the request's own",
     Timer.NEGOTIATION: "`timeouts.negotiation` or `timeouts.peers`",
+    Timer.RETRY: "`ReconnectPolicy.delay`",
+    Timer.SETTLE: "`timeouts.peers`",
+    Timer.TRANSPORT: "`timeouts.transport`, and a fifth of it between questions",
     Timer.CLOSE: "`timeouts.close`",
 }
 

@@ -106,6 +106,11 @@ class Client(RequestMethods, PeerInputs):
         self._session.connect(now=now)
         self._pump()
 
+    def reconnect_now(self, *, now: float) -> None:
+        """Make the next attempt at once: the network is back. Harmless when none is waited for."""
+        self._session.reconnect_now(now=now)
+        self._pump()
+
     def close(
         self,
         *,
@@ -229,9 +234,20 @@ class Client(RequestMethods, PeerInputs):
         return offer_id
 
     def _report(
-        self, name: str, peers: PeersId, report: PeerReport, *, now: float, **arguments: object
+        self,
+        name: str,
+        peers: PeersId,
+        report: PeerReport | None,
+        *,
+        now: float,
+        **arguments: object,
     ) -> None:
         self._session._report(name, peers, report, now=now, **arguments)
+        self._pump()
+
+    def reliable_received(self, publisher_sid: str, sequence: int, *, now: float) -> None:
+        """A reliable data packet came; see :meth:`.PeerInputs.reliable_received`."""
+        self._session.reliable_received(publisher_sid, sequence, now=now)
         self._pump()
 
     # --- Between the session and the links ---

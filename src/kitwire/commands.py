@@ -24,6 +24,7 @@ __all__ = [
     "AddCandidate",
     "ApplyAnswer",
     "ApplyOffer",
+    "AwaitDatagram",
     "ClientCommand",
     "CloseLink",
     "ClosePeers",
@@ -40,6 +41,7 @@ __all__ = [
     "PeerState",
     "PeerTarget",
     "PeersId",
+    "ReplayData",
     "SendMessage",
     "SessionCommand",
     "Topology",
@@ -236,13 +238,45 @@ class AddCandidate:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AwaitDatagram:
+    """Tell when the next datagram comes for a peer connection: ``datagram_received``.
+
+    Any counts, STUN's included, on the path in use from now on; those before do not.
+    """
+
+    peers: PeersId
+    target: PeerTarget
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplayData:
+    """Send the reliable data packets above a number again: the server has not got them.
+
+    There is no answer. Where they are not kept any more, there is nothing to do.
+    """
+
+    peers: PeersId
+    after: int
+    """The last packet that the server has."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ClosePeers:
     """Close the peer connections, whatever they are doing. Nothing that they report is heard."""
 
     peers: PeersId
 
 
-PeerCommand = OpenPeers | MakeOffer | ApplyAnswer | ApplyOffer | AddCandidate | ClosePeers
+PeerCommand = (
+    OpenPeers
+    | MakeOffer
+    | ApplyAnswer
+    | ApplyOffer
+    | AddCandidate
+    | AwaitDatagram
+    | ReplayData
+    | ClosePeers
+)
 """Everything that is asked of the owner of the peer connections."""
 
 LinkCommand = OpenLink | HttpGet | SendMessage | CloseLink

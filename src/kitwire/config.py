@@ -19,6 +19,7 @@ __all__ = [
     "Limits",
     "PathVersion",
     "PeerCapabilities",
+    "ReconnectPolicy",
     "Timeouts",
     "TokenPlacement",
     "is_sendable",
@@ -75,7 +76,11 @@ class Timeouts:
     """For each step of an exchange of offer and answer: ours to make or apply, the server's to
     answer. The server gives up after as long (livekit pkg/rtc/transport.go)."""
     peers: float = 15.0
-    """From the first exchange of descriptions to a connected peer connection."""
+    """From the first exchange of descriptions to a connected peer connection; and from a link that
+    came back to peer connections that did."""
+    transport: float = 5.0
+    """How long nothing at all may arrive on a peer connection. The server itself notices a dead
+    path only after 15 s."""
 
     def __post_init__(self) -> None:
         _require_positive(self)
@@ -110,11 +115,54 @@ def _require_positive(group: Timeouts | Limits) -> None:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ReconnectPolicy:
+    """How often a lost session is brought back, and after how long a wait, in seconds.
+
+    Raises:
+        ValueError: for numbers that make no sense.
+    """
+
+    attempts: int = 10
+    """Attempts in a row before the session is given up; one that succeeds ends the count."""
+    resumes: int = 3
+    """How many of them may resume, before the rest restart; 0 for restarting only."""
+    base: float = 0.3
+    """The longest wait before the second attempt. The first is made at once."""
+    factor: float = 2.0
+    """By how much the longest wait grows with each attempt."""
+    cap: float = 7.0
+    """The longest wait of all."""
+
+    def __post_init__(self) -> None:
+        if self.attempts < 1 or self.resumes < 0:
+            raise ValueError("ReconnectPolicy needs attempts >= 1 and resumes >= 0")
+        if not (self.base > 0 and self.factor >= 1 and self.cap > 0):
+            raise ValueError("ReconnectPolicy needs base > 0, factor >= 1 and cap > 0")
+
+    def delay(self, attempt: int, jitter: float) -> float:
+        """The wait before an attempt: full jitter under an exponential bound.
+
+        Args:
+            attempt: from 1.
+            jitter: a random number from 0 to 1.
+        """
+        if attempt <= 1:
+            return 0.0
+        # Past 64 doublings every bound is the cap, and floats end.
+        return jitter * min(self.cap, self.base * self.factor ** min(attempt - 2, 64))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PeerCapabilities:
     """What the owner of the peer connections can do, and what it must be spared."""
 
     ice_restart: bool = False
     """Whether it can follow and make offers with new ICE credentials."""
+    ice_tcp: bool = False
+    """Whether it can use TCP candidates. A server that is told of a failed peer connection may
+    offer nothing else afterwards, so it is told only where this is set."""
+    datagrams: bool = False
+    """Whether it tells when a datagram comes (:class:`~kitwire.commands.AwaitDatagram`)."""
     trickle_out: bool = False
     """Whether local candidates follow their description, rather than being complete in it."""
     hold_while_connecting: bool = False
@@ -138,6 +186,7 @@ class ClientOptions(TypedDict, total=False):
     peers: PeerCapabilities | None
     ice_servers: tuple[IceServer, ...] | None
     force_relay: bool
+    reconnect: ReconnectPolicy | None
     timeouts: Timeouts
     limits: Limits
     trace: Callable[[TraceRecord], None] | None
@@ -184,6 +233,8 @@ class ClientConfig:
     server demands relays only is known too late for it."""
     force_relay: bool = False
     """Whether media may take relays only; the server may demand it as well."""
+    reconnect: ReconnectPolicy | None = None
+    """How a session that was lost is brought back; None for never: then a loss ends it."""
     timeouts: Timeouts = Timeouts()
     limits: Limits = Limits()
     trace: Callable[[TraceRecord], None] | None = field(default=None, repr=False, compare=False)

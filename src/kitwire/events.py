@@ -1,8 +1,7 @@
 """What happened, for the application. One closed union, :data:`Event`.
 
-Events that come from a server message carry its values under the protocol's own field names,
-and say in ``variant`` which member of ``SignalResponse`` they are. The values inside them
-(participants, tracks, rooms) are the typed messages of :mod:`kitwire.messages`.
+Events that come from a server message carry its values under the protocol's own field names, and
+say in ``variant`` which member of ``SignalResponse`` they are. Values inside them are messages.
 """
 
 from __future__ import annotations
@@ -14,6 +13,7 @@ from typing import ClassVar
 from . import messages as msg
 from .errors import CloseReason, RequestFailure
 from .peer_events import PeerEvent
+from .reconnect_events import ReconnectEvent
 
 __all__ = [
     "AnswerReceived",
@@ -63,7 +63,7 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Joined:
-    """The room is joined. Always the first event, once."""
+    """The room is joined. Always the first event; it comes again after each restart."""
 
     variant: ClassVar[str] = "join"
     path: str
@@ -96,6 +96,7 @@ class Closed:
     """The connection has ended for good. Always the last event, once."""
 
     reason: CloseReason
+    """Why; what began it all, where attempts to bring it back ran out."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -493,7 +494,7 @@ ServerEvent = (
 """An event that is one message of the server; it has a ``variant``."""
 
 Event = (
-    ServerEvent | PeerEvent | Closed | RequestQueued | RequestEnded
+    ServerEvent | PeerEvent | ReconnectEvent | Closed | RequestQueued | RequestEnded
     | UnknownMessage | FrameRejected | ProtocolViolated
 )  # fmt: skip
 """Everything that a session tells an application."""

@@ -297,6 +297,12 @@ CLOSES: dict[Phase, tuple[Reason, list[type]]] = {
     Phase.VALIDATING: (Reason.CANCELLED, [CloseLink, Closed]),
     Phase.JOINING: (Reason.CANCELLED, [Write, Write, CloseLink, Closed]),
     Phase.JOINED: (Reason.CLIENT_INITIATED, [Write, Write, LeaveReceived, CloseLink, Closed]),
+    Phase.SETTLING: (
+        Reason.CLIENT_INITIATED,
+        # The server is silent here, as it must be to let a session settle.
+        [Write, ClosePeers, Write, CloseLink, Closed],
+    ),
+    Phase.WAITING: (Reason.CLIENT_INITIATED, [ClosePeers, Closed]),
     Phase.CLOSING: (Reason.CLIENT_INITIATED, [Write, CloseLink, Closed]),
     Phase.CLOSED: (Reason.LINK_LOST, []),
 }
@@ -413,7 +419,8 @@ def test_a_link_that_is_gone_or_never_was_changes_nothing(name: str, phase: Phas
     before = snapshot(life.client)
     for link in (*gone, LinkId(99), LinkId(0), LinkId(-1)):
         STALE[name](life.client, link)
-    assert bool(gone) is (phase in (Phase.VALIDATING, Phase.CLOSED))
+    lost = (Phase.VALIDATING, Phase.SETTLING, Phase.WAITING, Phase.CLOSED)
+    assert bool(gone) is (phase in lost)
     assert snapshot(life.client) == before
 
 

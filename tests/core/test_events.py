@@ -10,7 +10,7 @@ from typing import get_args
 import pytest
 from livekit.protocol import rtc
 
-from kitwire import commands, config, errors, events, peer_events, trace
+from kitwire import commands, config, errors, events, peer_events, reconnect_events, trace
 from kitwire.codec import Message
 from kitwire.events import ServerEvent
 from kitwire.messages import (
@@ -25,7 +25,7 @@ from kitwire.messages import (
 )
 from kitwire.messages._names import PROTO_TYPE_NAMES
 
-VOCABULARY = (events, peer_events, commands, config, errors, trace)
+VOCABULARY = (events, peer_events, reconnect_events, commands, config, errors, trace)
 
 
 def dataclasses_of(*modules: object) -> list[type]:
@@ -78,9 +78,11 @@ def test_every_response_but_reconnect_has_one_event() -> None:
 def test_the_union_of_events_is_closed() -> None:
     in_union = set(get_args(events.Event))
     assert all(inspect.isclass(member) for member in in_union)
-    kinds = set(dataclasses_of(events, peer_events)) - {events.RequestKey}
+    kinds = set(dataclasses_of(events, peer_events, reconnect_events)) - {events.RequestKey}
     assert in_union == kinds
     assert set(get_args(peer_events.PeerEvent)) == set(dataclasses_of(peer_events))
+    told = set(get_args(reconnect_events.ReconnectEvent))
+    assert told == set(dataclasses_of(reconnect_events))
 
 
 def test_the_unions_of_commands_are_closed() -> None:

@@ -88,7 +88,7 @@ def check_frame_that_is_no_message(data: bytes | str, phase: Phase) -> None:
     life.hear_frame(data)
     assert life.session.phase is phase
     told = life.take()
-    if phase in (Phase.JOINED, Phase.CLOSING):
+    if phase in (Phase.SETTLING, Phase.JOINED, Phase.CLOSING):
         (event,) = told
     elif phase is Phase.JOINING:
         assert told == []
@@ -117,6 +117,9 @@ def check_row_ends_the_link(data: bytes | str, phase: Phase) -> None:
         life.hear_frame(data)
         if phase in (Phase.JOINING, Phase.JOINED, Phase.CLOSING):
             assert life.session.closed is (count >= 3)
+        elif phase is Phase.SETTLING:
+            # The second attempt to bring the session back has to wait.
+            assert life.session.phase is (Phase.WAITING if count >= 3 else phase)
         else:
             assert life.session.phase is phase
     if phase in (Phase.JOINING, Phase.JOINED):
@@ -184,7 +187,7 @@ def check_oddity_is_told(name: str, phase: Phase) -> None:
         life.hear(join())
         assert [type(event) for event in life.events] == [Joined, *[kind] * 5]
     else:
-        told = 5 if phase in (Phase.JOINED, Phase.CLOSING) else 0
+        told = 5 if phase in (Phase.SETTLING, Phase.JOINED, Phase.CLOSING) else 0
         assert [type(event) for event in life.take()] == [kind] * told
 
 

@@ -476,6 +476,8 @@ CLOSES = {
     Phase.VALIDATING: (Reason.CANCELLED, [CloseLink, Closed]),
     Phase.JOINING: (Reason.CANCELLED, [SendMessage, CloseLink, Closed]),
     Phase.JOINED: (Reason.CLIENT_INITIATED, [SendMessage, CloseLink, Closed]),
+    Phase.SETTLING: (Reason.CLIENT_INITIATED, [SendMessage, ClosePeers, CloseLink, Closed]),
+    Phase.WAITING: (Reason.CLIENT_INITIATED, [ClosePeers, Closed]),
     Phase.CLOSING: (Reason.CLIENT_INITIATED, [CloseLink, Closed]),
     Phase.CLOSED: (Reason.LINK_LOST, []),
 }
@@ -531,7 +533,7 @@ def test_a_link_that_is_gone_or_never_was_changes_nothing(name: str, phase: Phas
     life = SessionLife()
     life.connect()
     life.refuse(404)  # So that there is a link that is gone.
-    if phase in (Phase.IDLE, Phase.PREPARING):  # No link comes before these.
+    if phase in (Phase.SETTLING, Phase.WAITING) or phase in (Phase.IDLE, Phase.PREPARING):
         life = SessionLife()
         life.reach(phase)
     elif phase is not Phase.OPENING:

@@ -297,7 +297,15 @@ def test_every_method_takes_now_by_keyword(name: str) -> None:
 # --- What may be called when ---
 
 HELD = {name for name in METHODS if not name.startswith("send_") and name != "simulate"}
-LIVE = (Phase.PREPARING, Phase.OPENING, Phase.VALIDATING, Phase.JOINING, Phase.JOINED)
+LIVE = (
+    Phase.PREPARING,
+    Phase.OPENING,
+    Phase.VALIDATING,
+    Phase.JOINING,
+    Phase.SETTLING,
+    Phase.JOINED,
+    Phase.WAITING,
+)
 
 
 @pytest.mark.parametrize("phase", Phase)

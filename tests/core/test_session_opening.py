@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from base64 import b64encode, urlsafe_b64decode
+from base64 import b64encode
 from collections.abc import Mapping
-from gzip import decompress
 from random import Random
 from typing import Unpack
 from urllib.parse import parse_qs, urlsplit
@@ -25,22 +24,13 @@ from kitwire.config import (
 )
 from kitwire.session.opening import Opening
 from kitwire.session.session import Session
-from tests.peers.frames import heard, join
+from tests.peers.frames import heard, join, join_request
 from tests.peers.lives import TOKEN, URL, SessionLife, configured
 
 TRACKS = (
     msg.AddTrackRequest(cid="mic", type=msg.TrackType.AUDIO),
     msg.AddTrackRequest(cid="cam", type=msg.TrackType.VIDEO),
 )
-
-
-def join_request(url: str) -> rtc.JoinRequest:
-    """What the URL says, read by the official classes."""
-    (text,) = parse_qs(urlsplit(url).query)["join_request"]
-    wrapped = rtc.WrappedJoinRequest.FromString(urlsafe_b64decode(text))
-    packed = wrapped.compression == rtc.WrappedJoinRequest.GZIP
-    data = decompress(wrapped.join_request) if packed else wrapped.join_request
-    return rtc.JoinRequest.FromString(data)
 
 
 def opened(life: SessionLife) -> list[OpenLink]:

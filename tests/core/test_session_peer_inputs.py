@@ -24,13 +24,23 @@ class Recorder(PeerInputs):
 
     def __init__(self) -> None:
         self.reports: list[tuple[str, PeersId, float, dict[str, object]]] = []
-        self.done: list[PeerReport] = []
+        self.done: list[PeerReport | None] = []
+        self.received: list[tuple[str, int, float]] = []
 
     def negotiate(self, *, now: float) -> int | None:
         return None
 
+    def reliable_received(self, publisher_sid: str, sequence: int, *, now: float) -> None:
+        self.received.append((publisher_sid, sequence, now))
+
     def _report(
-        self, name: str, peers: PeersId, report: PeerReport, *, now: float, **arguments: object
+        self,
+        name: str,
+        peers: PeersId,
+        report: PeerReport | None,
+        *,
+        now: float,
+        **arguments: object,
     ) -> None:
         self.reports.append((name, peers, now, arguments))
         self.done.append(report)
@@ -65,6 +75,12 @@ REPORTS: dict[str, tuple[Call, object, dict[str, object]]] = {
         call.peer_failed(SUB, "words", now=2.0),
         {"target": SUB, "detail": "words"},
     ),
+    # It says nothing to the negotiation.
+    "datagram_received": (
+        lambda inputs: inputs.datagram_received(PEERS, SUB, now=1.0),
+        None,
+        {"target": SUB},
+    ),
     # The candidate itself is a secret.
     "local_candidate": (
         lambda inputs: inputs.local_candidate(PEERS, PUB, "{}", final=True, now=1.0),
@@ -82,8 +98,9 @@ def test_a_report_reaches_the_negotiation_as_it_is(name: str) -> None:
     assert inputs.reports == [(name, PEERS, 1.0, traced)]
     negotiation = Mock(spec=Negotiation)
     (done,) = inputs.done
-    done(negotiation, 2.0)
-    assert negotiation.mock_calls == [told]
+    if done is not None:
+        done(negotiation, 2.0)
+    assert negotiation.mock_calls == ([] if told is None else [told])
 
 
 def test_a_candidate_is_not_the_last_unless_it_says_so() -> None:
@@ -94,12 +111,13 @@ def test_a_candidate_is_not_the_last_unless_it_says_so() -> None:
 
 def test_every_report_is_in_the_table() -> None:
     public = {name for name in vars(PeerInputs) if not name.startswith("_")}
-    assert public - {"negotiate"} == set(REPORTS)
+    assert public - {"negotiate", "reliable_received"} == set(REPORTS)
 
 
 @pytest.mark.parametrize("kind", [Session, Client])
 def test_both_levels_take_the_same_reports(kind: type[Session] | type[Client]) -> None:
     for name in REPORTS:
         assert getattr(kind, name) is getattr(PeerInputs, name)
-    mine, abstract = (inspect.signature(each.negotiate) for each in (kind, PeerInputs))
-    assert mine == abstract
+    for method in ("negotiate", "reliable_received"):
+        mine, abstract = (inspect.signature(getattr(each, method)) for each in (kind, PeerInputs))
+        assert mine == abstract

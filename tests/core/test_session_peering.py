@@ -33,6 +33,7 @@ from kitwire.peer_events import (
 )
 from kitwire.session.dispatch import joined_of
 from kitwire.session.peering import Peering
+from kitwire.session.recovery import Loss
 from kitwire.session.timers import Timer, TimerTable
 from tests.peers.frames import heard, said
 from tests.peers.media_lives import PEERS, PUB, SUB, media_join, with_peers
@@ -57,6 +58,7 @@ class Stage:
         self.said: list[rtc.SignalRequest] = []
         self.emitted: list[Output] = []
         self.failed: list[str] = []
+        self.losses: list[Loss] = []
         self.bundled: list[str] = []
         self.closes = False
         self.peering = Peering(
@@ -68,8 +70,9 @@ class Stage:
             bundle=self.bundled.append,
         )
 
-    def fail(self, detail: str) -> None:
+    def fail(self, loss: Loss, detail: str) -> None:
         self.failed.append(detail)
+        self.losses.append(loss)
         if self.closes:
             self.peering.close(100.0)
 
@@ -213,7 +216,7 @@ def test_a_failure_is_told_once_and_ends_the_session() -> None:
     stage.peering.timed_out(15.0)
     (failed,) = stage.take()
     assert isinstance(failed, NegotiationFailed)
-    assert stage.failed == [failed.detail]
+    assert (stage.failed, stage.losses) == ([failed.detail], [Loss.NEGOTIATION])
     stage.peering.timed_out(30.0)
     assert (stage.take(), len(stage.failed)) == ([], 1)
 
@@ -248,6 +251,7 @@ def test_a_state_that_ends_the_session(state: PeerState, words: list[str]) -> No
     stage = joined()
     stage.peering.report(lambda n, at: n.peer_state_changed(PUB, state, now=at), 1.0)
     assert stage.failed == words
+    assert stage.losses == [Loss.PEER] * len(words)
 
 
 def test_a_publisher_that_is_not_needed_may_go() -> None:

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from base64 import urlsafe_b64decode
 from dataclasses import replace
-from gzip import decompress
 from typing import Unpack
-from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from livekit.protocol import rtc
@@ -29,6 +26,7 @@ from kitwire.negotiation.channels import DATA_CHANNELS
 from kitwire.peer_events import Negotiated, NegotiationFailed, PeersConnected, PeerStateChanged
 from kitwire.session.phases import Phase
 from kitwire.session.timers import Timer
+from tests.peers.frames import join_request
 from tests.peers.lives import SessionLife, configured, preparing
 from tests.peers.media_lives import (
     PEERS,
@@ -75,15 +73,6 @@ def urls(life: MediaLife) -> list[str]:
     return [each.url for each in life.outputs if isinstance(each, OpenLink)]
 
 
-def carried(url: str) -> rtc.JoinRequest:
-    """What the URL of an upgrade says, read by the official classes."""
-    (text,) = parse_qs(urlsplit(url).query)["join_request"]
-    wrapped = rtc.WrappedJoinRequest.FromString(urlsafe_b64decode(text))
-    packed = wrapped.compression == rtc.WrappedJoinRequest.GZIP
-    data = decompress(wrapped.join_request) if packed else wrapped.join_request
-    return rtc.JoinRequest.FromString(data)
-
-
 def let_in(life: MediaLife) -> None:
     """The server accepts the upgrade and the join; only a real one answers the offer."""
     if isinstance(life.life, SessionLife):
@@ -103,7 +92,7 @@ def test_with_ice_servers_of_our_own_the_offer_travels_with_the_join(
 
     life.core.offer_made(PEERS, PUB, 1, SDP, now=life.now)
     (url,) = urls(life)
-    assert carried(url).publisher_offer == rtc.SessionDescription(type="offer", sdp=SDP, id=1)
+    assert join_request(url).publisher_offer == rtc.SessionDescription(type="offer", sdp=SDP, id=1)
     let_in(life)
     told = [type(each) for each in life.take()]
     assert [each for each in told if each is not PongReceived] == [Joined]
@@ -126,7 +115,7 @@ def test_with_ice_servers_of_our_own_the_offer_travels_with_the_join(
 def test_an_offer_too_long_for_the_url_follows_the_join(kind: Kind) -> None:
     life = prepared(kind, limits=Limits(url=120))
     life.core.offer_made(PEERS, PUB, 1, SDP, now=life.now)
-    assert not carried(urls(life)[0]).HasField("publisher_offer")
+    assert not join_request(urls(life)[0]).HasField("publisher_offer")
     let_in(life)
     (request,) = life.sent()
     assert request.offer == rtc.SessionDescription(type="offer", sdp=SDP, id=1)

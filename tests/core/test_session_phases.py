@@ -8,15 +8,23 @@ from itertools import product
 import pytest
 from livekit.protocol import models, rtc
 
-from kitwire.commands import HttpGet, OpenLink
+from kitwire.commands import HttpGet, OpenLink, PeersId, PeerState
+from kitwire.config import ClientConfig, ReconnectPolicy
 from kitwire.errors import LocalProtocolError
 from kitwire.events import Closed, ProtocolViolated
 from kitwire.session.phases import TRANSITIONS, Phase, Trigger, next_phase
 from tests.peers.frames import join, leave
-from tests.peers.lives import SessionLife, configured, preparing, snapshot
+from tests.peers.lives import TOKEN, URL, SessionLife, configured, lasting, preparing, snapshot
 from tests.peers.media_lives import PEERS, PUB
 
-PAIRS = list(product(Phase, Trigger))
+# What happens to a session that was never lost, and what happens after a loss, where the same phase
+# may be left in another way.
+RECOVERING = {Trigger.RECOVER, Trigger.RETRY, Trigger.RESUME, Trigger.SETTLED}
+PAIRS = [
+    (phase, trigger)
+    for phase, trigger in product(Phase, Trigger)
+    if phase not in (Phase.SETTLING, Phase.WAITING) and trigger not in RECOVERING
+]
 
 # One way in which each trigger reaches a session. Three are calls of the application's; the rest
 # comes from the server, and one from the owner of the peer connections.
@@ -47,7 +55,11 @@ def test_every_pair_is_in_the_table_or_changes_nothing(phase: Phase, trigger: Tr
     life.reach(phase)
     before = snapshot(life.session)
     expected = TRANSITIONS.get((phase, trigger))
-    if expected is not None:
+    if (phase, trigger) == (Phase.PREPARING, Trigger.LOST):
+        # No link is there to be lost.
+        life.session.peer_failed(PEERS, PUB, "no address", now=life.now)
+        assert life.session.phase is expected
+    elif expected is not None:
         STIMULI[trigger](life)
         assert life.session.phase is expected
         assert snapshot(life.session) != before
@@ -57,7 +69,7 @@ def test_every_pair_is_in_the_table_or_changes_nothing(phase: Phase, trigger: Tr
     elif trigger in CALLS and (phase, trigger) not in HARMLESS:
         with pytest.raises(LocalProtocolError) as caught:
             STIMULI[trigger](life)
-        allowed = tuple(str(one) for one in Phase if (one, trigger) in TRANSITIONS)
+        allowed = (str(Phase.IDLE),)
         assert caught.value.method == CALLS[trigger]
         assert caught.value.phase == phase
         assert caught.value.allowed == allowed
@@ -74,6 +86,110 @@ def test_every_pair_is_in_the_table_or_changes_nothing(phase: Phase, trigger: Tr
         heard_while_closing = phase is Phase.CLOSING and trigger is Trigger.JOIN
         assert life.take() == (violated if heard_while_closing else [])
         assert snapshot(life.session) == before
+
+
+def lost(life: SessionLife) -> None:
+    life.establish()
+    life.cut()
+
+
+def waiting_to_restart(life: SessionLife) -> None:
+    life.establish()
+    life.cut()
+    life.open()
+    life.hear(leave(action=rtc.LeaveRequest.RECONNECT))  # Restarts at once.
+    life.session.peer_failed(PeersId(2), PUB, "no address", now=life.now)
+
+
+def reconnect(life: SessionLife) -> None:
+    life.hear(rtc.SignalResponse(reconnect=rtc.ReconnectResponse()))
+
+
+def refused(life: SessionLife) -> None:
+    lost(life)
+    life.refuse(500)
+
+
+def opened(life: SessionLife) -> None:
+    lost(life)
+    life.open()
+
+
+def unsettled(life: SessionLife) -> None:
+    life.establish(PeerState.DISCONNECTED)
+    life.cut()
+    life.open()
+    reconnect(life)
+
+
+def at_once(life: SessionLife) -> None:
+    life.session.reconnect_now(now=life.now)
+
+
+def connected(life: SessionLife) -> None:
+    life.session.peer_state_changed(PEERS, PUB, PeerState.CONNECTED, now=life.now)
+
+
+def waits(life: SessionLife) -> None:
+    lost(life)
+    life.cut()
+
+
+def preparing_again(life: SessionLife) -> None:
+    waiting_to_restart(life)
+    at_once(life)
+
+
+def no_offer(life: SessionLife) -> None:
+    life.session.peer_failed(PeersId(3), PUB, "no address", now=life.now)
+
+
+OWN = ClientConfig(url=URL, token=TOKEN, ice_servers=())
+ONCE = ClientConfig(url=URL, token=TOKEN, reconnect=ReconnectPolicy(attempts=1))
+PLAIN = configured()
+_Act = Callable[[SessionLife], None]
+
+# How a pair comes about after a loss: the config, the way there, and what happens then.
+AFTER_A_LOSS: dict[tuple[Phase, Trigger], tuple[ClientConfig, _Act, _Act]] = {
+    (Phase.JOINED, Trigger.RECOVER): (PLAIN, SessionLife.establish, SessionLife.cut),
+    (Phase.OPENING, Trigger.RECOVER): (PLAIN, lost, SessionLife.cut),
+    (Phase.VALIDATING, Trigger.RECOVER): (PLAIN, refused, lambda life: life.answer_get(200)),
+    (Phase.JOINING, Trigger.RECOVER): (PLAIN, opened, SessionLife.cut),
+    (Phase.SETTLING, Trigger.RECOVER): (PLAIN, unsettled, SessionLife.cut),
+    (Phase.PREPARING, Trigger.RECOVER): (OWN, preparing_again, no_offer),
+    (Phase.JOINING, Trigger.RESUME): (PLAIN, opened, reconnect),
+    (Phase.SETTLING, Trigger.SETTLED): (PLAIN, unsettled, connected),
+    (Phase.SETTLING, Trigger.LEAVE): (PLAIN, unsettled, lambda life: life.hear(leave())),
+    (Phase.SETTLING, Trigger.LOST): (ONCE, unsettled, SessionLife.cut),
+    (Phase.SETTLING, Trigger.CLOSE): (PLAIN, unsettled, SessionLife.close),
+    (Phase.WAITING, Trigger.RETRY): (PLAIN, waits, at_once),
+    (Phase.WAITING, Trigger.PREPARE): (OWN, waiting_to_restart, at_once),
+    (Phase.WAITING, Trigger.CLOSE): (PLAIN, waits, SessionLife.close),
+}
+
+
+PASSED = {
+    (Phase.JOINED, Trigger.RECOVER): Trigger.RETRY,
+    (Phase.JOINING, Trigger.RESUME): Trigger.SETTLED,
+}
+
+
+@pytest.mark.parametrize(("phase", "trigger"), AFTER_A_LOSS, ids=str)
+def test_every_other_pair_after_a_loss(phase: Phase, trigger: Trigger) -> None:
+    config, way, act = AFTER_A_LOSS[phase, trigger]
+    life = SessionLife(lasting(config))
+    way(life)
+    assert life.session.phase is phase
+    act(life)
+    expected = TRANSITIONS[phase, trigger]
+    # Some phases are passed through: the first attempt is made at once, and where media lives there
+    # is nothing to settle.
+    passed = PASSED.get((phase, trigger))
+    assert life.session.phase is (TRANSITIONS[expected, passed] if passed else expected)
+
+
+def test_the_two_tests_together_cover_the_table() -> None:
+    assert set(TRANSITIONS) - set(PAIRS) == set(AFTER_A_LOSS)
 
 
 def test_next_phase_reads_the_table() -> None:
@@ -95,15 +211,19 @@ def test_every_phase_leads_to_closed() -> None:
         assert Phase.CLOSED in reached, start
 
 
-def test_the_life_is_linear_but_for_the_fallback() -> None:
-    """No way leads back: a joined session cannot become an opening one."""
+def test_the_life_is_linear_but_for_the_fallback_and_the_next_attempt() -> None:
+    """No other way leads back."""
     order = list(Phase)
     backwards = {
         (phase, trigger)
         for (phase, trigger), to in TRANSITIONS.items()
         if order.index(to) <= order.index(phase)
     }
-    assert backwards == {(Phase.OPENING, Trigger.FALL_BACK)}
+    assert backwards == {
+        (Phase.OPENING, Trigger.FALL_BACK),
+        (Phase.WAITING, Trigger.RETRY),
+        (Phase.WAITING, Trigger.PREPARE),
+    }
 
 
 @pytest.mark.parametrize("phase", Phase)

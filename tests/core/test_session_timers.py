@@ -59,6 +59,8 @@ WAITS = {
     Phase.VALIDATING: (Timer.VALIDATE, 3.0),
     Phase.JOINING: (Timer.JOIN, 5.0),
     Phase.JOINED: (Timer.PING, 5.0),
+    Phase.SETTLING: (Timer.PING, 5.0),
+    Phase.WAITING: (Timer.RETRY, 0.3),
     Phase.CLOSING: (Timer.CLOSE, 1.0),
     Phase.CLOSED: (None, None),
 }
@@ -126,7 +128,7 @@ def test_a_timeout_that_is_not_due_does_nothing(phase: Phase) -> None:
     life = SessionLife()
     life.reach(phase)
     before = (life.session.phase, life.session.deadline, life.session.deadline_reason)
-    life.session.handle_timeout(now=life.now + 0.5)
+    life.session.handle_timeout(now=life.now + 0.2)
     assert (life.session.phase, life.session.deadline, life.session.deadline_reason) == before
     assert life.take() == []
 

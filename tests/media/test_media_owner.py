@@ -41,8 +41,17 @@ class Core(PeerInputs):
     def negotiate(self, *, now: float) -> int | None:
         raise NotImplementedError
 
+    def reliable_received(self, publisher_sid: str, sequence: int, *, now: float) -> None:
+        raise NotImplementedError
+
     def _report(
-        self, name: str, peers: PeersId, report: PeerReport, *, now: float, **arguments: object
+        self,
+        name: str,
+        peers: PeersId,
+        report: PeerReport | None,
+        *,
+        now: float,
+        **arguments: object,
     ) -> None:
         self.sdp[name] = str(arguments.get("sdp"))
         words = [

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from base64 import urlsafe_b64decode
+from gzip import decompress
+from urllib.parse import parse_qs, urlsplit
+
 from google.protobuf import json_format
 from livekit.protocol import models, rtc
 
-__all__ = ["ROOM", "SID", "heard", "join", "leave", "said", "said_in_json"]
+__all__ = ["ROOM", "SID", "heard", "join", "join_request", "leave", "said", "said_in_json"]
 
 SID = "PA_ourselves"
 ROOM = "den"
@@ -57,3 +61,12 @@ def leave(
     return rtc.SignalResponse(
         leave=rtc.LeaveRequest(reason=reason, action=action, can_reconnect=can_reconnect)
     )
+
+
+def join_request(url: str) -> rtc.JoinRequest:
+    """What the URL says, read by the official classes."""
+    (text,) = parse_qs(urlsplit(url).query)["join_request"]
+    wrapped = rtc.WrappedJoinRequest.FromString(urlsafe_b64decode(text))
+    packed = wrapped.compression == rtc.WrappedJoinRequest.GZIP
+    data = decompress(wrapped.join_request) if packed else wrapped.join_request
+    return rtc.JoinRequest.FromString(data)

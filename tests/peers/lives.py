@@ -7,27 +7,41 @@ from collections.abc import Callable
 from dataclasses import replace
 from enum import Enum
 from types import FunctionType, MethodType
-from typing import Unpack
+from typing import Final, Unpack
 
 from livekit.protocol import rtc
 
+from kitwire.client import Client
 from kitwire.commands import (
     CloseLink,
     HttpGet,
     LinkId,
     MakeOffer,
     OpenLink,
+    PeersId,
+    PeerState,
+    PeerTarget,
     SendMessage,
     SessionCommand,
 )
-from kitwire.config import ClientConfig, ClientOptions, PeerCapabilities
+from kitwire.config import ClientConfig, ClientOptions, PeerCapabilities, ReconnectPolicy
 from kitwire.errors import CloseReason
 from kitwire.events import Closed, Event, RequestEnded, RequestKey
 from kitwire.session.phases import Phase
 from kitwire.session.session import Session
 from tests.peers.frames import heard, join, said
 
-__all__ = ["TOKEN", "URL", "SessionLife", "configured", "preparing", "snapshot"]
+__all__ = [
+    "ANSWER",
+    "TOKEN",
+    "URL",
+    "SessionLife",
+    "configured",
+    "connect_media",
+    "lasting",
+    "preparing",
+    "snapshot",
+]
 
 URL = "ws://livekit.test:7880"
 # Shaped like a JWT, and known to nobody: whoever finds a part of it has found a leak.
@@ -42,6 +56,15 @@ def configured(**options: Unpack[ClientOptions]) -> ClientConfig:
 def preparing(config: ClientConfig) -> ClientConfig:
     """The same with peer connections whose first offer travels with the join."""
     return replace(config, peers=config.peers or PeerCapabilities(), ice_servers=())
+
+
+def lasting(config: ClientConfig) -> ClientConfig:
+    """The same with peer connections, and a session that is brought back when it is lost."""
+    return replace(
+        config,
+        peers=config.peers or PeerCapabilities(),
+        reconnect=config.reconnect or ReconnectPolicy(),
+    )
 
 
 class SessionLife:
@@ -103,6 +126,14 @@ class SessionLife:
         asked = [item for item in self.outputs if isinstance(item, MakeOffer)][-1]
         self.session.offer_made(asked.peers, asked.target, asked.offer_id, sdp, now=self.now)
 
+    def establish(self, state: PeerState = PeerState.CONNECTED) -> None:
+        """Live until media flows; then its peer connection comes to a state."""
+        _enter(self)
+        self.open()
+        _hear_join(self)
+        connect_media(self.session, lambda: self.hear(ANSWER), self.now)
+        self.session.peer_state_changed(PeersId(1), PeerTarget.PUBLISHER, state, now=self.now)
+
     def reach(self, phase: Phase) -> None:
         """Live straight into a phase; what was said on the way is taken.
 
@@ -110,6 +141,8 @@ class SessionLife:
         """
         if phase is Phase.PREPARING:
             self.session = Session(preparing(self.session.config))
+        elif phase in (Phase.SETTLING, Phase.WAITING):
+            self.session = Session(lasting(self.session.config))
         for step in _WAYS[phase]:
             step(self)
         assert self.session.phase is phase
@@ -171,6 +204,25 @@ class SessionLife:
         return {item.link for item in self.outputs if isinstance(item, CloseLink)}
 
 
+ANSWER: Final = rtc.SignalResponse(answer=rtc.SessionDescription(type="answer", sdp="theirs", id=1))
+
+
+def connect_media(core: Session | Client, answer: Callable[[], None], now: float) -> None:
+    """The first offer of the only peer connection is made and answered, and it connects.
+
+    Args:
+        core: a session or a client that has joined by the new path.
+        answer: lets the server say ANSWER.
+        now: the time.
+    """
+    peers, target = PeersId(1), PeerTarget.PUBLISHER
+    if core.config.ice_servers is None:  # Otherwise it was made before the join.
+        core.offer_made(peers, target, 1, "ours", now=now)
+    answer()
+    core.answer_applied(peers, target, 1, now=now)
+    core.peer_state_changed(peers, target, PeerState.CONNECTED, now=now)
+
+
 _Step = Callable[[SessionLife], None]
 
 
@@ -188,6 +240,19 @@ def _hear_join(life: SessionLife) -> None:
     life.hear(join())
 
 
+def _unsettled(life: SessionLife) -> None:
+    life.establish(PeerState.DISCONNECTED)
+    life.cut()
+    life.open()
+    life.hear(rtc.SignalResponse(reconnect=rtc.ReconnectResponse()))
+
+
+def _waiting(life: SessionLife) -> None:
+    life.establish()
+    life.cut()
+    life.cut()
+
+
 _WAYS: dict[Phase, tuple[_Step, ...]] = {
     Phase.IDLE: (),
     Phase.PREPARING: (SessionLife.connect,),
@@ -195,6 +260,8 @@ _WAYS: dict[Phase, tuple[_Step, ...]] = {
     Phase.VALIDATING: (_enter, _refused),
     Phase.JOINING: (_enter, SessionLife.open),
     Phase.JOINED: (_enter, SessionLife.open, _hear_join),
+    Phase.SETTLING: (_unsettled,),
+    Phase.WAITING: (_waiting,),
     Phase.CLOSING: (_enter, SessionLife.open, _hear_join, SessionLife.close),
     Phase.CLOSED: (_enter, SessionLife.open, _hear_join, SessionLife.cut),
 }

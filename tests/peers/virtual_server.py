@@ -11,13 +11,23 @@ from websockets.frames import Frame
 from websockets.http11 import Request
 
 from kitwire.client import Client
-from kitwire.commands import ClientCommand, CloseLink, Dial, LinkId, PeerCommand, Write
+from kitwire.commands import (
+    ClientCommand,
+    CloseLink,
+    Dial,
+    LinkId,
+    PeerCommand,
+    PeersId,
+    PeerState,
+    PeerTarget,
+    Write,
+)
 from kitwire.config import ClientConfig
 from kitwire.errors import CloseReason, DialError
 from kitwire.events import Closed, Event
 from kitwire.session.phases import Phase
 from tests.peers.frames import join
-from tests.peers.lives import configured, preparing
+from tests.peers.lives import ANSWER, configured, connect_media, lasting, preparing
 from tests.peers.signal_end import Received, SignalEnd
 
 __all__ = ["ClientLife", "Connection", "frame"]
@@ -139,6 +149,9 @@ class ClientLife:
         """
         if phase is Phase.PREPARING:
             self.client = Client(preparing(self.client.config))
+        elif phase in (Phase.SETTLING, Phase.WAITING):
+            self._live_through_a_loss(phase)
+            return
         self.hang = phase is Phase.OPENING
         self._silent = phase is Phase.JOINING
         if phase is Phase.VALIDATING:
@@ -151,6 +164,20 @@ class ClientLife:
             self.close()
         if phase is Phase.CLOSED:
             self.deliver(b"")
+        assert self.client.phase is phase
+
+    def _live_through_a_loss(self, phase: Phase) -> None:
+        self.client = Client(lasting(self.client.config))
+        self.connect()
+        connect_media(self.client, lambda: self.say(ANSWER), self.now)
+        lost = PeerState.DISCONNECTED
+        self.client.peer_state_changed(PeersId(1), PeerTarget.PUBLISHER, lost, now=self.now)
+        self._silent = True
+        if phase is Phase.WAITING:
+            self.dial_error = DialError.REFUSED
+        self.deliver(b"")
+        if phase is Phase.SETTLING:
+            self.say(rtc.SignalResponse(reconnect=rtc.ReconnectResponse()))
         assert self.client.phase is phase
 
     def settle(self) -> None:

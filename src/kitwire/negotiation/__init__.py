@@ -1,5 +1,6 @@
 """The order of offers, answers and candidates, for whoever owns the peer connections. Pure."""
 
+from .exchange import Agreed
 from .negotiation import Negotiation
 from .outputs import (
     Negotiated,
@@ -15,6 +16,7 @@ from .phases import Phase
 from .sections import Sections
 
 __all__ = [
+    "Agreed",
     "Negotiated",
     "Negotiation",
     "NegotiationFailed",

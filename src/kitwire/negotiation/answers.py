@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..commands import ApplyOffer
-from .exchange import Description, Exchange
+from .exchange import Agreed, Description, Exchange
 from .outputs import Negotiated, NegotiationFailure, SendAnswer
 from .peer import Peer
 from .phases import ANSWERING, Phase, Trigger
@@ -67,6 +67,7 @@ class Answers(Exchange):
         self._advance(Trigger.DONE)
         self.deadline = None
         self._under_way = None
+        self.agreed = Agreed(offer=offer.sdp, answer=sdp)
         if current:
             self.peer.emit(SendAnswer(offer_id=offer_id, sdp=sdp))
             self.peer.announced()

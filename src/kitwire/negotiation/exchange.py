@@ -12,7 +12,7 @@ from .outputs import NegotiationFailure
 from .peer import Peer
 from .phases import OVER, Phase, Trigger
 
-__all__ = ["Description", "Exchange"]
+__all__ = ["Agreed", "Description", "Exchange"]
 
 
 _TASKS: Final = MappingProxyType(
@@ -35,6 +35,16 @@ class Description(NamedTuple):
         return f"Description(offer_id={self.offer_id})"
 
 
+class Agreed(NamedTuple):
+    """The last descriptions that both sides have."""
+
+    offer: str
+    answer: str
+
+    def __repr__(self) -> str:
+        return "Agreed()"
+
+
 class Exchange(ABC):
     """The exchange of descriptions of one target. Times are in seconds.
 
@@ -47,6 +57,8 @@ class Exchange(ABC):
         self.peer = peer
         self.deadline: float | None = None
         """When what is under way must be done; None where nothing is that has to be."""
+        self.agreed: Agreed | None = None
+        """The last descriptions that both sides have; None before the first."""
         self._table = table
         self._phase = Phase.UNOPENED
 

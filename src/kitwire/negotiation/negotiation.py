@@ -20,7 +20,7 @@ from ..messages import IceServer, SignalTarget
 from .answers import Answers
 from .candidates import read_candidate
 from .channels import DATA_CHANNELS
-from .exchange import Description, Exchange
+from .exchange import Agreed, Description, Exchange
 from .offers import Offers
 from .outputs import NegotiationFailure, NegotiationOutput, PeersConnected, SendTrickle
 from .peer import Peer
@@ -120,6 +120,24 @@ class Negotiation:
         return self._joined and all(
             each.peer.state is PeerState.CONNECTED and not each.over for each in required
         )
+
+    @property
+    def was_connected(self) -> bool:
+        """Whether all that were required have been connected at one time."""
+        return self._told_connected
+
+    @property
+    def restarting_ice(self) -> bool:
+        """Whether an ICE restart of ours was asked for and is not in force."""
+        return self._offers.restarting_ice
+
+    @property
+    def agreed(self) -> Agreed | None:
+        """The last descriptions that both sides have; None before the first.
+
+        Of two peer connections, those of the subscriber: a server asks for them after a resume.
+        """
+        return (self._answers or self._offers).agreed
 
     @property
     def closed(self) -> bool:
@@ -251,6 +269,19 @@ class Negotiation:
             raise LocalProtocolError("restart_ice", "PeerCapabilities.ice_restart is not set")
         self._tick(now)
         return self._offers.want(self._now, ice_restart=True)
+
+    def unlink(self, *, now: float) -> None:
+        """The link is lost, and what is said until :meth:`relink` reaches nobody.
+
+        The peer connections live on. What the server is waited for has no deadline meanwhile.
+        """
+        self._tick(now)
+        self._offers.unlink()
+
+    def relink(self, *, now: float) -> None:
+        """There is a link again, of the same session: an offer without an answer is made again."""
+        self._tick(now)
+        self._offers.relink(self._now)
 
     def close(self, *, now: float) -> None:
         """Close the peer connections. Harmless when that is done; nothing comes after it."""

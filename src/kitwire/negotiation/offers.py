@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..commands import ApplyAnswer, MakeOffer
 from ..events import ProtocolViolated
-from .exchange import Description, Exchange
+from .exchange import Agreed, Description, Exchange
 from .outputs import Negotiated, NegotiationFailure, SendOffer
 from .peer import Peer
 from .phases import OFFERING, Phase, Trigger
@@ -28,13 +28,35 @@ class Offers(Exchange):
         self._ledger = SectionLedger(first)
         self._wanted = False
         self._ice_restart = False
+        self._restart_id = 0
         self._joined = False
+        self._linked = True
+        self._sdp = ""
         self._answer: Description | None = None
 
     def join(self, now: float) -> None:
         """The server is there: a bundled offer is on its way since now."""
         self._joined = True
         self._await(now)
+
+    @property
+    def restarting_ice(self) -> bool:
+        """Whether an ICE restart was asked for and is not in force."""
+        return self._restart_id > 0
+
+    def unlink(self) -> None:
+        """There is no link: an offer that is out may not have arrived, nor will its answer."""
+        self._linked = False
+        if self._phase is Phase.AWAITING:
+            self.deadline = None
+
+    def relink(self, now: float) -> None:
+        """There is a link again: an offer without an answer is made again."""
+        self._linked = True
+        if self._phase is Phase.AWAITING:
+            self._await(now)
+            self.peer.emit(SendOffer(offer_id=self.last_id, sdp=self._sdp))
+            self.peer.announced()
 
     def want(self, now: float, *, ice_restart: bool = False) -> int:
         """An offer is needed; the id of the one that will do. When it is over, nothing happens."""
@@ -43,6 +65,8 @@ class Offers(Exchange):
         self._wanted = True
         self._ice_restart |= ice_restart
         offer_id = self.last_id + 1
+        if ice_restart:
+            self._restart_id = offer_id
         self.resume(now)
         return offer_id
 
@@ -76,9 +100,11 @@ class Offers(Exchange):
             return
         self._advance(Trigger.MADE)
         self.deadline = None
-        self._await(now)
-        self.peer.emit(SendOffer(offer_id=offer_id, sdp=sdp))
-        self.peer.announced()
+        self._sdp = sdp
+        if self._linked:
+            self._await(now)
+            self.peer.emit(SendOffer(offer_id=offer_id, sdp=sdp))
+            self.peer.announced()
 
     def answered(self, description: Description, now: float) -> None:
         """The server answered, or says so.
@@ -105,8 +131,11 @@ class Offers(Exchange):
         self.deadline = None
         answer, self._answer = self._answer, None
         assert answer is not None, "what is being applied is kept"
+        self.agreed = Agreed(offer=self._sdp, answer=answer.sdp)
         self.peer.described(answer.sdp)
         self.peer.exchanged(now)
+        if offer_id >= self._restart_id:
+            self._restart_id = 0
         self.peer.emit(Negotiated(target=self.peer.target, offer_id=offer_id))
         self.resume(now)
 

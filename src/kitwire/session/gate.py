@@ -21,7 +21,9 @@ ACCEPTING: Final = (
     Phase.OPENING,
     Phase.VALIDATING,
     Phase.JOINING,
+    Phase.SETTLING,
     Phase.JOINED,
+    Phase.WAITING,
 )
 """Where requests are taken, to leave at once or to be held."""
 

@@ -63,6 +63,11 @@ class Incoming:
         else:
             self._early.append(item)
 
+    def renew(self) -> None:
+        """Another link comes, and nothing is held against it."""
+        self.kept()
+        self._malformed, self._overflow = 0, ""
+
     def kept(self) -> tuple[Item, ...]:
         """Give up what was kept, in order."""
         early, self._early = tuple(self._early), []

@@ -51,6 +51,10 @@ class KeepAlive:
         self.heard(now)
         return True
 
+    def restart(self, now: float) -> bool:
+        """Begin anew on another link, at the same pace; see :meth:`start`."""
+        return self.start(interval=self._interval, timeout=self._timeout, now=now)
+
     def heard(self, now: float) -> None:
         """Something arrived: the silence begins anew."""
         self._grace_given = False

@@ -8,7 +8,7 @@ from typing import Final
 
 from ..codec import redact_text
 from ..config import ClientConfig, PathVersion
-from ..link.address import bundles, signal_url, validate_url
+from ..link.address import Resume, bundles, signal_url, validate_url
 from ..messages import SessionDescription, SignalRequest, UpdateParticipantMetadata
 from .outbox import bounded_frame
 
@@ -70,9 +70,30 @@ class Opening:
         """Let the next URL carry an offer of the session's own peer connections."""
         self._carry(replace(self._given, peers=None, publisher_offer=sdp))
 
-    def url(self, token: str) -> str:
-        """The URL to open now, with everything that fits into it."""
+    def begin_again(self, *, fresh: bool) -> None:
+        """Another session will be joined by the same path.
+
+        Tracks and an offer belonged to the last one. A token that the server has refreshed carries
+        our metadata and attributes as they are now; those of the config may be older.
+
+        Args:
+            fresh: whether the token is still the first one.
+        """
+        given = replace(self._given, add_tracks=(), publisher_offer=None)
+        self._given = given if fresh else replace(given, metadata="", attributes={})
+        self._carry(self._given)
+
+    def url(self, token: str, resume: Resume | None = None) -> str:
+        """The URL to open now, with everything that fits into it.
+
+        Args:
+            token: the access token of this moment.
+            resume: set to go on with a session.
+        """
         config, version = self._config, self._left[0]
+        if resume is not None:
+            self._url = signal_url(config, version, token=token, bundle=False, resume=resume)
+            return self._url
         self._bundled = bundles(config, version, token=token)
         self._url = signal_url(
             config, version, token=token, bundle=self._bundled, offer_id=_OFFER_ID

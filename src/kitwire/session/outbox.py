@@ -45,6 +45,9 @@ from .timers import Timer, TimerTable
 
 __all__ = ["Outbox", "Prepared", "bounded_frame", "leave_request"]
 
+_INDEPENDENT: Final = frozenset({"update_metadata", "store_data_blob", "get_data_blob"})
+"""Requests that mean the same in another session of the same participant."""
+
 _MATCH_NAMES: Final = {
     MatchKind.CID: "the cid",
     MatchKind.PUBLISH_HANDLE: "the pub_handle",
@@ -173,6 +176,20 @@ class Outbox:
                 continue
             message = f"no answer within {pending.timeout:g} s"
             self._end(pending, failure=_failure(FailureReason.TIMEOUT, message))
+        self._arm()
+
+    def abort_bound(self, why: str) -> None:
+        """Fail every request that is bound to the session that is over.
+
+        Those are all that were sent, and of those that are held the ones that name its tracks.
+        """
+        free = [held for held in self._gate.release() if held.key.request in _INDEPENDENT]
+        kept = {held.key for held in free}
+        failure = _failure(FailureReason.ABORTED, why)
+        for pending in self._pending.abandon(kept):
+            self._emit(RequestEnded(key=pending.key, result=None, failure=failure))
+        for held in free:
+            self._gate.hold(held)
         self._arm()
 
     def abort(self, why: str) -> None:

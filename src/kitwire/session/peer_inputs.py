@@ -35,9 +35,18 @@ class PeerInputs(ABC):
 
     @abstractmethod
     def _report(
-        self, name: str, peers: PeersId, report: PeerReport, *, now: float, **arguments: object
+        self,
+        name: str,
+        peers: PeersId,
+        report: PeerReport | None,
+        *,
+        now: float,
+        **arguments: object,
     ) -> None:
-        """Take a report in, unless it is about peer connections that are gone."""
+        """Take a report in, unless it is about peer connections that are gone.
+
+        None where it says nothing to the negotiation.
+        """
 
     def offer_made(
         self, peers: PeersId, target: PeerTarget, offer_id: int, sdp: str, *, now: float
@@ -92,6 +101,20 @@ class PeerInputs(ABC):
             target=target,
             state=state,
         )
+
+    def datagram_received(self, peers: PeersId, target: PeerTarget, *, now: float) -> None:
+        """A datagram came, after an :class:`~kitwire.commands.AwaitDatagram`."""
+        self._report("datagram_received", peers, None, now=now, target=target)
+
+    @abstractmethod
+    def reliable_received(self, publisher_sid: str, sequence: int, *, now: float) -> None:
+        """A reliable data packet came; after a resume the server is told of each publisher's last.
+
+        Args:
+            publisher_sid: the participant's sid that the packet names.
+            sequence: the packet's number.
+            now: the time, in seconds.
+        """
 
     def peer_failed(self, peers: PeersId, target: PeerTarget, detail: str, *, now: float) -> None:
         """A command could not be carried out. ``detail`` is a few words for the reader."""

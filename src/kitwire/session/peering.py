@@ -6,7 +6,15 @@ from collections.abc import Callable
 from typing import assert_never
 
 from .. import events as ev
-from ..commands import PeerCommand, PeersId, PeerState, PeerTarget, Topology
+from ..commands import (
+    AwaitDatagram,
+    PeerCommand,
+    PeersId,
+    PeerState,
+    PeerTarget,
+    ReplayData,
+    Topology,
+)
 from ..config import ClientConfig, PeerCapabilities
 from ..errors import LocalProtocolError
 from ..messages import (
@@ -16,7 +24,7 @@ from ..messages import (
     SignalTarget,
     TrickleRequest,
 )
-from ..negotiation import Negotiation, SendAnswer, SendOffer, SendTrickle
+from ..negotiation import Agreed, Negotiation, SendAnswer, SendOffer, SendTrickle
 from ..peer_events import (
     Negotiated,
     NegotiationFailed,
@@ -25,7 +33,9 @@ from ..peer_events import (
     PeerStateChanged,
 )
 from .peer_inputs import PeerReport
+from .recovery import Loss
 from .timers import Timer, TimerTable
+from .transports import Transports
 
 __all__ = ["Peering"]
 
@@ -48,7 +58,7 @@ class Peering:
         timers: where :data:`Timer.NEGOTIATION` is armed.
         say: sends a request to the server.
         emit: tells of a command or an event.
-        fail: ends the session, because its media cannot go on, with words for the reader.
+        fail: tells that media cannot go on as it is, with words for the reader.
         bundle: takes the SDP of an offer that was made before the join, to be carried with it.
     """
 
@@ -59,7 +69,7 @@ class Peering:
         *,
         say: Callable[[SignalRequest], None],
         emit: Callable[[PeerCommand | PeerEvent | ev.ProtocolViolated], None],
-        fail: Callable[[str], None],
+        fail: Callable[[Loss, str], None],
         bundle: Callable[[str], None],
     ) -> None:
         self._config = config
@@ -70,6 +80,10 @@ class Peering:
         self._bundle = bundle
         self._sets = 0
         self._joined = False
+        self._linked = True
+        self.transports = Transports(
+            timers, timeout=config.timeouts.transport, ask=self._await_datagram
+        )
         self._negotiation: Negotiation | None = None
         self._states: dict[PeerTarget, PeerState] = {}
 
@@ -115,6 +129,70 @@ class Peering:
             timeouts=self._config.timeouts,
         )
         return self._negotiation
+
+    # --- a link that is lost and comes back ---
+
+    @property
+    def media(self) -> bool:
+        """Whether there are peer connections that were all connected once."""
+        return self._negotiation is not None and self._negotiation.was_connected
+
+    @property
+    def dual(self) -> bool:
+        """Whether there are two peer connections."""
+        return self._negotiation is not None and self._negotiation.topology is Topology.DUAL
+
+    @property
+    def agreed(self) -> Agreed | None:
+        """What a server asks about after a resume."""
+        return None if self._negotiation is None else self._negotiation.agreed
+
+    @property
+    def settled(self) -> bool:
+        """Whether all that are needed are connected, and stay so: no ICE restart is under way."""
+        negotiation = self._negotiation
+        return negotiation is None or (negotiation.connected and not negotiation.restarting_ice)
+
+    def unlink(self, now: float) -> None:
+        """The link is lost; the peer connections stay."""
+        self._linked = False
+        self.transports.stop()
+        if self._negotiation is not None:
+            self._negotiation.unlink(now=now)
+            self._drain()
+
+    def relink(self, *, ice_restart: bool, replay_after: int | None, now: float) -> None:
+        """The server goes on with the session on a new link.
+
+        Args:
+            ice_restart: whether the paths are to be found anew.
+            replay_after: the last reliable data packet that the server has, where it says so.
+            now: the time, in seconds.
+        """
+        negotiation = self._negotiation
+        assert negotiation is not None, "a session without peer connections is not resumed"
+        self._linked = True
+        negotiation.relink(now=now)
+        dead = not negotiation.connected
+        publishes = PeerTarget.PUBLISHER in negotiation.required
+        if (ice_restart or dead) and publishes and negotiation.capabilities.ice_restart:
+            negotiation.restart_ice(now=now)
+        self._drain()
+        if replay_after is not None:
+            self._emit(ReplayData(peers=negotiation.peers, after=replay_after))
+
+    def watch(self, now: float) -> None:
+        """Begin to ask for datagrams, where the owner tells of them."""
+        negotiation = self._negotiation
+        if negotiation is not None and negotiation.capabilities.datagrams:
+            for target in sorted(negotiation.required):
+                self.transports.add(target, now)
+
+    def _await_datagram(self, target: PeerTarget) -> None:
+        assert self._negotiation is not None, "what is watched is there"
+        self._emit(AwaitDatagram(peers=self._negotiation.peers, target=target))
+
+    # --- what comes ---
 
     def hear(self, event: ev.ServerEvent, now: float) -> None:
         """Take in what the server says of descriptions and candidates."""
@@ -176,6 +254,8 @@ class Peering:
         if self._negotiation is None:
             return
         negotiation, self._negotiation = self._negotiation, None
+        self.transports.stop()
+        self._joined, self._linked = False, True
         negotiation.close(now=now)
         while (output := negotiation.poll()) is not None:
             if isinstance(output, PeerCommand):
@@ -191,12 +271,14 @@ class Peering:
             self._states[target] = state
             self._emit(PeerStateChanged(target=target, state=state))
             if state in _GONE and target in negotiation.required:
-                self._fail(f"the {target}'s peer connection {state}")
+                self._fail(Loss.PEER, f"the {target}'s peer connection {state}")
 
     def _drain(self) -> None:
         negotiation = self._negotiation
         while negotiation is not None and (output := negotiation.poll()) is not None:
             match output:
+                case SendAnswer() | SendTrickle() if not self._linked:
+                    pass  # The server makes a new offer when the link is back.
                 case SendOffer(sdp=sdp) if not self._joined:
                     self._bundle(sdp)
                 case SendOffer(offer_id=offer_id, sdp=sdp):
@@ -211,7 +293,7 @@ class Peering:
                     self._say(SignalRequest(trickle=trickle))
                 case NegotiationFailed(detail=detail):
                     self._emit(output)
-                    self._fail(detail)
+                    self._fail(Loss.NEGOTIATION, detail)
                     return
                 case Negotiated() | PeersConnected() | ev.ProtocolViolated():
                     self._emit(output)

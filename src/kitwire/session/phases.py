@@ -27,8 +27,12 @@ class Phase(StrEnum):
     """The upgrade was refused; a GET asks why."""
     JOINING = "JOINING"
     """The WebSocket is open; the join message has not come."""
+    SETTLING = "SETTLING"
+    """A new link of the same session is there; the peer connections are not all connected."""
     JOINED = "JOINED"
     """In the room."""
+    WAITING = "WAITING"
+    """The session was lost; the next attempt to bring it back is not due."""
     CLOSING = "CLOSING"
     """Leaving: our leave is sent, the server's close has not come."""
     CLOSED = "CLOSED"
@@ -54,10 +58,18 @@ class Trigger(StrEnum):
     """It is known, as well as it will be, why the upgrade was refused."""
     JOIN = "JOIN"
     """The join message came."""
+    RESUME = "RESUME"
+    """The server goes on with the session."""
+    SETTLED = "SETTLED"
+    """The peer connections are connected."""
+    RECOVER = "RECOVER"
+    """The session was lost, or an attempt to bring it back failed: there will be another one."""
+    RETRY = "RETRY"
+    """The next attempt is due."""
     LEAVE = "LEAVE"
     """The server told us to leave."""
     LOST = "LOST"
-    """The link failed, closed, went silent, or broke the protocol."""
+    """The link failed, closed, went silent, or broke the protocol, and that is the end."""
     CLOSE = "CLOSE"
     """The application closes."""
 
@@ -68,21 +80,36 @@ TRANSITIONS: Final[Mapping[tuple[Phase, Trigger], Phase]] = MappingProxyType(
         (Phase.IDLE, Trigger.PREPARE): Phase.PREPARING,
         (Phase.IDLE, Trigger.CLOSE): Phase.CLOSED,
         (Phase.PREPARING, Trigger.PREPARED): Phase.OPENING,
+        (Phase.PREPARING, Trigger.RECOVER): Phase.WAITING,
+        (Phase.PREPARING, Trigger.LOST): Phase.CLOSED,
         (Phase.PREPARING, Trigger.CLOSE): Phase.CLOSED,
         (Phase.OPENING, Trigger.OPENED): Phase.JOINING,
         (Phase.OPENING, Trigger.FALL_BACK): Phase.OPENING,
         (Phase.OPENING, Trigger.REFUSED): Phase.VALIDATING,
+        (Phase.OPENING, Trigger.RECOVER): Phase.WAITING,
         (Phase.OPENING, Trigger.LOST): Phase.CLOSED,
         (Phase.OPENING, Trigger.CLOSE): Phase.CLOSED,
         (Phase.VALIDATING, Trigger.EXPLAINED): Phase.CLOSED,
+        (Phase.VALIDATING, Trigger.RECOVER): Phase.WAITING,
         (Phase.VALIDATING, Trigger.CLOSE): Phase.CLOSED,
         (Phase.JOINING, Trigger.JOIN): Phase.JOINED,
+        (Phase.JOINING, Trigger.RESUME): Phase.SETTLING,
+        (Phase.JOINING, Trigger.RECOVER): Phase.WAITING,
         (Phase.JOINING, Trigger.LEAVE): Phase.CLOSED,
         (Phase.JOINING, Trigger.LOST): Phase.CLOSED,
         (Phase.JOINING, Trigger.CLOSE): Phase.CLOSING,
+        (Phase.SETTLING, Trigger.SETTLED): Phase.JOINED,
+        (Phase.SETTLING, Trigger.RECOVER): Phase.WAITING,
+        (Phase.SETTLING, Trigger.LEAVE): Phase.CLOSED,
+        (Phase.SETTLING, Trigger.LOST): Phase.CLOSED,
+        (Phase.SETTLING, Trigger.CLOSE): Phase.CLOSING,
+        (Phase.JOINED, Trigger.RECOVER): Phase.WAITING,
         (Phase.JOINED, Trigger.LEAVE): Phase.CLOSED,
         (Phase.JOINED, Trigger.LOST): Phase.CLOSED,
         (Phase.JOINED, Trigger.CLOSE): Phase.CLOSING,
+        (Phase.WAITING, Trigger.RETRY): Phase.OPENING,
+        (Phase.WAITING, Trigger.PREPARE): Phase.PREPARING,
+        (Phase.WAITING, Trigger.CLOSE): Phase.CLOSED,
         (Phase.CLOSING, Trigger.LEAVE): Phase.CLOSED,
         (Phase.CLOSING, Trigger.LOST): Phase.CLOSED,
     }

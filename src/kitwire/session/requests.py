@@ -9,7 +9,7 @@ when no refusal has come for a while.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import NamedTuple
@@ -236,10 +236,10 @@ class PendingRequests:
             default=None,
         )
 
-    def abandon(self) -> tuple[Pending, ...]:
-        """Give up every request, in order."""
-        abandoned = tuple(self._pending.values())
-        self._pending.clear()
+    def abandon(self, but: Collection[RequestKey] = ()) -> tuple[Pending, ...]:
+        """Give up every request, in order, but for those."""
+        abandoned = tuple(item for key, item in self._pending.items() if key not in but)
+        self._pending = {key: item for key, item in self._pending.items() if key in but}
         return abandoned
 
 

@@ -7,49 +7,39 @@ Each input computes all its consequences at once and queues them; draining late 
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Final, assert_never
 
 from .. import events as ev
 from .. import messages as msg
-from ..codec import encode_request
-from ..commands import LinkId, PeersId, SessionCommand
-from ..config import ClientConfig, is_sendable
+from ..commands import LinkId, PeersId, PeerTarget, SessionCommand
+from ..config import ClientConfig
 from ..errors import CloseReason, DialError, LocalProtocolError, Reason
-from .dispatch import event_of, joined_of
 from .gate import ACCEPTING, is_open
-from .incoming import Incoming, Item
-from .keepalive import KeepAlive
-from .links import Links
+from .life import Life
 from .methods import RequestMethods
-from .opening import Opening
-from .outbox import Outbox, leave_request
+from .outbox import leave_request
 from .peer_inputs import PeerInputs, PeerReport
-from .peering import Peering
-from .phases import Phase, Trigger, next_phase
+from .phases import Phase, Trigger
 from .reasons import (
     closed_by_application,
     dial_reason,
     explanation,
     lost_reason,
-    media_reason,
     protocol_reason,
-    reason_after_leave,
     refusal_reason,
     timeout_reason,
 )
+from .recovery import Loss
 from .requests import Completion, Match
-from .timers import Timer, TimerTable
-from .tracing import Tracer
+from .timers import Timer
 
 __all__ = ["Session"]
 
-_HEARS: Final = (Phase.JOINING, Phase.JOINED, Phase.CLOSING)
+_HEARS: Final = (Phase.JOINING, Phase.SETTLING, Phase.JOINED, Phase.CLOSING)
 
 
-class Session(RequestMethods, PeerInputs):
+class Session(Life, RequestMethods, PeerInputs):
     """One participant's signaling connection, from connect to close.
 
     Inputs are methods; each takes ``now``, the time in monotonic seconds. A ``now`` that goes
@@ -65,31 +55,7 @@ class Session(RequestMethods, PeerInputs):
     """
 
     def __init__(self, config: ClientConfig, *, jitter: Callable[[], float] | None = None) -> None:
-        self.config = config
-        self._jitter = jitter
-        self._token = config.token
-        self._phase = Phase.IDLE
-        self._now = float("-inf")
-        self._outputs: deque[SessionCommand | ev.Event] = deque()
-        self._timers = TimerTable()
-        self._keepalive = KeepAlive(self._timers)
-        self._links = Links(config, emit=self._emit)
-        self._outbox = Outbox(config, self._timers, send=self._links.send, emit=self._emit)
-        self._peering = Peering(
-            config,
-            self._timers,
-            say=self._say,
-            emit=self._emit,
-            fail=self._fail_media,
-            bundle=self._prepared,
-        )
-        self._tracer = Tracer(config.trace)
-        self._opening = Opening(config)
-        self._refusal: CloseReason | None = None
-        self._cause: CloseReason | None = None
-        self._joined = False
-        self._sid = ""
-        self._incoming = Incoming(config.limits)
+        super().__init__(config, jitter=jitter)
 
     # --- State ---
 
@@ -132,12 +98,13 @@ class Session(RequestMethods, PeerInputs):
         """
         self._require_phase("connect", (Phase.IDLE,))
         self._input("connect", now)
-        if self._opening.bundles_own_offer:
-            self._advance(Trigger.PREPARE)
-            self._peering.prepare(self._now)
-        else:
-            self._advance(Trigger.CONNECT)
-            self._open()
+        self._start()
+
+    def reconnect_now(self, *, now: float) -> None:
+        """Make the next attempt at once: the network is back. Harmless when none is waited for."""
+        self._input("reconnect_now", now)
+        if self._phase is Phase.WAITING:
+            self._retry()
 
     def close(
         self,
@@ -228,104 +195,15 @@ class Session(RequestMethods, PeerInputs):
             return
         if self._phase not in _HEARS:
             return
-        if self._phase is Phase.JOINED:
+        if self._phase in (Phase.SETTLING, Phase.JOINED):
             self._keepalive.heard(self._now)
         item = self._incoming.read(data)
-        if self._joined:
+        if self._joined and self._phase is not Phase.JOINING:
             self._tell(item)
         else:
-            self._await_join(item, len(data))
+            self._await_first(item, len(data))
         if self._incoming.hopeless:
             self._lose(protocol_reason(self._incoming.hopeless))
-
-    # --- Opening ---
-
-    def _prepared(self, sdp: str) -> None:
-        """The offer that the join will carry is made."""
-        self._opening.bundle(sdp)
-        self._advance(Trigger.PREPARED)
-        self._open()
-
-    def _open(self) -> None:
-        self._timers.set(Timer.OPEN, self._now + self.config.timeouts.open)
-        self._links.open(self._opening.url(self._token), self._token)
-
-    def _validate(self) -> None:
-        """Ask why the upgrade was refused, with the same query and token."""
-        self._timers.set(Timer.VALIDATE, self._now + self.config.timeouts.validate)
-        self._links.get(self._opening.dry_run_url(), self._token)
-
-    def _explain(self, explained: CloseReason | None) -> None:
-        """The refusal is explained, as well as it will be."""
-        reason = explained or self._refusal
-        assert reason is not None, "a refusal is noted before it is asked about"
-        self._end(Trigger.EXPLAINED, reason)
-
-    def _await_join(self, item: Item, size: int) -> None:
-        """What comes before the join waits for it; a leave ends the attempt, told by Closed."""
-        value = item[1] if isinstance(item, tuple) else None
-        if isinstance(value, msg.LeaveRequest):
-            self._left(value)
-        elif self._phase is not Phase.JOINING:
-            return  # The application has given up: nothing is joined any more.
-        elif isinstance(value, msg.JoinResponse):
-            self._join(value)
-        else:
-            self._incoming.keep(item, size)
-
-    def _join(self, message: msg.JoinResponse) -> None:
-        self._advance(Trigger.JOIN)
-        self._joined = True
-        self._timers.stop(Timer.JOIN)
-        joined = joined_of(message, self._opening.path)
-        self._sid = joined.participant.sid
-        self._emit(joined)
-        if self._keepalive.start(
-            interval=joined.ping_interval, timeout=joined.ping_timeout, now=self._now
-        ):
-            self._ping()
-        self._send_unbundled()
-        self._outbox.open_gate(self._now)
-        self._peering.joined(joined, self._now)
-        for item in self._incoming.kept():
-            self._tell(item)
-
-    def _send_unbundled(self) -> None:
-        """What the join could not carry, on ``/rtc`` or for its length."""
-        for frame in self._opening.unbundled():
-            self._links.send(frame)
-        if self._opening.metadata:
-            self.update_metadata(metadata=self._opening.metadata, now=self._now)
-
-    # --- Messages ---
-
-    def _tell(self, item: Item) -> None:
-        """Tell what a frame says, then act on it."""
-        if not isinstance(item, tuple):
-            self._emit(item)
-            return
-        event = event_of(*item)
-        if event is None:
-            self._emit(ev.ProtocolViolated(detail=f"{item[0]} in the middle of a session"))
-            return
-        if isinstance(event, ev.PongReceived):
-            rtt = self._keepalive.answered(event.last_ping_timestamp, self._now)
-            event = replace(event, rtt=rtt)
-        self._emit(event)
-        self._act_on(event)
-
-    def _act_on(self, event: ev.ServerEvent) -> None:
-        match event:
-            case ev.LeaveReceived():
-                self._left(event)
-            case ev.TokenRefreshed(token=token):
-                self._token = token if is_sendable(token) else self._token
-            case ev.RoomMoved(token=token, participant=participant):
-                self._token = token if is_sendable(token) else self._token
-                self._sid = participant.sid if participant is not None else self._sid
-            case _:
-                self._outbox.settle(event, own_sid=self._sid, now=self._now)
-                self._peering.hear(event, self._now)
 
     # --- Requests ---
 
@@ -362,22 +240,42 @@ class Session(RequestMethods, PeerInputs):
             name, message, completion, match, timeout, muted, gate_open=gate_open
         )
         self._input(name, now, request=message)
+        self._ledger.asked(message)
         return self._outbox.submit(request, gate_open=gate_open, now=self._now)
 
     # --- Peer connections ---
 
     def negotiate(self, *, now: float) -> int | None:
         """Ask for an offer, because of a track; see :meth:`.PeerInputs.negotiate`."""
-        self._require_phase("negotiate", (Phase.JOINED,))
+        self._require_phase("negotiate", ACCEPTING if self._joined else (Phase.JOINED,))
         self._input("negotiate", now)
         return self._peering.negotiate(self._now)
 
     def _report(
-        self, name: str, peers: PeersId, report: PeerReport, *, now: float, **arguments: object
+        self,
+        name: str,
+        peers: PeersId,
+        report: PeerReport | None,
+        *,
+        now: float,
+        **arguments: object,
     ) -> None:
-        if self._peering.owns(peers):
-            self._input(name, now, peers=peers, **arguments)
+        if not self._peering.owns(peers):
+            return
+        self._input(name, now, peers=peers, **arguments)
+        if report is not None:
             self._peering.report(report, self._now)
+        elif isinstance(target := arguments["target"], PeerTarget):
+            self._peering.transports.heard(target, self._now)
+        self._look()
+
+    def reliable_received(self, publisher_sid: str, sequence: int, *, now: float) -> None:
+        """A reliable data packet came; see :meth:`.PeerInputs.reliable_received`."""
+        self._input("reliable_received", now, publisher_sid=publisher_sid, sequence=sequence)
+        self._ledger.received(publisher_sid, sequence)
+
+    def _say_metadata(self, metadata: str) -> None:
+        self.update_metadata(metadata=metadata, now=self._now)
 
     # --- Time ---
 
@@ -386,8 +284,9 @@ class Session(RequestMethods, PeerInputs):
             case Timer.OPEN:
                 self._lose(timeout_reason(Reason.OPEN_TIMEOUT, "the server did not answer"))
             case Timer.JOIN:
-                # So that the server does not keep a ghost of us for a minute.
-                self._say(leave_request())
+                if self._resume is None:
+                    # So that the server does not keep a ghost of us for a minute.
+                    self._say(leave_request())
                 self._lose(timeout_reason(Reason.JOIN_TIMEOUT, "no join message came"))
             case Timer.VALIDATE:
                 self._explain(None)
@@ -400,62 +299,22 @@ class Session(RequestMethods, PeerInputs):
                     self._ping()
             case Timer.NEGOTIATION:
                 self._peering.timed_out(self._now)
+            case Timer.RETRY:
+                self._retry()
+            case Timer.SETTLE:
+                detail = "the peer connections did not come back"
+                self._lost(Loss.UNSETTLED, timeout_reason(Reason.MEDIA_FAILURE, detail))
+            case Timer.TRANSPORT:
+                silent = self._peering.transports.timed_out(self._now)
+                if silent is not None:
+                    waited = f"{self.config.timeouts.transport:g} s"
+                    self._fail_media(Loss.PEER, f"nothing came on the {silent} for {waited}")
             case Timer.REQUEST:
                 self._outbox.end_due(self._now)
             case Timer.CLOSE:
                 self._lose(timeout_reason(Reason.SIGNAL_CLOSE, "the server did not close"))
             case _:
                 assert_never(timer)
-
-    # --- Sending and ending ---
-
-    def _ping(self) -> None:
-        self._say(msg.SignalRequest(ping_req=self._keepalive.ping(self._now)))
-
-    def _say(self, message: msg.SignalRequest) -> None:
-        self._links.send(encode_request(message, encoding=self.config.encoding))
-
-    def _leave(self, frame: bytes | str, cause: CloseReason) -> None:
-        """Begin the end: with a leave where a link is open, else at once."""
-        self._cause = cause
-        self._advance(Trigger.CLOSE)
-        if self.closed:
-            self._finish(cause)
-            return
-        self._timers.clear()
-        self._timers.set(Timer.CLOSE, self._now + self.config.timeouts.close)
-        self._links.send(frame)
-        self._peering.close(self._now)
-
-    def _fail_media(self, detail: str) -> None:
-        """The peer connections cannot go on, and so the session cannot."""
-        frame = encode_request(leave_request(), encoding=self.config.encoding)
-        self._leave(frame, media_reason(detail))
-
-    def _left(self, leave: ev.LeaveReceived | msg.LeaveRequest) -> None:
-        """The server ends the session, or says that it heard our own leave."""
-        self._cause = reason_after_leave(self._cause, leave)
-        self._end(Trigger.LEAVE, self._cause)
-
-    def _lose(self, reason: CloseReason) -> None:
-        """The link is of no more use. While a refusal is being explained, it stays the reason."""
-        if self._phase is Phase.VALIDATING:
-            self._explain(None)
-        else:
-            self._end(Trigger.LOST, reason)
-
-    def _end(self, trigger: Trigger, reason: CloseReason) -> None:
-        """The session ends, for ``reason`` unless something before began the end."""
-        if self._advance(trigger):
-            self._finish(self._cause or reason)
-
-    def _finish(self, reason: CloseReason) -> None:
-        self._peering.close(self._now)
-        self._timers.clear()
-        self._links.drop()
-        self._incoming.kept()
-        self._outbox.abort(str(reason))
-        self._emit(ev.Closed(reason=reason))
 
     # --- The basics ---
 
@@ -480,15 +339,3 @@ class Session(RequestMethods, PeerInputs):
             phase=str(self._phase),
             allowed=names,
         )
-
-    def _advance(self, trigger: Trigger) -> bool:
-        """Move on, where the table says that the trigger means something."""
-        phase = next_phase(self._phase, trigger)
-        if phase is None:
-            return False
-        self._phase = phase
-        return True
-
-    def _emit(self, output: SessionCommand | ev.Event) -> None:
-        self._tracer.output(self._now, output)
-        self._outputs.append(output)

@@ -24,6 +24,12 @@ class Timer(StrEnum):
     """The earliest of the requests that have a deadline."""
     NEGOTIATION = "NEGOTIATION"
     """A step of the peer connections' negotiation, or their connecting, takes too long."""
+    RETRY = "RETRY"
+    """The next attempt to bring the session back."""
+    SETTLE = "SETTLE"
+    """The link came back; the peer connections have not."""
+    TRANSPORT = "TRANSPORT"
+    """Whether anything arrives on the peer connections."""
     CLOSE = "CLOSE"
     """The server's close after our leave."""
 

@@ -10,6 +10,7 @@ from typing import Final, TypeVar, assert_never
 from .. import events as ev
 from .. import messages as msg
 from ..peer_events import PeerEvent
+from ..reconnect_events import ReconnectEvent
 from .bindings import bound_tracks
 from .changes import ActiveSpeakersChanged, RoomChanged, ViewChange
 from .diff import arrival, departure, difference
@@ -25,6 +26,8 @@ _Changes = tuple[ViewChange, ...]
 
 _Ignored = (
     PeerEvent
+    # What a loss changes comes in a Joined, or in updates.
+    | ReconnectEvent
     | ev.Closed
     | ev.LeaveReceived
     | ev.TokenRefreshed

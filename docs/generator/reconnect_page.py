@@ -1,0 +1,115 @@
+"""docs/reconnect.md: what follows a loss, from the decision table and the policy."""
+
+from dataclasses import fields
+from typing import Final
+
+from kitwire import config, reconnect_events
+from kitwire.config import ReconnectPolicy
+from kitwire.session import recovery
+from kitwire.session.recovery import DECISIONS, Loss
+
+from .source import ClassFacts, classes_of
+from .text import header, markdown, table
+
+__all__ = ["page"]
+
+_INTRO: Final = """\
+# Reconnects
+
+With `ClientConfig(reconnect=ReconnectPolicy())` a session that stood once and is lost is brought
+back. Without it, which is the default while the adapters do not publish tracks anew by themselves,
+a loss ends in `Closed` with `retryable` set. A session that never stood is not retried: `Closed`
+says whether that would make sense.
+
+There are two ways back. A **resume** keeps the session: the same participant sid, the same peer
+connections, the same tracks, on a new link. A **restart** begins another: the room is joined with
+the newest token, under a new sid, with new peer connections.
+
+"""
+
+_TIMELINE: Final = """\
+## A resume, step by step
+
+1. [`Lost`](events.md#lost) says what happened, and [`Resuming`](events.md#resuming) that the first
+   attempt begins, at once. Requests made from now on are held, in order.
+2. The new link opens by the same path, with our sid and the newest token. A refusal is explained by
+   a GET, as at the first join; one that will not change, such as an expired token, ends it.
+3. The server's first message decides. `reconnect`: the session goes on. `leave`: by its action.
+   `join`: the server began a new session, which is taken as a restart. Anything else counts as
+   `reconnect`, which servers leave out for some clients.
+4. Before anything else the server is told what we know (`sync_state`): descriptions, publications,
+   subscriptions, data tracks, and the last reliable packet of each publisher.
+5. Subscriptions and subscription permissions that were asked for are asked for again. An offer
+   whose answer was lost is made again. Where the path died, ICE is restarted.
+6. As soon as every peer connection that is needed is connected and no ICE restart runs, the held
+   requests leave.
+7. When a datagram has come on each of them, [`Resumed`](events.md#resumed) ends the episode. Who
+   was there before and has not been named since is told of as having left.
+
+Peer connections that do not come back within `timeouts.peers` make the session restart.
+
+"""
+
+_YOURS: Final = """\
+## What stays with the application
+
+- After a restart requests that were under way have failed with `ABORTED`; those that were held and
+  name no track (`update_metadata`, `store_data_blob`, `get_data_blob`) are kept.
+- [`Restarted`](events.md#restarted) names the tracks that we had published; subscriptions and
+  settings of other people's tracks are to be made again, since the tracks have other sids.
+- `reconnect_now` ends a wait between attempts: call it when the network comes back.
+"""
+
+
+def page() -> str:
+    """The page."""
+    return "".join(
+        [
+            header("src/kitwire/session/recovery.py"),
+            _INTRO,
+            _decisions(),
+            _policy(),
+            _TIMELINE,
+            _YOURS,
+        ]
+    )
+
+
+def _facts(classes: tuple[ClassFacts, ...], name: str) -> dict[str, str]:
+    facts = next(each for each in classes if each.name == name)
+    return {each.name: markdown(each.doc, lambda name: None) for each in facts.members}
+
+
+def _decisions() -> str:
+    meanings = _facts(classes_of(recovery), "Loss")
+    rows = [
+        (f"`{loss}`", meanings[loss.name], *(f"`{verdict}`" for verdict in DECISIONS[loss]))
+        for loss in Loss
+    ]
+    conditions = _facts(classes_of(recovery), "Situation")
+    named = "".join(f"- {text}\n" for name, text in conditions.items() if name != "resumable")
+    heads = ("Loss", "Meaning", "Where a resume is possible", "Where it is not")
+    return (
+        f"## What follows what\n\n{table(heads, rows)}\nWhether a resume is possible depends on:"
+        f"\n\n{named}\n"
+    )
+
+
+def _policy() -> str:
+    meanings = _facts(classes_of(config), "ReconnectPolicy")
+    defaults = {each.name: each.default for each in fields(ReconnectPolicy)}
+    rows = [
+        (f"`{name}`", f"{default:g}", meanings[name])
+        for name, default in defaults.items()
+        if isinstance(default, int | float)
+    ]
+    told = [f"[`{name}`](events.md#{name.lower()})" for name in _told()]
+    return (
+        f"## When\n\n{table(('ReconnectPolicy', 'Default', 'Meaning'), rows)}\n"
+        "Each wait is a random part of the longest one. What the server asks for by a Leave is done "
+        f"at once.\n\nEvents: {', '.join(told)}.\n\n"
+    )
+
+
+def _told() -> list[str]:
+    return [each.name for each in classes_of(reconnect_events)]
