@@ -11,6 +11,7 @@ so when a difference is meant, and read what has changed. A new episode is a lin
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -20,17 +21,22 @@ from livekit.protocol import models, rtc
 
 from kitwire import messages as msg
 from kitwire.commands import PeerState
-from kitwire.config import ClientConfig, PathVersion, PeerCapabilities, TokenPlacement
+from kitwire.config import (
+    ClientConfig,
+    PathVersion,
+    PeerCapabilities,
+    ReconnectPolicy,
+    Timeouts,
+    TokenPlacement,
+)
 from kitwire.errors import CloseReason, DialError, LocalProtocolError, Origin, Reason
 from kitwire.session.phases import Phase
 from kitwire.session.session import Session
-from kitwire.session.timers import Timer
 from kitwire.trace import TraceRecord
 from kitwire.transcript import (
     Difference,
     TranscriptError,
     replay,
-    replaying,
     transcript_header,
     transcript_line,
 )
@@ -250,6 +256,7 @@ LIVES: dict[str, tuple[Live, ClientConfig]] = {
     "metadata after the join": (_whole, configured(path=V0, metadata=f"mine: {TOKEN}")),
     "media": (_media, with_peers(V0, peers=FOLLOWS)),
     "an ICE restart": (_media_that_cannot_restart, with_peers(V0)),
+    "no end to a wait": (_whole, configured(timeouts=Timeouts(open=math.inf, join=3))),
     "an offer with the join": (_prepared, with_peers(ice_servers=())),
     "an offer of the config": (
         _offering_on_v0,
@@ -283,28 +290,36 @@ def test_every_request_is_among_the_lives() -> None:
     assert requests | {"simulate", "store_data_blob", "get_data_blob"} <= called
 
 
-def test_a_session_that_draws_numbers_draws_them_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Drawing(Session):
-        """Stops waiting at random."""
-
-        def connect(self, *, now: float) -> None:
-            super().connect(now=now)
-            if self._jitter is not None:
-                number = self._tracer.drawn(self._now, self._jitter())
-                self._timers.set(Timer.OPEN, self._now + number)
-
-    monkeypatch.setattr(replaying, "Session", Drawing)
+def test_a_session_that_draws_numbers_draws_them_again() -> None:
+    """The waits between attempts to come back are random."""
     records: list[TraceRecord] = []
-    config = configured(trace=records.append)
-    session = Drawing(config, jitter=iter([0.125]).__next__)
-    session.connect(now=1.0)
-    session.handle_timeout(now=1.125)
+    config = configured(trace=records.append, reconnect=ReconnectPolicy())
+    life = SessionLife(config)
+    life.session = Session(config, jitter=iter([0.5, 0.25, 0.125]).__next__)
+    life.reach(Phase.JOINED)
+    life.cut()
+    for _ in range(3):
+        life.wait(1)
+        life.session.link_failed(life.link, DialError.REFUSED, now=life.now)
+    life.wait(1)
+    life.open()
+    life.hear(join())
     lines = [transcript_header(config), *map(transcript_line, records)]
-    assert names(lines)[-1] == "Closed"
-    assert names(lines)[2:4] == ["jitter", "handle_timeout"]
+    assert names(lines)[-1] == "Restarted"
+    assert names(lines).count("jitter") == 3
     assert replay(lines) is None
-    monkeypatch.setattr(replaying, "Session", Session)
-    assert replay(lines) == Difference(line=4, where="", expected=lines[3], got=None)
+    # Without the numbers the waits are others.
+    assert replay(line for line in lines if '"jitter"' not in line) is not None
+    found = replay(line.replace('"number":0.25', '"number":0.75') for line in lines)
+    assert found is not None
+    assert json.loads(found.expected or "")["name"] == "Restarting"
+
+
+def test_a_number_that_nobody_draws() -> None:
+    lines = [*recorded(_unheard), record(name="jitter", fields={"number": 0.5})]
+    found = replay(lines)
+    assert found is not None
+    assert (found.line, found.got) == (len(lines), None)
 
 
 # --- differences ---
@@ -354,6 +369,15 @@ def test_an_input_that_is_refused() -> None:
     found = replay([*lines[:3], lines[1]])
     assert found is not None
     assert found.got == "connect: not allowed in phase OPENING; allowed in IDLE"
+
+
+def test_a_difference_deep_inside() -> None:
+    lines = recorded(_whole, configured())
+    number = names(lines).index("Joined") + 1
+    changed = lines[number].replace('"turn:turn.test"', '"turn:another.test"')
+    found = replay([*lines[:number], changed, *lines[number + 1 :]])
+    assert found is not None
+    assert (found.line, found.where) == (number + 1, "fields.ice_servers.0.urls.0")
 
 
 def test_another_secret_than_the_recorded_one() -> None:

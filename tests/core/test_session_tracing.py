@@ -237,6 +237,13 @@ def test_the_fields_that_a_newer_server_sends_are_counted() -> None:
     assert record == {"link": 1, "message": {"unknown_fields": [127]}}
 
 
+def test_times_are_texts() -> None:
+    records: list[TraceRecord] = []
+    batch = msg.MetricsBatch(normalized_timestamp=msg.Timestamp(seconds=1))
+    Tracer(records.append).input(0.0, "metrics", {"batch": batch})
+    assert "1970-01-01T00:00:01Z" in json.dumps(dict(records[0].fields))
+
+
 def test_a_number_that_was_drawn_is_recorded_and_given_back() -> None:
     records: list[TraceRecord] = []
     assert Tracer(records.append).drawn(3.0, 0.25) == 0.25
