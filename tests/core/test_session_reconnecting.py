@@ -8,6 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from livekit.protocol import models, rtc
 
+from kitwire import messages as msg
 from kitwire.commands import (
     AwaitDatagram,
     ClosePeers,
@@ -53,6 +54,14 @@ def kinds(life: SessionLife) -> list[type]:
     return [type(each) for each in told(life)]
 
 
+def phase(life: SessionLife) -> Phase:
+    return life.session.phase
+
+
+def waits_for(life: SessionLife) -> Timer | None:
+    return life.session.deadline_reason
+
+
 def last_url(life: SessionLife) -> str:
     return [each.url for each in life.outputs if isinstance(each, OpenLink)][-1]
 
@@ -88,12 +97,12 @@ def test_a_link_that_is_lost_is_resumed_at_once() -> None:
     assert isinstance(lost, Lost)
     assert lost.cause.reason is Reason.LINK_LOST
     assert resuming == Resuming(attempt=1, cause=lost.cause, next_in=0.0)
-    assert life.session.phase is Phase.OPENING
+    assert phase(life) is Phase.OPENING
     resume(life)
-    assert life.session.phase is Phase.JOINED
+    assert phase(life) is Phase.JOINED
     assert told(life) == [Resumed(sid=sid, attempt=1)]
     assert not [each for each in life.outputs if isinstance(each, ClosePeers)]
-    assert life.session.deadline_reason is Timer.PING
+    assert waits_for(life) is Timer.PING
 
 
 @pytest.mark.parametrize("code", [None, 1000, 1001, 1006, 4000])
@@ -161,7 +170,7 @@ def test_any_other_first_message_is_a_resume_too(answer: rtc.SignalResponse) -> 
     life = established()
     life.cut()
     resume(life, answer)
-    assert life.session.phase is Phase.JOINED
+    assert phase(life) is Phase.JOINED
     assert kinds(life) == [Lost, Resuming, Resumed]
 
 
@@ -203,7 +212,7 @@ def test_the_gate_opens_only_when_media_is_back() -> None:
     life.cut()
     held = life.session.mute_track("TR_1", True, now=life.now)
     resume(life)
-    assert life.session.phase is Phase.SETTLING
+    assert phase(life) is Phase.SETTLING
     assert life.outcome(held) is None
     assert "mute" not in life.said
     # The path may be dead: it is found anew.
@@ -211,11 +220,11 @@ def test_the_gate_opens_only_when_media_is_back() -> None:
     assert offer.ice_restart
     life.session.offer_made(PEERS, PUB, offer.offer_id, "anew", now=life.now)
     life.session.peer_state_changed(PEERS, PUB, PeerState.CONNECTED, now=life.now)
-    assert life.session.phase is Phase.SETTLING  # The restart is not in force.
+    assert phase(life) is Phase.SETTLING  # The restart is not in force.
     answer = rtc.SessionDescription(type="answer", sdp="theirs", id=offer.offer_id)
     life.hear(rtc.SignalResponse(answer=answer))
     life.session.answer_applied(PEERS, PUB, offer.offer_id, now=life.now)
-    assert life.session.phase is Phase.JOINED
+    assert phase(life) is Phase.JOINED
     assert "mute" in life.said
 
 
@@ -223,7 +232,7 @@ def test_resumed_is_said_when_a_datagram_has_come() -> None:
     life = established(peers=HEARING)
     life.cut()
     resume(life)
-    assert life.session.phase is Phase.JOINED
+    assert phase(life) is Phase.JOINED
     assert AwaitDatagram(peers=PEERS, target=PUB) in life.take()
     life.session.datagram_received(PEERS, PUB, now=life.now)
     assert kinds(life) == [Resumed]
@@ -249,7 +258,7 @@ def test_who_is_not_named_after_a_resume_is_gone() -> None:
     updates = [each for each in life.take() if isinstance(each, ParticipantsUpdated)]
     assert [[one.sid for one in each.participants] for each in updates][-1] == ["PA_bob"]
     gone = updates[-1].participants[0]
-    assert gone.state == models.ParticipantInfo.DISCONNECTED
+    assert gone.state is msg.ParticipantInfoState.DISCONNECTED
     life.hear(own_update(life, eve))
     assert [type(each) for each in life.take()] == [ParticipantsUpdated]
 
@@ -310,7 +319,7 @@ def test_two_peer_connections_need_an_ice_restart(able: bool) -> None:
 
 # --- leaves ---
 
-LEAVES = {
+LEAVES: dict[str, tuple[int, bool, list[type]]] = {
     "resume": (Action.RESUME, False, [Lost, Resuming]),
     "reconnect": (Action.RECONNECT, False, [Lost, Restarting]),
     "unknown": (9, False, [Lost, Restarting]),
@@ -323,7 +332,7 @@ LEAVES = {
 def test_a_leave_of_each_kind(name: str) -> None:
     action, can_reconnect, expected = LEAVES[name]
     life = established()
-    request = rtc.LeaveRequest(action=action, can_reconnect=can_reconnect)  # type: ignore[arg-type]  # one is unknown
+    request = rtc.LeaveRequest(action=action, can_reconnect=can_reconnect)  # type: ignore[arg-type]  # an int, as on the wire
     life.hear(rtc.SignalResponse(leave=request))
     assert kinds(life) == expected
 
@@ -334,7 +343,7 @@ def test_a_leave_in_answer_to_a_resume(name: str) -> None:
     life = established()
     life.cut()
     life.take()
-    request = rtc.LeaveRequest(action=action, can_reconnect=can_reconnect)  # type: ignore[arg-type]  # one is unknown
+    request = rtc.LeaveRequest(action=action, can_reconnect=can_reconnect)  # type: ignore[arg-type]  # an int, as on the wire
     resume(life, rtc.SignalResponse(leave=request))
     assert kinds(life) == [kind for kind in expected if kind is not Lost]
 
@@ -367,7 +376,7 @@ def test_a_peer_connection_that_fails_is_found_anew_by_a_resume(tcp: bool) -> No
     reason = models.RR_PUBLISHER_FAILED if tcp else models.RR_SIGNAL_DISCONNECTED
     assert join_request(last_url(life)).reconnect_reason == reason
     resume(life)
-    assert life.session.phase is Phase.SETTLING
+    assert phase(life) is Phase.SETTLING
     assert [each for each in life.outputs if isinstance(each, MakeOffer)][-1].ice_restart
 
 
@@ -375,11 +384,11 @@ def test_a_silent_transport_is_a_loss() -> None:
     life = established(peers=HEARING)
     begun = life.now
     life.session.datagram_received(PEERS, PUB, now=life.now)
-    while life.session.phase is Phase.JOINED:
+    while phase(life) is Phase.JOINED:
         assert life.session.deadline is not None
         life.now = life.session.deadline
         life.session.handle_timeout(now=life.now)
-        if life.session.phase is Phase.JOINED:
+        if phase(life) is Phase.JOINED:
             life.session._keepalive.heard(life.now)  # The link is well.
     assert life.now == begun + 5.0
     lost = next(each for each in told(life) if isinstance(each, Lost))
@@ -392,7 +401,7 @@ def test_media_that_does_not_come_back_restarts_the_session() -> None:
     life.session.peer_state_changed(PEERS, PUB, PeerState.FAILED, now=life.now)
     resume(life)
     life.take()
-    while life.session.phase is Phase.SETTLING:
+    while phase(life) is Phase.SETTLING:
         life.hear(rtc.SignalResponse(pong=1))
         life.wait(1)
     events = told(life)
@@ -432,7 +441,7 @@ def test_a_restart_is_over_when_media_flows_again() -> None:
     )
     restarted(life)
     assert kinds(life) == [Lost, Restarting, Joined]
-    assert life.session.phase is Phase.JOINED
+    assert phase(life) is Phase.JOINED
     second = PeersId(2)
     opened = [each for each in life.outputs if isinstance(each, OpenPeers)][-1]
     assert opened.peers == second
@@ -446,6 +455,27 @@ def test_a_restart_is_over_when_media_flows_again() -> None:
     assert [(each.cid, each.track.sid) for each in done.lost_tracks if each.track] == [
         ("mic", "TR_mic")
     ]
+
+
+def test_a_restart_without_media_is_not_the_end_of_the_episode() -> None:
+    peers = PeerCapabilities()
+    life = SessionLife(lasting(configured(path=PathVersion.V0, peers=peers)))
+    life.connect()
+    life.open()
+    life.hear(media_join(PathVersion.V0))
+    life.hear(rtc.SignalResponse(offer=rtc.SessionDescription(type="offer", sdp="o", id=9)))
+    life.session.answer_made(PEERS, SUB, 9, "a", now=life.now)
+    life.session.peer_state_changed(PEERS, SUB, PeerState.CONNECTED, now=life.now)
+    life.cut()
+    life.open()
+    life.hear(media_join(PathVersion.V0))  # And then the server never offers anything.
+    life.take()
+    for _ in range(16):
+        life.hear(rtc.SignalResponse(pong=1))
+        life.wait(1)
+    (event,) = told(life)
+    assert isinstance(event, Restarting)
+    assert event.attempt == 2
 
 
 def test_bound_requests_fail_and_free_ones_are_kept() -> None:
@@ -474,9 +504,19 @@ def test_a_join_in_answer_to_a_resume_is_a_restart() -> None:
     life.take()
     resume(life, join())
     assert ClosePeers(peers=PEERS) in life.outputs
-    assert life.session.phase is Phase.JOINED
+    assert phase(life) is Phase.JOINED
     assert [each.peers for each in life.outputs if isinstance(each, OpenPeers)][-1] == PeersId(2)
     assert kinds(life) == [Joined]
+
+
+def test_a_new_link_does_not_pay_for_the_malformed_frames_of_the_last() -> None:
+    life = established()
+    for _ in range(4):
+        life.hear_frame(b"\xff")
+    life.cut()
+    resume(life)
+    life.hear_frame(b"\xff")
+    assert phase(life) is Phase.JOINED
 
 
 def test_an_old_link_is_not_heard() -> None:
@@ -486,7 +526,7 @@ def test_an_old_link_is_not_heard() -> None:
     life.open()
     life.session.receive_message(old, leave().SerializeToString(), now=life.now)
     life.session.link_closed(old, now=life.now)
-    assert life.session.phase is Phase.JOINING
+    assert phase(life) is Phase.JOINING
 
 
 # --- attempts, and their end ---
@@ -542,11 +582,11 @@ def test_reconnect_now_ends_a_wait() -> None:
     life = established()
     life.cut()
     life.cut()
-    assert life.session.phase is Phase.WAITING
-    assert life.session.deadline_reason is Timer.RETRY
+    assert phase(life) is Phase.WAITING
+    assert waits_for(life) is Timer.RETRY
     for _ in range(2):  # Harmless when none is waited for.
         life.session.reconnect_now(now=life.now)
-        assert life.session.deadline_reason is Timer.OPEN
+        assert waits_for(life) is Timer.OPEN
 
 
 def test_success_ends_the_count() -> None:

@@ -1,0 +1,121 @@
+"""The decision table, what a Leave is, and the count of attempts, alone."""
+
+from __future__ import annotations
+
+from itertools import product
+
+import pytest
+
+from kitwire import messages as msg
+from kitwire.config import ReconnectPolicy
+from kitwire.errors import CloseReason, Origin, Reason
+from kitwire.session.recovery import (
+    DECISIONS,
+    Loss,
+    Plan,
+    Recovery,
+    Situation,
+    Verdict,
+    decide,
+    loss_of_leave,
+    needs_ice_restart,
+)
+
+FIRST = CloseReason(origin=Origin.LINK, reason=Reason.LINK_LOST, detail="first", retryable=True)
+LATER = CloseReason(origin=Origin.LINK, reason=Reason.UNREACHABLE, detail="later", retryable=True)
+GOOD = Situation(allowed=True, media=True, follows=True, restarting=False, resumes_left=True)
+BAD = Situation(allowed=True, media=False, follows=True, restarting=False, resumes_left=True)
+
+
+@pytest.mark.parametrize("loss", Loss)
+def test_every_loss_has_its_decision(loss: Loss) -> None:
+    resumable, otherwise = DECISIONS[loss]
+    assert otherwise is not Verdict.RESUME
+    assert decide(loss, GOOD) is resumable
+    assert decide(loss, BAD) is otherwise
+    # Only for good is there no way back, whatever the situation.
+    given_up = loss in (Loss.LEAVE_DISCONNECT, Loss.REFUSED)
+    assert (Verdict.GIVE_UP in (resumable, otherwise)) is given_up
+
+
+def test_one_thing_that_is_missing_prevents_a_resume() -> None:
+    for values in product([False, True], repeat=5):
+        allowed, media, follows, restarting, left = values
+        situation = Situation(
+            allowed=allowed, media=media, follows=follows, restarting=restarting, resumes_left=left
+        )
+        assert situation.resumable is (values == (True, True, True, False, True))
+
+
+LEAVES = [
+    (msg.LeaveRequestAction.DISCONNECT, False, Loss.LEAVE_DISCONNECT),
+    (msg.LeaveRequestAction.DISCONNECT, True, Loss.LEAVE_RECONNECT),
+    (msg.LeaveRequestAction.RESUME, False, Loss.LEAVE_RESUME),
+    (msg.LeaveRequestAction.RESUME, True, Loss.LEAVE_RESUME),
+    (msg.LeaveRequestAction.RECONNECT, False, Loss.LEAVE_RECONNECT),
+    (msg.LeaveRequestAction(9), False, Loss.LEAVE_RECONNECT),
+    (msg.LeaveRequestAction(9), True, Loss.LEAVE_RECONNECT),
+]
+
+
+@pytest.mark.parametrize(("action", "can_reconnect", "loss"), LEAVES)
+@pytest.mark.parametrize("reason", msg.DisconnectReason)
+def test_a_leave_is_told_by_its_action(
+    action: msg.LeaveRequestAction,
+    can_reconnect: bool,
+    loss: Loss,
+    reason: msg.DisconnectReason,
+) -> None:
+    leave = msg.LeaveRequest(action=action, can_reconnect=can_reconnect, reason=reason)
+    assert loss_of_leave(leave) is loss
+    dead = reason is msg.DisconnectReason.CONNECTION_TIMEOUT
+    assert needs_ice_restart(loss, leave, dual=False) is dead
+    assert needs_ice_restart(loss, leave, dual=True)
+
+
+def test_a_path_that_died_needs_an_ice_restart() -> None:
+    assert needs_ice_restart(Loss.PEER, None, dual=False)
+    assert not needs_ice_restart(Loss.LINK, None, dual=False)
+
+
+def test_the_count_of_an_episode() -> None:
+    recovery = Recovery(ReconnectPolicy(attempts=4, resumes=2), lambda: 1.0)
+    left = [recovery.resumes_left]
+    assert recovery.plan(Loss.LINK, FIRST, GOOD) == Plan(Verdict.RESUME, 1, 0.0)
+    left.append(recovery.resumes_left)
+    assert recovery.plan(Loss.ATTEMPT, LATER, GOOD) == Plan(Verdict.RESUME, 2, 0.3)
+    left.append(recovery.resumes_left)
+    assert left == [True, True, False]
+    assert recovery.running
+    assert recovery.plan(Loss.ATTEMPT, LATER, BAD) == Plan(Verdict.RESTART, 3, 0.6)
+    assert recovery.restarting
+    # What the server asks for is done at once.
+    assert recovery.plan(Loss.LEAVE_RECONNECT, LATER, BAD) == Plan(Verdict.RESTART, 4, 0.0)
+    assert recovery.plan(Loss.ATTEMPT, LATER, BAD) is None
+    assert recovery.cause == FIRST
+    recovery.over()
+    assert (recovery.running, recovery.attempt, recovery.restarting) == (False, 0, False)
+
+
+def test_giving_up_begins_no_episode() -> None:
+    for policy, loss in ((None, Loss.LINK), (ReconnectPolicy(), Loss.REFUSED)):
+        recovery = Recovery(policy, lambda: 1.0)
+        assert recovery.plan(loss, FIRST, GOOD) is None
+        assert not recovery.running
+
+
+def test_the_policy() -> None:
+    policy = ReconnectPolicy()
+    bounds = [policy.delay(attempt, 1.0) for attempt in range(1, 11)]
+    assert bounds == pytest.approx([0, 0.3, 0.6, 1.2, 2.4, 4.8, 7, 7, 7, 7])
+    assert policy.delay(5, 0.5) == pytest.approx(1.2)
+    assert policy.delay(10**6, 1.0) == 7
+    for wrong in (
+        {"attempts": 0},
+        {"resumes": -1},
+        {"base": 0.0},
+        {"factor": 0.5},
+        {"cap": 0.0},
+    ):
+        with pytest.raises(ValueError, match="ReconnectPolicy needs"):
+            ReconnectPolicy(**wrong)

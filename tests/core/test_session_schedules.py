@@ -1,0 +1,43 @@
+"""Lives among faults by a seeded lot; `tests/peers/schedules.py` says what happens and must hold.
+
+CI lives 100,000 of them, some in the quick suite. `KITWIRE_SCHEDULES=1000000 make test-slow
+ARGS="-k schedules"` lives a million; a failure names its seed, and `Schedule(seed)` is that life.
+"""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.peers.schedules import Schedule, run
+
+QUICK = 2_000
+ALL = int(os.environ.get("KITWIRE_SCHEDULES", "100000"))
+STEPS = 120
+
+
+def live(seeds: range) -> None:
+    counts = run(seeds, STEPS)
+    print(f"{len(seeds)} schedules: {dict(counts)}")  # noqa: T201
+    assert counts["Closed"] == len(seeds)
+    # The lot must not end every life before it has begun.
+    for name in ("Lost", "Resuming", "Resumed", "Restarting", "Restarted"):
+        assert counts[name] > len(seeds) / 20, name
+
+
+def test_quick_schedules() -> None:
+    live(range(QUICK))
+
+
+@pytest.mark.slow
+def test_all_schedules() -> None:
+    live(range(QUICK, ALL))
+
+
+@settings(max_examples=300)
+@given(st.integers(0, 2**32), st.integers(0, 400))
+def test_any_schedule(seed: int, steps: int) -> None:
+    Schedule(seed).live(steps)
