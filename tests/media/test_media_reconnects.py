@@ -1,0 +1,107 @@
+"""Links that are lost while media flows, on a real server: the session goes on."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+import anyio
+import pytest
+
+from kitwire import PathVersion, ReconnectPolicy, Restarting, Resumed
+from kitwire_aiortc import MediaRoom, Tone
+from tests.interop.livekit_server import LiveKitServer
+from tests.media.loopback import MEDIA, Connect, Run, known, within
+from tests.media.unsteady import Way, way_to
+
+pytestmark = pytest.mark.livekit
+
+T = TypeVar("T")
+
+
+async def next_of(room: MediaRoom, kind: type[T], limit: float) -> T:
+    """The next event of that kind; none that says that the session was not resumed may come."""
+    with anyio.fail_after(limit):
+        async for event in room:
+            assert not isinstance(event, Restarting), event
+            if isinstance(event, kind):
+                return event
+    raise AssertionError("the room is over")
+
+
+class Gaps:
+    """Reads a track, and knows the longest time between two frames."""
+
+    def __init__(self) -> None:
+        self.frames = 0
+        self.longest = 0.0
+
+    async def read(self, room: MediaRoom, sid: str) -> None:
+        last = 0.0
+        async for _ in room.audio(sid):
+            now = time.monotonic()
+            if self.frames:
+                self.longest = max(self.longest, now - last)
+            last = now
+            self.frames += 1
+
+
+async def losing(
+    livekit: LiveKitServer,
+    room_name: str,
+    connect: Connect,
+    lose: Callable[[Way], None],
+    *,
+    times: int,
+    limit: float,
+) -> float:
+    """A session is lost so often while it hears and is heard; the longest gap, in seconds."""
+    token = livekit.token("ann", room_name, can_update_own_metadata=True)
+    async with (
+        way_to(livekit.url) as way,
+        connect(livekit.url, token=livekit.token("ben", room_name), media=MEDIA) as ben,
+        connect(
+            way.url, token=token, media=MEDIA, path=PathVersion.V1, reconnect=ReconnectPolicy()
+        ) as ann,
+        anyio.create_task_group() as tasks,
+    ):
+        tone = await ben.publish_audio(Tone(440.0))
+        ours = await ann.publish_audio(Tone(880.0))
+        await known(ann, tone.sid)
+        await known(ben, ours.sid)
+        heard, heard_of_us = Gaps(), Gaps()
+        tasks.start_soon(heard.read, ann, tone.sid)
+        tasks.start_soon(heard_of_us.read, ben, ours.sid)
+        for number in range(times):
+            await anyio.sleep(0.5)
+            before, before_of_us = heard.frames, heard_of_us.frames
+            lose(way)
+            begun = time.monotonic()
+            resumed = await next_of(ann, Resumed, limit)
+            took = time.monotonic() - begun
+            assert resumed.sid == ann.joined.participant.sid
+            await within(5.0, ann.update_metadata(f"number {number}"))
+            await anyio.sleep(0.5)
+            # Some fifty frames a second come and go, before and after.
+            assert heard.frames >= before + 20
+            assert heard_of_us.frames >= before_of_us + 20
+            print(f"resumed after {took:.3f} s; longest gap {heard.longest:.3f} s")  # noqa: T201
+        tasks.cancel_scope.cancel()
+    return max(heard.longest, heard_of_us.longest)
+
+
+def test_a_link_that_is_cut_is_resumed_and_media_never_stops(
+    livekit: LiveKitServer, room_name: str, run: Run, connect: Connect
+) -> None:
+    gap = run(losing(livekit, room_name, connect, Way.cut, times=3, limit=3.0))
+    assert gap < 0.25
+
+
+@pytest.mark.slow
+def test_a_link_that_only_seems_to_stand_is_noticed_and_resumed(
+    livekit: LiveKitServer, room_name: str, run: Run, connect: Connect
+) -> None:
+    main = losing(livekit, room_name, connect, Way.stall, times=1, limit=25.0)
+    gap = run(main, limit=60.0)
+    assert gap < 0.25
