@@ -106,8 +106,8 @@ def _policy() -> str:
     told = [f"[`{name}`](events.md#{name.lower()})" for name in _told()]
     return (
         f"## When\n\n{table(('ReconnectPolicy', 'Default', 'Meaning'), rows)}\n"
-        "Each wait is a random part of the longest one. What the server asks for by a Leave is done "
-        f"at once.\n\nEvents: {', '.join(told)}.\n\n"
+        "Each wait is a random part of the longest one. What the server asks for by a Leave is "
+        f"done at once.\n\nEvents: {', '.join(told)}.\n\n"
     )
 
 

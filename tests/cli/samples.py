@@ -20,6 +20,7 @@ from kitwire.peer_events import (
     PeersConnected,
     PeerStateChanged,
 )
+from kitwire.reconnect_events import Lost, Restarted, Restarting, Resumed, Resuming
 from kitwire.session.dispatch import event_of, joined_of
 
 if TYPE_CHECKING:
@@ -41,6 +42,10 @@ CLOSED = CloseReason(
     origin=Origin.SERVER, reason=Reason.ROOM_DELETED, detail="the room is gone", retryable=False
 )
 
+LOST = CloseReason(
+    origin=Origin.LINK, reason=Reason.LINK_LOST, detail="the connection was cut", retryable=True
+)
+
 OTHERS: tuple[ev.Event, ...] = (
     ev.Closed(reason=CLOSED),
     ev.RequestQueued(key=KEY),
@@ -59,6 +64,15 @@ OTHERS: tuple[ev.Event, ...] = (
     Negotiated(target=PeerTarget.PUBLISHER, offer_id=3),
     NegotiationFailed(
         target=PeerTarget.PUBLISHER, failure=NegotiationFailure.NO_ANSWER, detail="15 s are over"
+    ),
+    Lost(cause=LOST),
+    Resuming(attempt=1, cause=LOST, next_in=0.0),
+    Resumed(sid="PA_1", attempt=1),
+    Restarting(attempt=2, cause=LOST, next_in=0.25),
+    Restarted(
+        sid="PA_2",
+        attempt=2,
+        lost_tracks=(msg.TrackPublishedResponse(cid="mic", track=msg.TrackInfo(sid="TR_1")),),
     ),
 )
 """Events that are no message, in every shape."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from typing import get_args
+from unittest.mock import ANY
 
 import pytest
 from google.protobuf.json_format import MessageToDict
@@ -17,6 +18,12 @@ from tests.cli.samples import CLOSED, KEY, OTHERS, PATH, VARIANTS, event_from, e
 
 ECHOES = [field.name for field in RequestResponse.DESCRIPTOR.oneofs_by_name["request"].fields]
 
+LOST = {
+    "origin": "LINK",
+    "reason": "LINK_LOST",
+    "detail": "the connection was cut",
+    "retryable": True,
+}
 SECRET_NAMES = {"credential", "username", "turn_password", "sif_trailer", "token"}
 """Masked whole."""
 
@@ -164,7 +171,14 @@ def test_events_of_our_own() -> None:
             "failure": "NO_ANSWER",
             "detail": "15 s are over",
         },
+        {"event": "lost", "cause": LOST},
+        {"event": "resuming", "attempt": 1, "cause": LOST, "next_in": 0.0},
+        {"event": "resumed", "sid": "PA_1", "attempt": 1},
+        {"event": "restarting", "attempt": 2, "cause": LOST, "next_in": 0.25},
+        {"event": "restarted", "sid": "PA_2", "attempt": 2, "lost_tracks": [ANY]},
     ]
+    (track,) = json.loads(json_line(OTHERS[-1], 0, NOBODY))["lost_tracks"]
+    assert (track["cid"], track["track"]["sid"]) == ("mic", "TR_1")
 
 
 def test_every_event_has_a_line() -> None:
@@ -177,7 +191,9 @@ def test_the_names_of_events() -> None:
     names = {event_name(event) for event in every_event()}
     own = {"closed", "request_queued", "request_ended", "unknown_message", "frame_rejected"}
     peers = {"peer_state_changed", "peers_connected", "negotiated", "negotiation_failed"}
-    assert names == {*VARIANTS, *own, *peers, "joined", "protocol_violated"} - {"join"}
+    losses = {"lost", "resuming", "resumed", "restarting", "restarted"}
+    others = {*own, *peers, *losses, "joined", "protocol_violated"}
+    assert names == {*VARIANTS, *others} - {"join"}
 
 
 def test_secrets_are_masked_and_names_of_fields_are_not() -> None:

@@ -81,11 +81,10 @@ REPORTS: dict[str, tuple[Call, object, dict[str, object]]] = {
         None,
         {"target": SUB},
     ),
-    # The candidate itself is a secret.
     "local_candidate": (
         lambda inputs: inputs.local_candidate(PEERS, PUB, "{}", final=True, now=1.0),
         call.local_candidate(PUB, "{}", final=True, now=2.0),
-        {"target": PUB, "final": True},
+        {"target": PUB, "candidate_init": "{}", "final": True},
     ),
 }
 

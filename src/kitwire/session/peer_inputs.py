@@ -145,5 +145,6 @@ class PeerInputs(ABC):
             ),
             now=now,
             target=target,
+            candidate_init=candidate_init,
             final=final,
         )
