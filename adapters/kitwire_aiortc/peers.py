@@ -17,6 +17,7 @@ from kitwire.commands import (
     AddCandidate,
     ApplyAnswer,
     ApplyOffer,
+    AwaitDatagram,
     ClosePeers,
     MakeOffer,
     OpenPeers,
@@ -24,6 +25,7 @@ from kitwire.commands import (
     PeersId,
     PeerState,
     PeerTarget,
+    ReplayData,
     Topology,
 )
 from kitwire_aiortc.gathering import Gathering
@@ -129,7 +131,7 @@ class Peers:
                 self._begin(target, partial(self._apply_offer, command))
             case AddCandidate(target=target):
                 self._begin(target, partial(self._add_candidate, command))
-            case OpenPeers() | ClosePeers():
+            case OpenPeers() | ClosePeers() | AwaitDatagram() | ReplayData():
                 pass
             case _:
                 assert_never(command)
