@@ -55,8 +55,8 @@ _YOURS: Final = """\
 
 - After a restart requests that were under way have failed with `ABORTED`; those that were held and
   name no track (`update_metadata`, `store_data_blob`, `get_data_blob`) are kept.
-- [`Restarted`](events.md#restarted) names the tracks that we had published; subscriptions and
-  settings of other people's tracks are to be made again, since the tracks have other sids.
+- [`Restarted`](events.md#restarted) names the tracks that we had published: publish them again. What
+  we wanted of the tracks of others (subscriptions, settings, permissions) is asked for again.
 - `reconnect_now` ends a wait between attempts: call it when the network comes back.
 """
 

@@ -98,6 +98,20 @@ def test_data_tracks_and_what_was_received() -> None:
     assert (state.offer.sdp, state.answer.sdp) == ("o", "a")
 
 
+def test_after_a_restart_wishes_stay_and_our_tracks_are_gone() -> None:
+    ledger = Ledger(auto_subscribe=True)
+    ledger.asked(subscription("TR_1", on=False))
+    settings = UpdateTrackSettings(track_sids=["TR_2", "TR_3"], width=320)
+    ledger.asked(SignalRequest(track_setting=settings))
+    ledger.heard(ev.TrackPublished(cid="a", track=TrackInfo(sid="TR_a")), own_sid="PA")
+    heir = ledger.successor()
+    assert heir.tracks == ()
+    off, second, third = heir.wishes()
+    assert off == subscription("TR_1", on=False)
+    assert second.track_setting == UpdateTrackSettings(track_sids=["TR_2"], width=320)
+    assert third.track_setting == UpdateTrackSettings(track_sids=["TR_3"], width=320)
+
+
 def test_another_room_has_other_tracks_of_others() -> None:
     ledger = Ledger(auto_subscribe=True)
     ledger.asked(subscription("TR_1", on=False))

@@ -457,6 +457,15 @@ def test_a_restart_is_over_when_media_flows_again() -> None:
     ]
 
 
+def test_what_we_want_of_others_is_asked_for_again_after_a_restart() -> None:
+    life = established()
+    life.session.update_subscription(subscribe=False, track_sids=["TR_x"], now=life.now)
+    life.session.update_track_settings(["TR_y"], width=320, now=life.now)
+    seen = len(life.said)
+    restarted(life)
+    assert fresh(life, seen) == ["subscription", "track_setting"]
+
+
 def test_a_restart_without_media_is_not_the_end_of_the_episode() -> None:
     peers = PeerCapabilities()
     life = SessionLife(lasting(configured(path=PathVersion.V0, peers=peers)))

@@ -7,6 +7,7 @@ restart it tells an application what is gone.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from ..events import (
     DataTrackPublished,
@@ -124,6 +125,23 @@ class Ledger:
             state.offer = SessionDescription(type="offer", sdp=agreed.offer)
             state.answer = SessionDescription(type="answer", sdp=agreed.answer)
         return state
+
+    def successor(self) -> Ledger:
+        """The books of the session that follows by a restart.
+
+        Our own tracks are gone; those of others are the same, and what we want of them too.
+        """
+        heir = Ledger(auto_subscribe=self._auto_subscribe)
+        heir._subscribed = self._subscribed
+        heir._settings = self._settings
+        heir._permission = self._permission
+        return heir
+
+    def wishes(self) -> Iterable[SignalRequest]:
+        """What is asked for again after a restart, of which the server knows nothing."""
+        yield from self.repairs()
+        for sid, settings in self._settings.items():
+            yield SignalRequest(track_setting=replace(settings, track_sids=[sid]))
 
     def repairs(self) -> Iterable[SignalRequest]:
         """What is asked for again after a resume: a request may have been lost with the link."""

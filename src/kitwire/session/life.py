@@ -151,6 +151,8 @@ class Life(ABC):
         ):
             self._ping()
         self._send_unbundled()
+        for request in self._ledger.wishes() if again else ():
+            self._say(request)
         self._outbox.open_gate(self._now)
         if again:
             self._timers.set(Timer.SETTLE, self._now + self.config.timeouts.peers)
@@ -229,7 +231,7 @@ class Life(ABC):
     def _supersede(self) -> None:
         """The old session is over: nothing of it is kept but what it stood for."""
         self._lost_tracks = self._lost_tracks or self._ledger.tracks
-        self._ledger = Ledger(auto_subscribe=self.config.auto_subscribe)
+        self._ledger = self._ledger.successor()
         self._peering.close(self._now)
         self._outbox.abort_bound("the session was restarted")
         self._opening.begin_again(fresh=self._token == self.config.token)
