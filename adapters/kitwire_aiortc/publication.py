@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from aiortc.mediastreams import MediaStreamTrack
 
@@ -12,7 +12,7 @@ from kitwire import messages as msg
 from kitwire_aiortc.loops import Signal
 from kitwire_aiortc.outbound import Outbound
 
-__all__ = ["LocalPublication", "Publishing"]
+__all__ = ["LocalPublication", "Publishing", "Terms"]
 
 
 class Publishing(Protocol):
@@ -31,21 +31,33 @@ class Publishing(Protocol):
         """Wait until that offer is answered, or nothing will be."""
 
 
+class Terms(NamedTuple):
+    """How a track is published, the first time and after a restart."""
+
+    request: msg.AddTrackRequest
+    source: MediaStreamTrack
+    max_bitrate: int | None
+    """In bits a second."""
+    max_framerate: float | None
+    """In frames a second."""
+
+
 class LocalPublication:
     """A track that we publish.
 
     It is over when it is unpublished: by :meth:`unpublish`, because its source ended or failed,
-    or because the server took it down. The source itself is never stopped.
+    or because the server took it down. The source itself is never stopped. A session that restarts
+    publishes it again: then it has another sid.
 
     Attributes:
         info: the track as the server announced it.
-        cid: the id under which we did.
+        terms: how it is published.
         failure: what its source raised, when that ended it.
     """
 
-    def __init__(self, room: Publishing, info: msg.TrackInfo, cid: str) -> None:
+    def __init__(self, room: Publishing, info: msg.TrackInfo, terms: Terms) -> None:
         self.info = info
-        self.cid = cid
+        self.terms = terms
         self.failure: Exception | None = None
         self._room = room
         self._outbound: Outbound | None = None
@@ -62,6 +74,11 @@ class LocalPublication:
     def sid(self) -> str:
         """The track's sid."""
         return self.info.sid
+
+    @property
+    def cid(self) -> str:
+        """The id under which we announced it."""
+        return self.terms.request.cid
 
     @property
     def muted(self) -> bool:
@@ -94,6 +111,10 @@ class LocalPublication:
         await self._changed.until(lambda: self._is_over)
 
     # --- what the room tells it ---
+
+    def suspend(self) -> None:
+        """The peer connection that carried it is gone; another will."""
+        self._outbound = None
 
     def carry(self, outbound: Outbound) -> None:
         """It has a section from now on, unless it is over since."""

@@ -23,7 +23,15 @@ from kitwire.errors import (
     RequestFailed,
     RequestFailure,
 )
-from kitwire.events import Closed, Event, MuteReceived, TrackUnpublished
+from kitwire.events import (
+    Closed,
+    Event,
+    Joined,
+    MuteReceived,
+    RequestEnded,
+    RequestKey,
+    TrackUnpublished,
+)
 from kitwire.peer_events import Negotiated, PeersConnected
 from kitwire.room import DEFAULT_MAX_EVENTS, Inbox, Room, Runtime
 from kitwire.session.phases import Phase
@@ -32,9 +40,10 @@ from kitwire_aiortc.channels import ChannelClosed
 from kitwire_aiortc.feeds import Feed, Feeds
 from kitwire_aiortc.frames import AudioStream, VideoStream
 from kitwire_aiortc.gathering import Gathering
+from kitwire_aiortc.outbound import Outbound
 from kitwire_aiortc.packets import DataReceived, packet_of
 from kitwire_aiortc.portal import Portal, SameLoop
-from kitwire_aiortc.publication import LocalPublication
+from kitwire_aiortc.publication import LocalPublication, Terms
 from kitwire_aiortc.remotes import RemotePublications
 from kitwire_aiortc.statistics import InboundStatistics, PeerStatistics
 from kitwire_aiortc.studio import Studio
@@ -121,6 +130,8 @@ class MediaRoom(Room):
         self.studio = Studio(client, deliver, self._portal, media.gathering)
         self._connected = False
         self._negotiated = 0
+        self._sessions = 0
+        self._renewing: dict[RequestKey, LocalPublication] = {}
         self._publications: dict[str, LocalPublication] = {}
         self._changes: Feeds[ViewChange] = Feeds()
         inbox.hear = self._hear
@@ -242,25 +253,23 @@ class MediaRoom(Room):
         kind = KINDS[request.type]
         if track.kind != kind:
             raise LocalProtocolError(method, f"the track is {track.kind}, not {kind}")
-        cid = str(uuid.uuid4())
-        info = await self.add_track(replace(request, cid=cid))
-        publication = LocalPublication(self, info, cid)
+        request = replace(request, cid=str(uuid.uuid4()))
+        terms = Terms(request, track, max_bitrate, max_framerate)
+        session = self._sessions
+        info = await self.add_track(request)
+        publication = LocalPublication(self, info, terms)
         self._publications[info.sid] = publication
         try:
-            publish = partial(
-                self.studio.publish,
-                kind,
-                cid=cid,
-                stream=self.joined.participant.sid,
-                source=track,
-                listener=publication,
-                max_bitrate=max_bitrate,
-                max_framerate=max_framerate,
-            )
-            publication.carry(await self._portal.call(publish))
+            stream = self.joined.participant.sid
+            publish = partial(self.studio.publish, terms, stream=stream, listener=publication)
+            outbound = await self._portal.call(publish)
+            if self._sessions != session:
+                return publication  # The session restarted, and publishes it by itself.
+            publication.carry(outbound)
             offer_id = self._negotiate(method)
+            assert offer_id is not None, "the config names an owner of peer connections"
             await self.settled(offer_id)
-            if self._negotiated < offer_id:
+            if self._negotiated < offer_id and self._sessions == session:
                 raise self._ended_before(method)
         except ChannelClosed:
             publication.take_down()
@@ -273,7 +282,7 @@ class MediaRoom(Room):
     def take_down(self, publication: LocalPublication) -> int | None:
         """For :class:`LocalPublication`: it is no longer sent, and an offer is to say so."""
         self._publications.pop(publication.sid, None)
-        if self.client.phase is not Phase.JOINED:
+        if self.client.phase in (Phase.CLOSING, Phase.CLOSED):
             return None
         return self._negotiate("unpublish")
 
@@ -283,7 +292,14 @@ class MediaRoom(Room):
 
     async def settled(self, offer_id: int) -> None:
         """For :class:`LocalPublication`: wait for the answer to an offer, or the end."""
-        await self._runtime.until(lambda: self._negotiated >= offer_id or self.closed is not None)
+        session = self._sessions
+        await self._runtime.until(
+            lambda: (
+                self._negotiated >= offer_id
+                or self.closed is not None
+                or self._sessions != session  # Offers are counted anew.
+            )
+        )
 
     # --- reading ---
 
@@ -429,6 +445,11 @@ class MediaRoom(Room):
                 case _:
                     pass
         match event:
+            case Joined():
+                self._sessions += 1
+                self._publish_again()
+            case RequestEnded(key=key) if key in self._renewing:
+                self._renewed(self._renewing.pop(key), event)
             case PeersConnected():
                 self._connected = True
             case Negotiated(target=PeerTarget.PUBLISHER, offer_id=offer_id):
@@ -442,6 +463,45 @@ class MediaRoom(Room):
             case _:
                 pass
 
+    def _publish_again(self) -> None:
+        """The room was joined anew: what we published is announced again."""
+        self._negotiated = 0
+        self._renewing.clear()
+        for publication in self._publications.values():
+            publication.suspend()
+            request = replace(publication.terms.request, muted=publication.muted)
+            key = self.client.add_track(request, now=self._runtime.now())
+            self._renewing[key] = publication
+
+    def _renewed(self, publication: LocalPublication, ended: RequestEnded) -> None:
+        """The server took a track again, or did not."""
+        failure = ended.failure
+        if publication.over or (failure and failure.reason is FailureReason.ABORTED):
+            return  # Lost again: it will be announced by the next session.
+        self._publications.pop(publication.sid, None)
+        if not isinstance(ended.result, msg.TrackInfo):
+            publication.failure = None if failure is None else RequestFailed("add_track", failure)
+            publication.end()
+            return
+        publication.info = ended.result
+        self._publications[publication.sid] = publication
+        session = self._sessions
+
+        def carry(outbound: Outbound) -> None:
+            if self._sessions == session and self.closed is None:
+                publication.carry(outbound)
+                self._negotiate("publish_again")
+
+        self._portal.post(
+            partial(
+                self.studio.publish_again,
+                publication.terms,
+                stream=self.joined.participant.sid,
+                listener=publication,
+                done=carry,
+            )
+        )
+
     def _end_all(self) -> None:
         for publication in self._publications.values():
             publication.end()
@@ -452,10 +512,10 @@ class MediaRoom(Room):
 
     # --- the client ---
 
-    def _negotiate(self, method: str) -> int:
+    def _negotiate(self, method: str) -> int | None:
+        """Ask for an offer; None where there are no peer connections at the moment."""
         offer_id = self._client_for(method).negotiate(now=self._runtime.now())
         self._runtime.wake()
-        assert offer_id is not None, "the config names an owner of peer connections"
         return offer_id
 
     def _ended_before(self, method: str) -> RequestFailed:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Final
@@ -20,6 +21,7 @@ from kitwire_aiortc.packets import LOSSY, RELIABLE, DataInbox
 from kitwire_aiortc.peers import Peers
 from kitwire_aiortc.portal import Portal
 from kitwire_aiortc.proxy import SourceListener
+from kitwire_aiortc.publication import Terms
 from kitwire_aiortc.readings import Readings, Stream
 from kitwire_aiortc.statistics import InboundStatistics, PeerStatistics
 
@@ -75,31 +77,44 @@ class Studio:
 
     # --- sending ---
 
-    async def publish(
-        self,
-        kind: str,
-        *,
-        cid: str,
-        stream: str,
-        source: MediaStreamTrack,
-        listener: SourceListener,
-        max_bitrate: int | None,
-        max_framerate: float | None,
-    ) -> Outbound:
-        """Send a source from the next offer on; the arguments are :meth:`Outbound.publish`'s.
+    async def publish(self, terms: Terms, *, stream: str, listener: SourceListener) -> Outbound:
+        """Send a source from the next offer on.
+
+        Args:
+            terms: which, and how.
+            stream: as for :meth:`Outbound.publish`.
+            listener: likewise.
 
         Raises:
             ChannelClosed: when there are no peer connections.
-            ValueError: for arguments that cannot work.
+            ValueError: for terms that cannot work.
         """
+        return self._publish(terms, stream, listener)
+
+    def publish_again(
+        self,
+        terms: Terms,
+        *,
+        stream: str,
+        listener: SourceListener,
+        done: Callable[[Outbound], None],
+    ) -> None:
+        """Likewise, on other peer connections; `done` is called in the room's loop.
+
+        Where there are none any more, nothing happens: others will come, or the end.
+        """
+        with contextlib.suppress(ChannelClosed):
+            self._portal.deliver(partial(done, self._publish(terms, stream, listener)))
+
+    def _publish(self, terms: Terms, stream: str, listener: SourceListener) -> Outbound:
         return self.peers.publisher.publish(
-            kind,
-            cid=cid,
+            terms.source.kind,
+            cid=terms.request.cid,
             stream=stream,
-            source=source,
+            source=terms.source,
             listener=_Delivering(listener, self._portal),
-            max_bitrate=max_bitrate,
-            max_framerate=max_framerate,
+            max_bitrate=terms.max_bitrate,
+            max_framerate=terms.max_framerate,
         )
 
     async def send(self, packet: Callable[[int], bytes], *, reliable: bool) -> None:

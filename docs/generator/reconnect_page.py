@@ -17,8 +17,7 @@ _INTRO: Final = """\
 # Reconnects
 
 With `ClientConfig(reconnect=ReconnectPolicy())` a session that stood once and is lost is brought
-back. Without it, which is the default while the adapters do not publish tracks anew by themselves,
-a loss ends in `Closed` with `retryable` set. A session that never stood is not retried: `Closed`
+back. Without it, which is the default, a loss ends in `Closed` with `retryable` set. A session that never stood is not retried: `Closed`
 says whether that would make sense.
 
 There are two ways back. A **resume** keeps the session: the same participant sid, the same peer
@@ -55,8 +54,9 @@ _YOURS: Final = """\
 
 - After a restart requests that were under way have failed with `ABORTED`; those that were held and
   name no track (`update_metadata`, `store_data_blob`, `get_data_blob`) are kept.
-- [`Restarted`](events.md#restarted) names the tracks that we had published: publish them again. What
-  we wanted of the tracks of others (subscriptions, settings, permissions) is asked for again.
+- [`Restarted`](events.md#restarted) names the tracks that we had published. A `MediaRoom` publishes
+  them again by itself, under new sids; with peer connections of your own it is yours to do. What we
+  wanted of the tracks of others (subscriptions, settings, permissions) is asked for again.
 - `reconnect_now` ends a wait between attempts: call it when the network comes back.
 """
 

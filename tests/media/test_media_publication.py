@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from kitwire import messages as msg
 from kitwire_aiortc.outbound import Outbound
 from kitwire_aiortc.peer import Peer
-from kitwire_aiortc.publication import LocalPublication
+from kitwire_aiortc.publication import LocalPublication, Terms
 from kitwire_aiortc.sources import Silence
 from tests.media.loopback import LOOPBACK, Recorder, run
 
@@ -36,11 +36,15 @@ class Room:
         self.asked.append(f"settled {offer_id}")
 
 
+def terms(source: Silence) -> Terms:
+    return Terms(msg.AddTrackRequest(cid="cid"), source, None, None)
+
+
 @asynccontextmanager
 async def published(room: Room) -> AsyncIterator[tuple[LocalPublication, Outbound, Silence]]:
     peer = Peer(Recorder(), gathering=LOOPBACK)
     source = Silence()
-    publication = LocalPublication(room, msg.TrackInfo(sid="TR_a", name="mic"), "cid")
+    publication = LocalPublication(room, msg.TrackInfo(sid="TR_a", name="mic"), terms(source))
     outbound = peer.publish("audio", cid="cid", stream="s", source=source, listener=publication)
     publication.carry(outbound)
     try:
@@ -121,7 +125,9 @@ def test_after_the_end_of_the_room_nothing_is_waited_for() -> None:
 def test_before_it_has_a_section_it_can_be_given_up() -> None:
     async def main() -> None:
         room = Room()
-        publication = LocalPublication(room, msg.TrackInfo(sid="TR_a", name="mic"), "cid")
+        publication = LocalPublication(
+            room, msg.TrackInfo(sid="TR_a", name="mic"), terms(Silence())
+        )
         assert repr(publication) == "<LocalPublication TR_a 'mic' live>"
         assert not publication.muted
         publication.obey(True)
@@ -132,15 +138,31 @@ def test_before_it_has_a_section_it_can_be_given_up() -> None:
     run(main())
 
 
+def test_on_another_peer_connection_it_is_as_it_was() -> None:
+    async def main() -> None:
+        async with published(Room()) as (publication, first, source):
+            publication.obey(True)
+            publication.suspend()
+            publication.obey(False)
+            assert first.muted  # It is not this one's any more.
+            publication.obey(True)
+            async with published(Room()) as (_, second, _):
+                publication.carry(second)
+                assert second.muted
+                assert (publication.cid, publication.terms.source) == ("cid", source)
+
+    run(main())
+
+
 def test_a_section_that_comes_late_gets_what_was_said_before() -> None:
     async def main() -> None:
         async with published(Room()) as (_, outbound, source):
-            late = LocalPublication(Room(), msg.TrackInfo(sid="TR_b"), "cid")
+            late = LocalPublication(Room(), msg.TrackInfo(sid="TR_b"), terms(source))
             late.obey(True)
             late.carry(outbound)
             assert late.muted
             assert outbound.muted
-            over = LocalPublication(Room(), msg.TrackInfo(sid="TR_c"), "cid")
+            over = LocalPublication(Room(), msg.TrackInfo(sid="TR_c"), terms(source))
             over.source_ended(source)
             over.carry(outbound)
             assert not outbound.in_use

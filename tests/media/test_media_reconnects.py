@@ -9,10 +9,20 @@ from typing import TypeVar
 import anyio
 import pytest
 
-from kitwire import PathVersion, ReconnectPolicy, Restarting, Resumed
+from kitwire import PathVersion, ReconnectPolicy, Restarted, Restarting, Resumed
+from kitwire import messages as msg
 from kitwire_aiortc import MediaRoom, Tone
 from tests.interop.livekit_server import LiveKitServer
-from tests.media.loopback import MEDIA, Connect, Run, known, within
+from tests.media.loopback import (
+    MEDIA,
+    Connect,
+    Run,
+    frequency,
+    known,
+    read_audio,
+    until,
+    within,
+)
 from tests.media.unsteady import Way, way_to
 
 pytestmark = pytest.mark.livekit
@@ -24,7 +34,7 @@ async def next_of(room: MediaRoom, kind: type[T], limit: float) -> T:
     """The next event of that kind; none that says that the session was not resumed may come."""
     with anyio.fail_after(limit):
         async for event in room:
-            assert not isinstance(event, Restarting), event
+            assert kind is not Resumed or not isinstance(event, Restarting), event
             if isinstance(event, kind):
                 return event
     raise AssertionError("the room is over")
@@ -105,3 +115,52 @@ def test_a_link_that_only_seems_to_stand_is_noticed_and_resumed(
     main = losing(livekit, room_name, connect, Way.stall, times=1, limit=25.0)
     gap = run(main, limit=60.0)
     assert gap < 0.25
+
+
+def test_a_session_that_must_restart_publishes_and_hears_as_before(
+    livekit: LiveKitServer, room_name: str, run: Run, connect: Connect
+) -> None:
+    async def main() -> None:
+        async with (
+            connect(livekit.url, token=livekit.token("ben", room_name), media=MEDIA) as ben,
+            connect(
+                livekit.url,
+                token=livekit.token("ann", room_name),
+                media=MEDIA,
+                path=PathVersion.V1,
+                reconnect=ReconnectPolicy(),
+            ) as ann,
+            anyio.create_task_group() as tasks,
+        ):
+            tone = await ben.publish_audio(Tone(440.0))
+            ours = await ann.publish_audio(Tone(880.0))
+            quiet = await ann.publish_audio(Tone(660.0), name="quiet")
+            await quiet.mute()
+            await known(ann, tone.sid)
+            heard = Gaps()
+            tasks.start_soon(heard.read, ann, tone.sid)
+            await anyio.sleep(0.5)
+            sid, first, before = ann.joined.participant.sid, ours.sid, heard.frames
+            assert before
+            # The link is closed without a word, and a resume is answered by a demand to restart.
+            ann.simulate(msg.SimulateScenario(node_failure=True))
+            restarted = await next_of(ann, Restarted, 10.0)
+            assert restarted.sid == ann.joined.participant.sid != sid
+            assert {each.cid for each in restarted.lost_tracks} == {ours.cid, quiet.cid}
+            await until(lambda: ours.sid != first)
+            assert set(ann.publications) == {ours.sid, quiet.sid}
+            await known(ben, ours.sid)
+            audio = ben.audio(ours.sid, sample_rate=16_000)
+            assert frequency((await within(10.0, read_audio(audio, 1.0)))[10:]) == pytest.approx(
+                880.0, abs=3.0
+            )
+            # The same iterator goes on, and what was muted still is.
+            assert heard.frames > before + 20
+            await known(ben, quiet.sid)
+            publication = ben.view.publication(quiet.sid)
+            assert publication is not None
+            assert publication.muted
+            assert quiet.muted
+            tasks.cancel_scope.cancel()
+
+    run(main())
