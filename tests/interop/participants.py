@@ -55,7 +55,7 @@ WITHIN: Final = 10.0
 """Seconds to wait for what usually takes milliseconds."""
 
 SECRET: Final = re.compile(
-    r"eyJ[\w-]{8,}|ice-(?:pwd|ufrag):(?!<redacted>)\S{4}|ufrag (?!<redacted>)\w+"
+    r"eyJ[\w-]{8,}|ice-(?:pwd|ufrag):(?!<redacted(?:-\d+)?>)\S{4}|ufrag (?!<redacted(?:-\d+)?>)\w+"
 )
 """The header of a JWT, and ICE credentials in a session description or a candidate."""
 
