@@ -59,7 +59,24 @@ class Gathering:
 
     def prepare(self, gatherer: RTCIceGatherer) -> None:
         """Let a gatherer that has not gathered yet heed the addresses and the patience."""
-        connection = ICE_CONNECTION.get(gatherer)
+        self._prepare(ICE_CONNECTION.get(gatherer))
+
+    def successor(self, before: Connection) -> Connection:
+        """A connection like another, with credentials of its own, that heeds them as well."""
+        connection = Connection(
+            ice_controlling=before.ice_controlling,
+            stun_server=before.stun_server,
+            turn_server=before.turn_server,
+            turn_username=before.turn_username,
+            turn_password=before.turn_password,
+            turn_ssl=before.turn_ssl,
+            turn_transport=before.turn_transport,
+            transport_policy=POLICY.get(before),
+        )
+        self._prepare(connection)
+        return connection
+
+    def _prepare(self, connection: Connection) -> None:
         if not isinstance(vars(connection).get("get_component_candidates"), _Candidates):
             # An attribute of this one object: nothing changes for other users of aioice.
             setattr(connection, "get_component_candidates", _Candidates(connection, self))  # noqa: B010

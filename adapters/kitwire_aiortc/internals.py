@@ -11,10 +11,11 @@ import threading
 from collections.abc import Awaitable, Callable
 from typing import Any, Final, Generic, TypeAlias, TypeVar, cast
 
-from aioice.ice import Connection, TransportPolicy
+from aioice.ice import Connection, StunProtocol, TransportPolicy
 from aiortc import (
     RTCDtlsTransport,
     RTCIceGatherer,
+    RTCIceTransport,
     RTCPeerConnection,
     RTCRtpReceiver,
     RTCRtpSender,
@@ -36,6 +37,7 @@ from aiortc.rtcrtpreceiver import (
 
 __all__ = [
     "ALL",
+    "CANDIDATES_ENDED",
     "CODECS",
     "CONNECT",
     "DECODER_ERROR",
@@ -45,19 +47,24 @@ __all__ = [
     "FORCE_KEYFRAME",
     "H264_BITRATE",
     "ICE_CONNECTION",
+    "ICE_RECV",
+    "ICE_SEND",
     "JITTER_BUFFER",
     "NACK_GENERATOR",
     "OUTBOUND_QUEUE",
     "POLICY",
+    "PROTOCOLS",
     "RECEIVER_TRACK",
     "REMOTE_STREAMS",
     "ROUTER",
     "RTX_SSRC",
     "SENDER_TRACK_ID",
     "SENT_QUEUE",
+    "SET_ICE_STATE",
     "STREAM_ID",
     "TIMESTAMP_MAPPER",
     "TRACK_QUEUE",
+    "TRANSPORT_CONNECTION",
     "VP8_BITRATE",
     "WAITING_QUEUE",
     "Encoded",
@@ -157,7 +164,7 @@ CODECS: Final = Private[RTCRtpTransceiver, list[RTCRtpCodecParameters]](
 )
 """What was negotiated; the sender encodes with the first."""
 
-# --- the connection: starting.py, gathering.py, channels.py ---
+# --- the connection: starting.py, gathering.py, ice_facade.py, ice_restart.py, channels.py ---
 
 CONNECT: Final = Private[RTCPeerConnection, Callable[[], Awaitable[None]]](
     RTCPeerConnection, "__connect"
@@ -166,10 +173,34 @@ CONNECT: Final = Private[RTCPeerConnection, Callable[[], Awaitable[None]]](
 run again once connected (peer.py says why)."""
 
 ICE_CONNECTION: Final = Private[RTCIceGatherer, Connection](RTCIceGatherer, "_connection")
-"""aioice's own object, to tell it the local addresses (gathering.py)."""
+"""aioice's own object, to tell it the local addresses (gathering.py). Then replaced by ours, like
+the next three, whose connections come and go (ice_facade.py)."""
+
+TRANSPORT_CONNECTION: Final = Private[RTCIceTransport, Connection](RTCIceTransport, "_connection")
+"""The same object, which connects and to which candidates are added."""
+
+ICE_RECV: Final = Private[RTCIceTransport, Callable[[], Awaitable[bytes]]](RTCIceTransport, "_recv")
+"""Its ``recv``: what DTLS reads from."""
+
+ICE_SEND: Final = Private[RTCIceTransport, Callable[[bytes], Awaitable[None]]](
+    RTCIceTransport, "_send"
+)
+"""Its ``send``: what DTLS writes to."""
+
+SET_ICE_STATE: Final = Private[RTCIceTransport, Callable[[str], None]](
+    RTCIceTransport, "__setState"
+)
+"""For ``failed`` when a path is lost and ``completed`` when there is one again; aiortc itself goes
+from one state to another once."""
+
+CANDIDATES_ENDED: Final = Private[RTCIceGatherer, bool](RTCIceGatherer, "_remote_candidates_end")
+"""aiortc takes no more candidates once it is set; a restart brings new ones."""
 
 POLICY: Final = Private[Connection, TransportPolicy](Connection, "_transport_policy")
 """Whether only relayed candidates are wanted; then no local address is."""
+
+PROTOCOLS: Final = Private[Connection, list[StunProtocol]](Connection, "_protocols")
+"""The sockets of a connection, to note when anything comes in."""
 
 WAITING_QUEUE: Final = Private[RTCSctpTransport, object](RTCSctpTransport, "_data_channel_queue")
 """Messages that SCTP has not taken yet."""

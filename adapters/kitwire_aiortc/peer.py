@@ -6,7 +6,13 @@ import asyncio
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Final, Protocol, TypeVar
 
-from aiortc import RTCIceTransport, RTCPeerConnection, RTCRtpTransceiver, RTCSessionDescription
+from aiortc import (
+    RTCIceParameters,
+    RTCIceTransport,
+    RTCPeerConnection,
+    RTCRtpTransceiver,
+    RTCSessionDescription,
+)
 from aiortc.exceptions import InternalError, InvalidAccessError, InvalidStateError, OperationError
 from aiortc.mediastreams import MediaStreamTrack
 from aiortc.sdp import SessionDescription, candidate_from_sdp
@@ -15,6 +21,8 @@ from kitwire.commands import DataChannel, PeerState
 from kitwire.messages import IceServer
 from kitwire_aiortc.channels import Channels, DataListener
 from kitwire_aiortc.gathering import Gathering, configuration
+from kitwire_aiortc.ice_facade import install_path
+from kitwire_aiortc.ice_restart import IcePath
 from kitwire_aiortc.inbound import Inbound
 from kitwire_aiortc.outbound import Outbound
 from kitwire_aiortc.proxy import ProxyTrack, SourceListener
@@ -90,6 +98,8 @@ class Peer:
         self._starting: set[asyncio.Task[None]] = set()
         self._outbound: list[tuple[RTCRtpTransceiver, Outbound]] = []
         self._remote: tuple[Section, ...] = ()
+        self._heard_at: float | None = None
+        self._tell_next: list[Callable[[], None]] = []
         self.inbound: dict[str, Inbound] = {}
         self.channels = Channels(self._connection, listener, data_channels)
         self._connection.on("connectionstatechange", self._state_changed)
@@ -105,13 +115,30 @@ class Peer:
         return self._connection
 
     @property
+    def silent_for(self) -> float | None:
+        """Seconds since the last datagram came in, STUN's included; None when none came yet.
+
+        An age rather than a time, because whoever asks may have another loop with another clock.
+        What a working path carries is heard every 6 seconds at the latest: the far end answers
+        aioice's checks of its consent (RFC 7675).
+        """
+        heard = self._heard_at
+        return None if heard is None else asyncio.get_running_loop().time() - heard
+
+    def tell_next_datagram(self, tell: Callable[[], None]) -> None:
+        """Call this once, when the next datagram comes in, STUN's included."""
+        self._tell_next.append(tell)
+
+    @property
     def remote_sections(self) -> tuple[Section, ...]:
         """The sections of the last description of the far end."""
         return self._remote
 
     # --- descriptions ---
 
-    async def make_offer(self, *, audio_sections: int = 0, video_sections: int = 0) -> str:
+    async def make_offer(
+        self, *, audio_sections: int = 0, video_sections: int = 0, ice_restart: bool = False
+    ) -> str:
         """Make an offer, and make it the local description. It has all local candidates.
 
         An earlier offer that was not answered is replaced. The first offer declares the data
@@ -120,6 +147,8 @@ class Peer:
         Args:
             audio_sections: how many receive-only sections to add.
             video_sections: likewise.
+            ice_restart: whether to offer new ICE credentials. What is in use stays until the answer
+                has led to a new path. Before the first answer there is nothing to restart.
 
         Returns:
             the SDP to send.
@@ -127,7 +156,9 @@ class Peer:
         Raises:
             PeerRefused: when aiortc does not make it.
         """
-        return await self._run(lambda: self._make_offer(audio_sections, video_sections))
+        return await self._run(
+            lambda: self._make_offer(audio_sections, video_sections, ice_restart)
+        )
 
     async def apply_answer(self, sdp: str) -> None:
         """Apply the far end's answer to the last offer.
@@ -138,7 +169,7 @@ class Peer:
         await self._run(lambda: self._apply_answer(sdp))
 
     async def apply_offer(self, sdp: str) -> str:
-        """Apply an offer of the far end's, and answer it.
+        """Apply an offer of the far end's, and answer it. It may restart ICE.
 
         Returns:
             the SDP of the answer, which is the local description now.
@@ -231,6 +262,7 @@ class Peer:
         It waits for a gathering under way, which :attr:`Gathering.patience` bounds.
         """
         self._closed = True
+        self._tell_next.clear()
         self.channels.close()
         for task in (*self._starting, self._operation):
             if task is not None:
@@ -267,7 +299,7 @@ class Peer:
             finally:
                 self._operation = None
 
-    async def _make_offer(self, audio_sections: int, video_sections: int) -> str:
+    async def _make_offer(self, audio_sections: int, video_sections: int, ice_restart: bool) -> str:
         connection = self._connection
         for kind, count in (("audio", audio_sections), ("video", video_sections)):
             for _ in range(count):
@@ -276,26 +308,41 @@ class Peer:
         self.channels.declare()
         for _, outbound in self._outbound:
             outbound.offered()
+        for path in self._paths() if ice_restart else ():
+            path.restart()
         return await self._describe(await connection.createOffer())
 
     async def _apply_answer(self, sdp: str) -> None:
-        readable(sdp, "answer")
+        ice = readable(sdp, "answer")
         await self._connection.setRemoteDescription(RTCSessionDescription(sdp, "answer"))
+        self._follow(ice)
         for _, outbound in self._outbound:
             outbound.negotiated()
         self._described(sdp)
 
     async def _apply_offer(self, sdp: str) -> str:
-        readable(sdp, "offer")
-        await self._connection.setRemoteDescription(RTCSessionDescription(sdp, "offer"))
+        ice = readable(sdp, "offer")
+        restarting = [path for path in self._paths() if path.restarts(ice)]
+        for path in restarting:
+            # Before aiortc adds the offer's candidates, which are for the new connection.
+            path.restart()
+        try:
+            await self._connection.setRemoteDescription(RTCSessionDescription(sdp, "offer"))
+        except Exception:
+            for path in restarting:
+                path.abandon()
+            raise
         self._described(sdp)
         answer = await self._describe(await self._connection.createAnswer())
+        self._follow(ice)
         self._described(sdp)
         return answer
 
     async def _describe(self, description: RTCSessionDescription) -> str:
-        for transport in self._ice_transports():
-            self._gathering.prepare(transport.iceGatherer)
+        for path in self._paths():
+            if path.restarting:
+                # aiortc itself gathers once.
+                await path.gather()
         await self._connection.setLocalDescription(description)
         # Not the one that was made: only this one has the candidates.
         return without_idle_sources(self._connection.localDescription.sdp)
@@ -327,6 +374,19 @@ class Peer:
                 inbound.describe(section)
                 self._listener.inbound_opened(inbound)
 
+    def _follow(self, ice: RTCIceParameters) -> None:
+        for path in self._paths():
+            path.follow(ice)
+
+    def _paths(self) -> list[IcePath]:
+        return [install_path(each, self._gathering, self._heard) for each in self._ice_transports()]
+
+    def _heard(self) -> None:
+        self._heard_at = asyncio.get_running_loop().time()
+        waiting, self._tell_next = self._tell_next, []
+        for tell in waiting:
+            tell()
+
     def _ice_transports(self) -> set[RTCIceTransport]:
         transceivers = self._connection.getTransceivers()
         found = {each.receiver.transport.transport for each in transceivers}
@@ -348,8 +408,11 @@ class Peer:
         self._listener.state_changed(state)
 
 
-def readable(sdp: str, kind: str) -> None:
+def readable(sdp: str, kind: str) -> RTCIceParameters:
     """Check that aiortc can read a description, before it changes anything by it.
+
+    Returns:
+        its ICE credentials, which are the same in all sections, as they share one transport.
 
     Raises:
         PeerRefused: otherwise.
@@ -370,3 +433,6 @@ def readable(sdp: str, kind: str) -> None:
         raise PeerRefused(f"the {kind} has no section")
     if not complete:
         raise PeerRefused(f"the {kind} lacks ICE or DTLS parameters")
+    ice = parsed.media[0].ice
+    assert ice is not None, "just checked"
+    return ice

@@ -170,10 +170,10 @@ class Peers:
         return peer
 
     async def _make_offer(self, command: MakeOffer) -> None:
-        if command.ice_restart:
-            raise PeerRefused("aiortc cannot restart ICE")
         sdp = await self._peer(command.target).make_offer(
-            audio_sections=command.audio_sections, video_sections=command.video_sections
+            audio_sections=command.audio_sections,
+            video_sections=command.video_sections,
+            ice_restart=command.ice_restart,
         )
         self._reports.offer_made(command.target, command.offer_id, sdp)
 

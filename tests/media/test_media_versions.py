@@ -81,13 +81,15 @@ def test_every_private_part_is_where_we_think() -> None:
         transceiver = connection.addTransceiver("audio")
         connection.createDataChannel("x")
         assert connection.sctp is not None
-        gatherer = transceiver.receiver.transport.transport.iceGatherer
+        transport = transceiver.receiver.transport.transport
+        gatherer = transport.iceGatherer
         objects: list[Any] = [
             connection,
             transceiver,
             transceiver.sender,
             transceiver.receiver,
             transceiver.receiver.transport,
+            transport,
             gatherer,
             ICE_CONNECTION.get(gatherer),
             connection.sctp,
