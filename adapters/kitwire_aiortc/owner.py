@@ -149,6 +149,9 @@ class _Reports:
     def peer_state_changed(self, target: PeerTarget, state: PeerState) -> None:
         self._deliver(self._inputs.peer_state_changed, self._peers, target, state)
 
+    def datagram_received(self, target: PeerTarget) -> None:
+        self._deliver(self._inputs.datagram_received, self._peers, target)
+
     def peer_failed(self, target: PeerTarget, detail: str) -> None:
         self._deliver(self._inputs.peer_failed, self._peers, target, detail)
 

@@ -37,7 +37,7 @@ __all__ = ["PeerReports", "Peers", "Tracks"]
 
 
 class PeerReports(Protocol):
-    """What the core hears in return, in the event loop's thread. The first five are its inputs."""
+    """What the core hears in return, in the event loop's thread. The first six are its inputs."""
 
     def offer_made(self, target: PeerTarget, offer_id: int, sdp: str) -> None:
         """A MakeOffer is done."""
@@ -50,6 +50,9 @@ class PeerReports(Protocol):
 
     def peer_state_changed(self, target: PeerTarget, state: PeerState) -> None:
         """A peer connection went from one state to another."""
+
+    def datagram_received(self, target: PeerTarget) -> None:
+        """A datagram came, after an AwaitDatagram."""
 
     def peer_failed(self, target: PeerTarget, detail: str) -> None:
         """A peer connection could not do what it was asked. The text holds no secret."""
@@ -131,7 +134,10 @@ class Peers:
                 self._begin(target, partial(self._apply_offer, command))
             case AddCandidate(target=target):
                 self._begin(target, partial(self._add_candidate, command))
-            case OpenPeers() | ClosePeers() | AwaitDatagram() | ReplayData():
+            case AwaitDatagram(target=target):
+                tell = partial(self._reports.datagram_received, target)
+                self._peer(target).tell_next_datagram(tell)
+            case OpenPeers() | ClosePeers() | ReplayData():
                 pass
             case _:
                 assert_never(command)

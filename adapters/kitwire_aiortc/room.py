@@ -72,7 +72,7 @@ class Media:
         own = self.gathering.ice_servers
         return replace(
             config,
-            peers=PeerCapabilities(hold_while_connecting=True),
+            peers=PeerCapabilities(ice_restart=True, datagrams=True, hold_while_connecting=True),
             ice_servers=config.ice_servers if own is None else own,
         )
 

@@ -17,8 +17,8 @@ _INTRO: Final = """\
 # Reconnects
 
 With `ClientConfig(reconnect=ReconnectPolicy())` a session that stood once and is lost is brought
-back. Without it, which is the default, a loss ends in `Closed` with `retryable` set. A session that never stood is not retried: `Closed`
-says whether that would make sense.
+back. Without it, which is the default, a loss ends in `Closed` with `retryable` set. A session that
+never stood is not retried: `Closed` says whether that would make sense.
 
 There are two ways back. A **resume** keeps the session: the same participant sid, the same peer
 connections, the same tracks, on a new link. A **restart** begins another: the room is joined with

@@ -105,6 +105,9 @@ class ByHand:
     def peer_state_changed(self, target: PeerTarget, state: PeerState) -> None:
         self.states.append((target, state))
 
+    def datagram_received(self, target: PeerTarget) -> None:
+        raise NotImplementedError
+
     def peer_failed(self, target: PeerTarget, detail: str) -> None:
         self.failures.append(detail)
 

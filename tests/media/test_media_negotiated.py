@@ -129,6 +129,9 @@ class Wired:
         self.negotiation.peer_state_changed(target, state, now=self.now())
         self.drain()
 
+    def datagram_received(self, target: PeerTarget) -> None:
+        raise NotImplementedError
+
     def peer_failed(self, target: PeerTarget, detail: str) -> None:
         self.negotiation.peer_failed(target, detail, now=self.now())
         self.drain()

@@ -54,6 +54,9 @@ class Core:
         self.states.append((target, state))
         self.on_state()
 
+    def datagram_received(self, target: PeerTarget) -> None:
+        self.log.append(f"datagram {target.value}")
+
     def peer_failed(self, target: PeerTarget, detail: str) -> None:
         self.log.append(f"failed {target.value}: {detail}")
 

@@ -9,12 +9,13 @@ from typing import TypeVar
 import anyio
 import pytest
 
-from kitwire import PathVersion, ReconnectPolicy, Restarted, Restarting, Resumed
+from kitwire import Lost, PathVersion, ReconnectPolicy, Restarted, Restarting, Resumed
 from kitwire import messages as msg
 from kitwire_aiortc import MediaRoom, Tone
 from tests.interop.livekit_server import LiveKitServer
 from tests.media.loopback import (
     MEDIA,
+    PATHS,
     Connect,
     Run,
     frequency,
@@ -28,6 +29,7 @@ from tests.media.unsteady import Way, way_to
 pytestmark = pytest.mark.livekit
 
 T = TypeVar("T")
+both_paths = pytest.mark.parametrize("path", PATHS)
 
 
 async def next_of(room: MediaRoom, kind: type[T], limit: float) -> T:
@@ -63,6 +65,7 @@ async def losing(
     connect: Connect,
     lose: Callable[[Way], None],
     *,
+    path: PathVersion,
     times: int,
     limit: float,
 ) -> float:
@@ -71,9 +74,7 @@ async def losing(
     async with (
         way_to(livekit.url) as way,
         connect(livekit.url, token=livekit.token("ben", room_name), media=MEDIA) as ben,
-        connect(
-            way.url, token=token, media=MEDIA, path=PathVersion.V1, reconnect=ReconnectPolicy()
-        ) as ann,
+        connect(way.url, token=token, media=MEDIA, path=path, reconnect=ReconnectPolicy()) as ann,
         anyio.create_task_group() as tasks,
     ):
         tone = await ben.publish_audio(Tone(440.0))
@@ -101,18 +102,20 @@ async def losing(
     return max(heard.longest, heard_of_us.longest)
 
 
+@both_paths
 def test_a_link_that_is_cut_is_resumed_and_media_never_stops(
-    livekit: LiveKitServer, room_name: str, run: Run, connect: Connect
+    livekit: LiveKitServer, room_name: str, run: Run, connect: Connect, path: PathVersion
 ) -> None:
-    gap = run(losing(livekit, room_name, connect, Way.cut, times=3, limit=3.0))
+    gap = run(losing(livekit, room_name, connect, Way.cut, path=path, times=3, limit=3.0))
     assert gap < 0.25
 
 
 @pytest.mark.slow
+@both_paths
 def test_a_link_that_only_seems_to_stand_is_noticed_and_resumed(
-    livekit: LiveKitServer, room_name: str, run: Run, connect: Connect
+    livekit: LiveKitServer, room_name: str, run: Run, connect: Connect, path: PathVersion
 ) -> None:
-    main = losing(livekit, room_name, connect, Way.stall, times=1, limit=25.0)
+    main = losing(livekit, room_name, connect, Way.stall, path=path, times=1, limit=25.0)
     gap = run(main, limit=60.0)
     assert gap < 0.25
 
@@ -162,5 +165,22 @@ def test_a_session_that_must_restart_publishes_and_hears_as_before(
             assert publication.muted
             assert quiet.muted
             tasks.cancel_scope.cancel()
+
+    run(main())
+
+
+@pytest.mark.slow
+@both_paths
+def test_a_session_that_carries_nothing_is_not_taken_for_dead(
+    livekit: LiveKitServer, room_name: str, run: Run, connect: Connect, path: PathVersion
+) -> None:
+    async def main() -> None:
+        token = livekit.token("ann", room_name)
+        async with connect(
+            livekit.url, token=token, media=MEDIA, path=path, reconnect=ReconnectPolicy()
+        ) as ann:
+            await anyio.sleep(20.0)
+            await ann.leave()
+            assert not [event async for event in ann if isinstance(event, Lost)]
 
     run(main())

@@ -182,9 +182,9 @@ class Peering:
             self._emit(ReplayData(peers=negotiation.peers, after=replay_after))
 
     def watch(self, now: float) -> None:
-        """Begin to ask for datagrams, where the owner tells of them."""
-        negotiation = self._negotiation
-        if negotiation is not None and negotiation.capabilities.datagrams:
+        """Begin to ask for datagrams, where the owner tells of them and a loss can be got over."""
+        negotiation, recovers = self._negotiation, self._config.reconnect is not None
+        if recovers and negotiation is not None and negotiation.capabilities.datagrams:
             for target in sorted(negotiation.required):
                 self.transports.add(target, now)
 
