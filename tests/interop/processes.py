@@ -19,7 +19,7 @@ from typing import IO, Final, cast
 from tests.interop.livekit_server import masked
 from tests.interop.participants import Log
 
-__all__ = ["STRICT", "ParticipantProcess", "participant_process"]
+__all__ = ["STRICT", "ParticipantProcess", "complaints", "participant_process"]
 
 STRICT: Final = ("-X", "dev", "-W", "error")
 """Arguments of Python's by which whatever a program leaves behind is said on stderr."""
@@ -29,6 +29,16 @@ SLOW_STEP: Final = r"Executing <.*> took \d+\.\d+ seconds"
 
 WITHIN: Final = 20.0
 """Seconds to wait for it; starting takes a second of them."""
+
+
+def complaints(stderr: str, own_words: str = r"(?!)") -> str:
+    """The lines of stderr that fail a test, secrets masked.
+
+    All do, but for those that match `own_words`, and what asyncio says of a slow machine.
+    """
+    known = rf"{own_words}|{SLOW_STEP}"
+    lines = masked(stderr).splitlines()
+    return "\n".join(line for line in lines if not re.fullmatch(known, line))
 
 
 class ParticipantProcess:
@@ -95,8 +105,8 @@ def participant_process(
 ) -> Iterator[ParticipantProcess]:
     """Run Python with these arguments for the length of a `with`, and see that it ends cleanly.
 
-    Whatever is waited for fails after `within` seconds. Whatever it says on stderr fails the test,
-    but for lines that match `own_words`, and what asyncio's debug mode says of a slow machine.
+    Whatever is waited for fails after `within` seconds; so does the test by any of the process's
+    :func:`complaints`.
     """
     with (
         tempfile.TemporaryFile("w+") as errors,
@@ -120,7 +130,5 @@ def participant_process(
             error.add_note(f"The process said:\n{masked(errors.read())}")
             raise
         errors.seek(0)
-        lines = masked(errors.read()).splitlines()
-        known = rf"{own_words}|{SLOW_STEP}"
-        said = "\n".join(line for line in lines if not re.fullmatch(known, line))
+        said = complaints(errors.read(), own_words)
         assert (status, said) == (0, ""), f"it ended with status {status}, and said:\n{said}"

@@ -11,6 +11,7 @@ import av
 
 from kitwire_aiortc import read_counter
 from tests.interop.livekit_server import PROJECT, VERSION, LiveKitServer, binary_for
+from tests.interop.processes import STRICT, complaints
 
 
 def test_the_demo_verifies_what_it_shows(livekit: LiveKitServer, tmp_path: Path) -> None:
@@ -18,7 +19,7 @@ def test_the_demo_verifies_what_it_shows(livekit: LiveKitServer, tmp_path: Path)
     # The fixture says that there is a binary; the demo starts a server of its own.
     ended = subprocess.run(
         [
-            *(sys.executable, "-X", "dev", "demo/run.py"),
+            *(sys.executable, *STRICT, "demo/run.py"),
             *("--server-binary", str(binary_for(VERSION)), "--picture", str(picture)),
         ],
         cwd=PROJECT,
@@ -27,7 +28,7 @@ def test_the_demo_verifies_what_it_shows(livekit: LiveKitServer, tmp_path: Path)
         timeout=60,
         check=False,
     )
-    assert (ended.returncode, ended.stderr) == (0, ""), ended.stdout
+    assert (ended.returncode, complaints(ended.stderr)) == (0, ""), ended.stdout
     assert "anna (asyncio) bruno left" in ended.stdout
     assert "bruno (trio)   anna set attribute" in ended.stdout
     table = ended.stdout.partition(f"Verified with livekit-server {VERSION}")[2]
