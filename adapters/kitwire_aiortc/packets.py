@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -72,6 +72,9 @@ def packet_of(
 class DataInbox:
     """What arrives on the data channels.
 
+    Args:
+        note: told of each reliable packet: the sid of its sender, and its number.
+
     Attributes:
         feeds: those who read it.
         last: the number of the newest reliable packet of each participant, by sid. Packets up to
@@ -79,7 +82,8 @@ class DataInbox:
         unreadable: how many messages were no packets at all.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, note: Callable[[str, int], None]) -> None:
+        self._note = note
         self.feeds: Feeds[DataReceived] = Feeds()
         self.last: dict[str, int] = {}
         self.unreadable = 0
@@ -98,6 +102,7 @@ class DataInbox:
             if packet.sequence <= self.last.get(packet.participant_sid, 0):
                 return
             self.last[packet.participant_sid] = packet.sequence
+            self._note(packet.participant_sid, packet.sequence)
         user = packet.user
         if user is None:
             return

@@ -28,9 +28,12 @@ from kitwire.commands import (
     ReplayData,
     Topology,
 )
+from kitwire_aiortc.channels import ChannelClosed
 from kitwire_aiortc.gathering import Gathering
 from kitwire_aiortc.inbound import Inbound
+from kitwire_aiortc.packets import RELIABLE
 from kitwire_aiortc.peer import Peer, PeerClosed, PeerRefused
+from kitwire_aiortc.reliable import ReliableSender
 from kitwire_aiortc.sdp import Section
 
 __all__ = ["PeerReports", "Peers", "Tracks"]
@@ -84,6 +87,7 @@ class Peers:
     Attributes:
         id: the number of this set.
         publisher: the peer connection that sends, and has the data channels to send on.
+        reliable: sends on the reliable one of them.
         tracks: what arrives on the one that receives.
     """
 
@@ -102,6 +106,7 @@ class Peers:
             ice_servers=command.ice_servers,
             data_channels=command.data_channels,
         )
+        self.reliable = ReliableSender(partial(self.publisher.channels.send, RELIABLE))
         self._peers = {PeerTarget.PUBLISHER: self.publisher}
         if command.topology is Topology.DUAL:
             self._peers[PeerTarget.SUBSCRIBER] = Peer(
@@ -135,9 +140,11 @@ class Peers:
             case AddCandidate(target=target):
                 self._begin(target, partial(self._add_candidate, command))
             case AwaitDatagram(target=target):
-                tell = partial(self._reports.datagram_received, target)
-                self._peer(target).tell_next_datagram(tell)
-            case OpenPeers() | ClosePeers() | ReplayData():
+                if (peer := self._peers.get(target)) is not None:
+                    peer.tell_next_datagram(partial(self._reports.datagram_received, target))
+            case ReplayData(after=after):
+                self._begin(PeerTarget.PUBLISHER, partial(self._replay, after))
+            case OpenPeers() | ClosePeers():
                 pass
             case _:
                 assert_never(command)
@@ -198,6 +205,11 @@ class Peers:
         # There are others, and bad ones do no harm.
         with contextlib.suppress(PeerRefused):
             await self._peer(command.target).add_candidate(command.candidate)
+
+    async def _replay(self, after: int) -> None:
+        # Its channel may have closed meanwhile: then there is nobody to send to.
+        with contextlib.suppress(ChannelClosed):
+            await self.reliable.replay(after)
 
     def _route(self, target: PeerTarget, sids: Mapping[str, str]) -> None:
         if target is self._receiving:

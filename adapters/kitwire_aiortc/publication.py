@@ -63,6 +63,7 @@ class LocalPublication:
         self._outbound: Outbound | None = None
         self._is_over = False
         self._muted = False
+        self._suspended = False
         self._changed = Signal()
         self._last_offer: int | None = None
 
@@ -91,13 +92,18 @@ class LocalPublication:
         return self._is_over
 
     async def mute(self) -> None:
-        """Send nothing, and tell the server. Harmless when it is muted."""
+        """Send nothing, and tell the server. Harmless when it is muted.
+
+        While the session restarts the server is told when it takes the track again.
+        """
         self.obey(True)
-        await self._room.mute_track(self.sid, True)
+        if not self._suspended:
+            await self._room.mute_track(self.sid, True)
 
     async def unmute(self) -> None:
         """Send again, also after a mute from elsewhere. The server may refuse that."""
-        await self._room.mute_track(self.sid, False)
+        if not self._suspended:
+            await self._room.mute_track(self.sid, False)
         self.obey(False)
 
     async def unpublish(self) -> None:
@@ -113,8 +119,14 @@ class LocalPublication:
     # --- what the room tells it ---
 
     def suspend(self) -> None:
-        """The peer connection that carried it is gone; another will."""
+        """The session that it was announced to is lost; another will follow."""
         self._outbound = None
+        self._suspended = True
+
+    def renew(self, info: msg.TrackInfo) -> None:
+        """It is announced to that other session."""
+        self.info = info
+        self._suspended = False
 
     def carry(self, outbound: Outbound) -> None:
         """It has a section from now on, unless it is over since."""

@@ -6,7 +6,6 @@ import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from types import MappingProxyType
 from typing import Final
 
 from aiortc.mediastreams import MediaStreamTrack
@@ -15,35 +14,19 @@ from kitwire import messages as msg
 from kitwire.client import Client
 from kitwire.commands import PeerTarget
 from kitwire.config import ClientConfig, PeerCapabilities
-from kitwire.errors import (
-    CloseReason,
-    ConnectFailed,
-    FailureReason,
-    LocalProtocolError,
-    RequestFailed,
-    RequestFailure,
-)
-from kitwire.events import (
-    Closed,
-    Event,
-    Joined,
-    MuteReceived,
-    RequestEnded,
-    RequestKey,
-    TrackUnpublished,
-)
-from kitwire.peer_events import Negotiated, PeersConnected
+from kitwire.errors import CloseReason, ConnectFailed, LocalProtocolError
+from kitwire.events import Closed, Event
+from kitwire.peer_events import PeersConnected
 from kitwire.room import DEFAULT_MAX_EVENTS, Inbox, Room, Runtime
-from kitwire.session.phases import Phase
 from kitwire.view import ParticipantDisconnected, PublicationRemoved, View, ViewChange
 from kitwire_aiortc.channels import ChannelClosed
 from kitwire_aiortc.feeds import Feed, Feeds
 from kitwire_aiortc.frames import AudioStream, VideoStream
 from kitwire_aiortc.gathering import Gathering
-from kitwire_aiortc.outbound import Outbound
 from kitwire_aiortc.packets import DataReceived, packet_of
 from kitwire_aiortc.portal import Portal, SameLoop
 from kitwire_aiortc.publication import LocalPublication, Terms
+from kitwire_aiortc.publications import Publications
 from kitwire_aiortc.remotes import RemotePublications
 from kitwire_aiortc.statistics import InboundStatistics, PeerStatistics
 from kitwire_aiortc.studio import Studio
@@ -128,11 +111,8 @@ class MediaRoom(Room):
         self.view = View()
         self._portal = portal or SameLoop()
         self.studio = Studio(client, deliver, self._portal, media.gathering)
+        self._ours = Publications(self, runtime, self._portal, self.studio)
         self._connected = False
-        self._negotiated = 0
-        self._sessions = 0
-        self._renewing: dict[RequestKey, LocalPublication] = {}
-        self._publications: dict[str, LocalPublication] = {}
         self._changes: Feeds[ViewChange] = Feeds()
         inbox.hear = self._hear
 
@@ -173,7 +153,7 @@ class MediaRoom(Room):
     @property
     def publications(self) -> Mapping[str, LocalPublication]:
         """What we publish, by sid."""
-        return MappingProxyType(self._publications)
+        return self._ours.by_sid
 
     async def publish_audio(
         self,
@@ -249,57 +229,12 @@ class MediaRoom(Room):
         max_bitrate: int | None,
         max_framerate: float | None = None,
     ) -> LocalPublication:
-        """Announce a track, send it from the next offer on, and wait for the answer."""
+        """Publish a track, once it is seen to be of that kind."""
         kind = KINDS[request.type]
         if track.kind != kind:
             raise LocalProtocolError(method, f"the track is {track.kind}, not {kind}")
         request = replace(request, cid=str(uuid.uuid4()))
-        terms = Terms(request, track, max_bitrate, max_framerate)
-        session = self._sessions
-        info = await self.add_track(request)
-        publication = LocalPublication(self, info, terms)
-        self._publications[info.sid] = publication
-        try:
-            stream = self.joined.participant.sid
-            publish = partial(self.studio.publish, terms, stream=stream, listener=publication)
-            outbound = await self._portal.call(publish)
-            if self._sessions != session:
-                return publication  # The session restarted, and publishes it by itself.
-            publication.carry(outbound)
-            offer_id = self._negotiate(method)
-            assert offer_id is not None, "the config names an owner of peer connections"
-            await self.settled(offer_id)
-            if self._negotiated < offer_id and self._sessions == session:
-                raise self._ended_before(method)
-        except ChannelClosed:
-            publication.take_down()
-            raise self._ended_before(method) from None
-        except BaseException:
-            publication.take_down()
-            raise
-        return publication
-
-    def take_down(self, publication: LocalPublication) -> int | None:
-        """For :class:`LocalPublication`: it is no longer sent, and an offer is to say so."""
-        self._publications.pop(publication.sid, None)
-        if self.client.phase in (Phase.CLOSING, Phase.CLOSED):
-            return None
-        return self._negotiate("unpublish")
-
-    def post(self, step: Callable[[], object]) -> None:
-        """For :class:`LocalPublication`: do something in aiortc's loop."""
-        self._portal.post(step)
-
-    async def settled(self, offer_id: int) -> None:
-        """For :class:`LocalPublication`: wait for the answer to an offer, or the end."""
-        session = self._sessions
-        await self._runtime.until(
-            lambda: (
-                self._negotiated >= offer_id
-                or self.closed is not None
-                or self._sessions != session  # Offers are counted anew.
-            )
-        )
+        return await self._ours.publish(method, Terms(request, track, max_bitrate, max_framerate))
 
     # --- reading ---
 
@@ -403,11 +338,11 @@ class MediaRoom(Room):
         self._client_for(method)
         # On trio this looks into another thread: at worst there is an offer too many.
         if not self.studio.owner.offered:
-            self._negotiate(method)
+            self._ours.negotiate(method)
         try:
             await self._portal.call(partial(self.studio.send, packet, reliable=reliable))
         except ChannelClosed:
-            raise self._ended_before(method) from None
+            raise self.ended_before(method) from None
 
     def data(self) -> Feed[DataReceived]:
         """The messages of others from now on: ``async for message in room.data()``.
@@ -444,80 +379,17 @@ class MediaRoom(Room):
                     self._portal.post(partial(self.studio.data.forget, participant.sid))
                 case _:
                     pass
+        self._ours.hear(event)
         match event:
-            case Joined():
-                self._sessions += 1
-                self._publish_again()
-            case RequestEnded(key=key) if key in self._renewing:
-                self._renewed(self._renewing.pop(key), event)
             case PeersConnected():
                 self._connected = True
-            case Negotiated(target=PeerTarget.PUBLISHER, offer_id=offer_id):
-                self._negotiated = offer_id
-            case MuteReceived(sid=sid, muted=muted) if sid in self._publications:
-                self._publications[sid].obey(muted)
-            case TrackUnpublished(track_sid=sid) if sid in self._publications:
-                self._publications[sid].take_down()
             case Closed():
                 self._end_all()
             case _:
                 pass
 
-    def _publish_again(self) -> None:
-        """The room was joined anew: what we published is announced again."""
-        self._negotiated = 0
-        self._renewing.clear()
-        for publication in self._publications.values():
-            publication.suspend()
-            request = replace(publication.terms.request, muted=publication.muted)
-            key = self.client.add_track(request, now=self._runtime.now())
-            self._renewing[key] = publication
-
-    def _renewed(self, publication: LocalPublication, ended: RequestEnded) -> None:
-        """The server took a track again, or did not."""
-        failure = ended.failure
-        if publication.over or (failure and failure.reason is FailureReason.ABORTED):
-            return  # Lost again: it will be announced by the next session.
-        self._publications.pop(publication.sid, None)
-        if not isinstance(ended.result, msg.TrackInfo):
-            publication.failure = None if failure is None else RequestFailed("add_track", failure)
-            publication.end()
-            return
-        publication.info = ended.result
-        self._publications[publication.sid] = publication
-        session = self._sessions
-
-        def carry(outbound: Outbound) -> None:
-            if self._sessions == session and self.closed is None:
-                publication.carry(outbound)
-                self._negotiate("publish_again")
-
-        self._portal.post(
-            partial(
-                self.studio.publish_again,
-                publication.terms,
-                stream=self.joined.participant.sid,
-                listener=publication,
-                done=carry,
-            )
-        )
-
     def _end_all(self) -> None:
-        for publication in self._publications.values():
-            publication.end()
-        self._publications.clear()
+        self._ours.end()
         self._portal.post(self.studio.end_tracks)
         self.studio.data.feeds.end()
         self._changes.end()
-
-    # --- the client ---
-
-    def _negotiate(self, method: str) -> int | None:
-        """Ask for an offer; None where there are no peer connections at the moment."""
-        offer_id = self._client_for(method).negotiate(now=self._runtime.now())
-        self._runtime.wake()
-        return offer_id
-
-    def _ended_before(self, method: str) -> RequestFailed:
-        why = self.closed or "the room is being left"
-        return RequestFailed(method, RequestFailure(reason=FailureReason.ABORTED, message=str(why)))

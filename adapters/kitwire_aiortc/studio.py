@@ -17,7 +17,7 @@ from kitwire_aiortc.gathering import Gathering
 from kitwire_aiortc.inbound import Inbound
 from kitwire_aiortc.outbound import Outbound
 from kitwire_aiortc.owner import Owner
-from kitwire_aiortc.packets import LOSSY, RELIABLE, DataInbox
+from kitwire_aiortc.packets import LOSSY, DataInbox
 from kitwire_aiortc.peers import Peers
 from kitwire_aiortc.portal import Portal
 from kitwire_aiortc.proxy import SourceListener
@@ -58,11 +58,9 @@ class Studio:
             portal.deliver(partial(deliver, method, *args))
 
         self.owner = Owner(inputs, report, self, gathering=gathering)
-        self.data = DataInbox()
+        self.data = DataInbox(partial(report, inputs.reliable_received))
         self._portal = portal
         self._readings = Readings()
-        self._reliable = asyncio.Lock()
-        self._sequence = 0
 
     @property
     def peers(self) -> Peers:
@@ -127,14 +125,10 @@ class Studio:
         Raises:
             ChannelClosed: when it is closed, or closes meanwhile.
         """
-        channels = self.peers.publisher.channels
-        if not reliable:
-            await channels.send(LOSSY, packet(0))
-            return
-        async with self._reliable:
-            # Counted when it was sent: who is cancelled while waiting leaves no gap.
-            await channels.send(RELIABLE, packet(self._sequence + 1))
-            self._sequence += 1
+        if reliable:
+            await self.peers.reliable.send(packet)
+        else:
+            await self.peers.publisher.channels.send(LOSSY, packet(0))
 
     async def drain(self) -> None:
         """Wait until the server has all data that was sent, one second at most."""

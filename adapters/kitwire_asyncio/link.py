@@ -174,7 +174,8 @@ async def open_socket(host: str, port: int) -> socket.socket:
 
 
 async def _attempt(family: int, address: tuple[object, ...]) -> socket.socket:
-    sock = socket.socket(family, socket.SOCK_STREAM)
+    # By the protocol's number asyncio knows that small messages are to leave at once.
+    sock = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         sock.setblocking(False)
         await asyncio.get_running_loop().sock_connect(sock, address)

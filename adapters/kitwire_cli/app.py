@@ -18,7 +18,14 @@ from typing import Annotated, Final, Literal, TextIO
 from cyclopts import App, CycloptsError, Parameter
 
 from kitwire._version import __version__
-from kitwire.config import ClientConfig, ClientOptions, Encoding, PathVersion, Timeouts
+from kitwire.config import (
+    ClientConfig,
+    ClientOptions,
+    Encoding,
+    PathVersion,
+    ReconnectPolicy,
+    Timeouts,
+)
 
 from . import credentials
 from .credentials import Grants, Identity, UsageError
@@ -35,6 +42,7 @@ from .options import (
     Duration,
     IceServers,
     Json,
+    NoReconnect,
     PathName,
     Token,
     Url,
@@ -161,6 +169,7 @@ class _Commands:
         media: Annotated[bool, Parameter(negative="")] = False,
         ice_servers: IceServers = None,
         bind: Bind = None,
+        no_reconnect: NoReconnect = False,
         duration: Duration = None,
         record: Annotated[str | None, Parameter(show_default=False)] = None,
         json: Json = False,
@@ -187,6 +196,8 @@ class _Commands:
             With --media, the STUN and TURN servers to use: those of the server, or none.
         bind
             With --media, a local address to receive media at; may be repeated.
+        no_reconnect
+            End when the connection is lost, rather than come back.
         duration
             Leave so many seconds after joining.
         record
@@ -199,6 +210,7 @@ class _Commands:
             "encoding": Encoding(encoding),
             "metadata": metadata,
             "attributes": credentials.attributes_from(attribute or ()),
+            "reconnect": None if no_reconnect else ReconnectPolicy(),
             "timeouts": TIMEOUTS,
         }
         who = Credentials(

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Final, Protocol
 
 from cyclopts import Parameter
 
-from kitwire.config import ClientOptions, PathVersion, Timeouts
+from kitwire.config import ClientOptions, PathVersion, ReconnectPolicy, Timeouts
 
 from .credentials import UsageError
 from .loops import Plan, Runner
@@ -25,6 +25,7 @@ from .options import (
     Duration,
     IceServers,
     Json,
+    NoReconnect,
     PathName,
     Token,
     Url,
@@ -108,6 +109,7 @@ class MediaCommands:
         path: PathName = "auto",
         ice_servers: IceServers = None,
         bind: Bind = None,
+        no_reconnect: NoReconnect = False,
         duration: Duration = None,
         json: Json = False,
     ) -> int:
@@ -127,6 +129,8 @@ class MediaCommands:
             The STUN and TURN servers to use: those of the server, or none.
         bind
             A local address to send media from; may be repeated.
+        no_reconnect
+            End when the connection is lost, rather than come back.
         duration
             Leave so many seconds after joining.
         json
@@ -140,7 +144,7 @@ class MediaCommands:
         who = Credentials(
             token=token, api_key=api_key, api_secret=api_secret, room=room, identity=identity
         )
-        plan = self._plan(url, who, duration, path)
+        plan = self._plan(url, who, duration, path, no_reconnect=no_reconnect)
 
         def prepare() -> Activity:
             from .publishing import Publishing, sources_from
@@ -162,6 +166,7 @@ class MediaCommands:
         path: PathName = "auto",
         ice_servers: IceServers = None,
         bind: Bind = None,
+        no_reconnect: NoReconnect = False,
         duration: Duration = None,
         json: Json = False,
     ) -> int:
@@ -181,6 +186,8 @@ class MediaCommands:
             The STUN and TURN servers to use: those of the server, or none.
         bind
             A local address to receive media at; may be repeated.
+        no_reconnect
+            End when the connection is lost, rather than come back.
         duration
             Leave so many seconds after joining.
         json
@@ -189,7 +196,7 @@ class MediaCommands:
         who = Credentials(
             token=token, api_key=api_key, api_secret=api_secret, room=room, identity=identity
         )
-        plan = self._plan(url, who, duration, path)
+        plan = self._plan(url, who, duration, path, no_reconnect=no_reconnect)
 
         def prepare() -> Activity:
             from .recording import Recording, folder_from
@@ -199,7 +206,17 @@ class MediaCommands:
         return self.watch(plan, media_runner(ice_servers, bind, prepare), as_lines=json)
 
     def _plan(
-        self, url: str | None, who: Credentials, duration: str | None, path: PathName
+        self,
+        url: str | None,
+        who: Credentials,
+        duration: str | None,
+        path: PathName,
+        *,
+        no_reconnect: bool,
     ) -> Plan:
-        options: ClientOptions = {"path": PathVersion(path), "timeouts": self.timeouts}
+        options: ClientOptions = {
+            "path": PathVersion(path),
+            "reconnect": None if no_reconnect else ReconnectPolicy(),
+            "timeouts": self.timeouts,
+        }
         return plan_from(url, who, duration, options, self.environment)

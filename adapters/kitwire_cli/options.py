@@ -28,6 +28,7 @@ __all__ = [
     "Duration",
     "IceServers",
     "Json",
+    "NoReconnect",
     "PathName",
     "Token",
     "Url",
@@ -47,6 +48,7 @@ Attributes = Annotated[
 PathName = Literal["auto", "v1", "v0"]
 IceServers = Annotated[Literal["server", "none"] | None, Parameter(show_default=False)]
 Bind = Annotated[list[str] | None, Parameter(negative="", show_default=False)]
+NoReconnect = Annotated[bool, Parameter(negative="")]
 Duration = Annotated[str | None, Parameter(show_default=False)]
 Json = Annotated[bool, Parameter(negative="")]
 

@@ -63,7 +63,7 @@ class Timeouts:
     join: float = 5.0
     """From the upgrade to the join message."""
     validate: float = 3.0
-    """For the GET that explains a refused upgrade."""
+    """For the GET that explains a refused upgrade, and for the one that asks for regions."""
     close: float = 1.0
     """For the server's close after our leave."""
     add_track: float = 10.0
@@ -233,7 +233,7 @@ class ClientConfig:
     server demands relays only is known too late for it."""
     force_relay: bool = False
     """Whether media may take relays only; the server may demand it as well."""
-    reconnect: ReconnectPolicy | None = None
+    reconnect: ReconnectPolicy | None = ReconnectPolicy()
     """How a session that was lost is brought back; None for never: then a loss ends it."""
     timeouts: Timeouts = Timeouts()
     limits: Limits = Limits()

@@ -434,15 +434,25 @@ class Room:
         self._client_for("simulate").simulate(scenario, now=self._runtime.now())
         self._runtime.wake()
 
+    def reconnect_now(self) -> None:
+        """Make the next attempt at once: the network is back. Harmless when none is waited for."""
+        self.client.reconnect_now(now=self._runtime.now())
+        self._runtime.wake()
+
     # --- outcomes ---
 
     def _client_for(self, request: str) -> Client:
         """The client, unless it takes no requests any more: that it ended is nobody's mistake."""
         if self.client.phase in (Phase.CLOSING, Phase.CLOSED):
-            why = self._inbox.closed or "the room is being left"
-            failure = RequestFailure(reason=FailureReason.ABORTED, message=str(why))
-            raise RequestFailed(request, failure)
+            raise self.ended_before(request)
         return self.client
+
+    def ended_before(self, request: str) -> RequestFailed:
+        """What a request fails with that the session's end overtook; for rooms made of this."""
+        over = self.client.phase in (Phase.CLOSING, Phase.CLOSED)
+        why = "the room is being left" if over else "the session was restarted"
+        message = str(self.closed or why)
+        return RequestFailed(request, RequestFailure(reason=FailureReason.ABORTED, message=message))
 
     async def _done(self, key: RequestKey) -> None:
         await self._ended(key)

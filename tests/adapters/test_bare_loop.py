@@ -44,7 +44,9 @@ class Life:
         react: Callable[[Client, Event], object] | None = None,
         timeouts: Timeouts | None = None,
     ) -> None:
-        config = ClientConfig(url=url, token="a.b.c", timeouts=timeouts or Timeouts())
+        config = ClientConfig(
+            url=url, token="a.b.c", timeouts=timeouts or Timeouts(), reconnect=None
+        )
         self.client = Client(config)
         self.events: list[Event] = []
         self.selector = selectors.DefaultSelector()

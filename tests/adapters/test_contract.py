@@ -25,12 +25,16 @@ from kitwire import (
     FailureReason,
     Joined,
     LocalProtocolError,
+    Lost,
     Origin,
     ParticipantsUpdated,
     PongReceived,
     Reason,
+    ReconnectPolicy,
     RequestFailed,
     RequestQueued,
+    Restarted,
+    Restarting,
     Room,
     Timeouts,
     messages,
@@ -168,11 +172,74 @@ async def test_a_lost_link_closes_the_room(connect: Connect, how: str) -> None:
             connection.flush()
 
     with scripted_server(script) as server:
-        async with connect(server.url) as room:
+        async with connect(server.url, reconnect=None) as room:
             await all_events(room)
     assert room.closed is not None
     assert room.closed.reason is Reason.LINK_LOST
     assert room.closed.retryable
+
+
+async def test_a_session_that_is_lost_comes_back(connect: Connect) -> None:
+    lives = iter(("lost", "stands"))
+    refused = threading.Event()
+
+    def script(connection: Connection) -> None:
+        if next(lives) == "lost":
+            connection.let_in()
+            connection.request("ping_req")
+            connection.reset()
+        else:
+            assert refused.wait(10)
+            connection.let_in()
+            connection.be_polite()
+
+    with scripted_server(script) as server:
+        async with connect(server.url) as room:
+            seen = []
+            async for event in room:
+                seen.append(type(event))
+                if isinstance(event, Restarting):
+                    # Held until there is somebody to answer.
+                    async with anyio.create_task_group() as tasks:
+                        tasks.start_soon(room.update_metadata, "still here")
+                        await anyio.lowlevel.checkpoint()
+                        refused.set()
+                if isinstance(event, Restarted):
+                    break
+            await room.update_metadata("again")
+    lifecycle = [each for each in seen if each in (Joined, Lost, Restarting, Restarted)]
+    assert lifecycle == [Joined, Lost, Restarting, Joined, Restarted]
+    assert room.closed is not None
+    assert room.closed.reason is Reason.CLIENT_INITIATED
+
+
+async def test_a_wait_between_attempts_ends_when_the_application_says_so(connect: Connect) -> None:
+    lives = iter(("lost", "refused", "stands"))
+
+    def script(connection: Connection) -> None:
+        match next(lives):
+            case "lost":
+                connection.let_in()
+                connection.request("ping_req")
+                connection.reset()
+            case "refused":
+                connection.reset()
+            case _:
+                connection.let_in()
+                connection.be_polite()
+
+    # Waits of an hour and more: what the test would not live to see.
+    policy = ReconnectPolicy(base=3600.0 * 1e9, cap=3600.0 * 1e9)
+    with scripted_server(script) as server:
+        async with connect(server.url, reconnect=policy) as room:
+            async for event in room:
+                if isinstance(event, Restarting) and event.attempt == 2:
+                    assert event.next_in > 3600.0
+                    room.reconnect_now()
+                if isinstance(event, Restarted):
+                    break
+            assert event.attempt == 2
+            room.reconnect_now()  # Harmless.
 
 
 async def test_bytes_may_come_one_by_one(connect: Connect) -> None:
@@ -301,7 +368,10 @@ async def test_the_end_of_the_connection_ends_every_request(connect: Connect) ->
             failures.append(failure)
 
     with scripted_server(script) as server:
-        async with connect(server.url) as room, anyio.create_task_group() as tasks:
+        async with (
+            connect(server.url, reconnect=None) as room,
+            anyio.create_task_group() as tasks,
+        ):
             tasks.start_soon(ask, room)
             tasks.start_soon(ask, room)
     assert [failure.reason for failure in failures] == [FailureReason.ABORTED] * 2
@@ -608,7 +678,7 @@ async def test_a_server_that_stops_reading_loses_the_link(connect: Connect) -> N
 
     with scripted_server(script) as server:
         try:
-            async with connect(server.url) as room:
+            async with connect(server.url, reconnect=None) as room:
                 for number in range(40):
                     room.send_offer("v" * 1_000_000, offer_id=number + 1)
                     await anyio.lowlevel.checkpoint()

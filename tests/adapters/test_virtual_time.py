@@ -104,7 +104,7 @@ async def test_a_server_that_falls_silent_is_noticed_without_a_reader(
     connect: Connect, install: Install
 ) -> None:
     install(Network(joins_and_falls_silent))
-    async with connect(URL) as room:
+    async with connect(URL, reconnect=None) as room:
         started = anyio.current_time()
         await anyio.sleep(14)
         async for _ in room:

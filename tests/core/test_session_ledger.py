@@ -8,6 +8,7 @@ from kitwire import events as ev
 from kitwire.messages import (
     DataTrackInfo,
     ParticipantInfo,
+    ParticipantInfoState,
     ParticipantTracks,
     SignalRequest,
     SubscriptionPermission,
@@ -93,6 +94,11 @@ def test_data_tracks_and_what_was_received() -> None:
     assert [each.info.sid for each in state.publish_data_tracks if each.info] == ["DTR_2"]
     received = [(each.publisher_sid, each.last_seq) for each in state.datachannel_receive_states]
     assert received == [("PA_b", 2), ("PA_c", 9)]
+    gone = ParticipantInfo(sid="PA_b", state=ParticipantInfoState.DISCONNECTED)
+    here = ParticipantInfo(sid="PA_c", state=ParticipantInfoState.ACTIVE)
+    ledger.heard(ev.ParticipantsUpdated(participants=(gone, here)), own_sid="PA")
+    states = ledger.sync_state(None).datachannel_receive_states
+    assert [each.publisher_sid for each in states] == ["PA_c"]
     assert state.offer is not None
     assert state.answer is not None
     assert (state.offer.sdp, state.answer.sdp) == ("o", "a")

@@ -326,6 +326,7 @@ def joined(
     """
     witness = witness or Witness()
     options.setdefault("trace", witness.note)
+    options.setdefault("reconnect", None)
     config = ClientConfig(url=url, token=token, **options)
     witness.note(config)
     try:

@@ -8,20 +8,17 @@ from dataclasses import dataclass, field
 
 import aioice.ice
 import pytest
-from aiortc import RTCIceTransport
 
 from kitwire import PathVersion
 from kitwire.commands import PeerState
 from kitwire.config import PeerCapabilities
-from kitwire_aiortc.ice_facade import IceFacade
-from kitwire_aiortc.ice_restart import IcePath
 from kitwire_aiortc.inbound import Frame
-from kitwire_aiortc.internals import PROTOCOLS, TRANSPORT_CONNECTION
 from kitwire_aiortc.peer import Peer, PeerClosed, PeerRefused
 from kitwire_aiortc.sources import Tone
 from tests.interop.livekit_server import LiveKitServer
 from tests.media import test_media_negotiated as negotiated
 from tests.media.loopback import CHANNELS, LOOPBACK, PATHS, Recorder, connect, run, sockets, until
+from tests.media.paths import deafen, ice_path
 
 
 class Gaps:
@@ -74,31 +71,14 @@ async def call() -> Call:
     return made
 
 
-def transport(peer: Peer) -> RTCIceTransport:
-    return peer.connection.getTransceivers()[0].receiver.transport.transport
-
-
-def path(peer: Peer) -> IcePath:
-    facade: object = TRANSPORT_CONNECTION.get(transport(peer))
-    assert isinstance(facade, IceFacade)
-    return facade.path
-
-
-def deafen(*peers: Peer) -> None:
-    """Nothing that comes for the sockets in use is heard any more."""
-    for peer in peers:
-        for protocol in PROTOCOLS.get(path(peer).in_use):
-            setattr(protocol, "datagram_received", lambda *_: None)  # noqa: B010
-
-
 async def restart(offerer: Peer, answerer: Peer) -> None:
     """One exchange, and until both use what came of it."""
-    before = path(offerer).in_use, path(answerer).in_use
+    before = ice_path(offerer).in_use, ice_path(answerer).in_use
     await offerer.apply_answer(
         await answerer.apply_offer(await offerer.make_offer(ice_restart=True))
     )
-    await until(lambda: path(offerer).in_use is not before[0])
-    await until(lambda: path(answerer).in_use is not before[1])
+    await until(lambda: ice_path(offerer).in_use is not before[0])
+    await until(lambda: ice_path(answerer).in_use is not before[1])
 
 
 def credentials(sdp: str) -> set[str]:
@@ -130,10 +110,13 @@ def test_a_restart_on_a_living_path_makes_no_gap_and_keeps_dtls() -> None:
 def test_an_offer_without_a_restart_keeps_the_credentials() -> None:
     async def main() -> None:
         made = await call()
-        first, used = credentials(made.one.connection.localDescription.sdp), path(made.one).in_use
+        first, used = (
+            credentials(made.one.connection.localDescription.sdp),
+            ice_path(made.one).in_use,
+        )
         await connect(made.one, made.other, audio=1)
         assert credentials(made.one.connection.localDescription.sdp) == first
-        assert path(made.one).in_use is used
+        assert ice_path(made.one).in_use is used
         await made.close()
 
     run(main())
@@ -229,10 +212,10 @@ def test_a_restart_during_a_restart_wins() -> None:
 def test_an_offer_that_nobody_answers_changes_nothing_and_the_next_takes_its_place() -> None:
     async def main() -> None:
         made = await call()
-        before, used = sockets(), path(made.one).in_use
+        before, used = sockets(), ice_path(made.one).in_use
         lost = await made.one.make_offer(ice_restart=True)
         await made.gaps.more()
-        assert path(made.one).in_use is used
+        assert ice_path(made.one).in_use is used
         later = await made.one.make_offer(audio_sections=1)
         assert credentials(later) == credentials(lost)
         await restart(made.one, made.other)
@@ -269,12 +252,12 @@ def test_a_restart_with_no_way_through_is_reported_and_the_next_helps() -> None:
 def test_an_offer_that_cannot_be_applied_leaves_everything_as_it_was() -> None:
     async def main() -> None:
         made = await call()
-        before, used = sockets(), path(made.other).in_use
+        before, used = sockets(), ice_path(made.other).in_use
         offer = await made.one.make_offer(ice_restart=True)
         unknown = offer.replace("opus/48000/2", "nothing/48000/2").replace("PCM", "MCP")
         with pytest.raises(PeerRefused):
             await made.other.apply_offer(unknown.replace("G722", "x"))
-        await until(lambda: path(made.other).in_use is used)
+        await until(lambda: ice_path(made.other).in_use is used)
         await made.gaps.more()
         await restart(made.one, made.other)
         await until(lambda: sockets() == before)
@@ -414,11 +397,11 @@ def test_the_next_datagram_is_told_once() -> None:
 async def restart_with_the_server(one: negotiated.Wired) -> None:
     assert one.peers is not None
     publisher = one.peers.publisher
-    before = path(publisher).in_use
+    before = ice_path(publisher).in_use
     offer_id = one.negotiation.restart_ice(now=one.now())
     one.drain()
     await until(lambda: one.negotiated >= offer_id)
-    await until(lambda: path(publisher).in_use is not before)
+    await until(lambda: ice_path(publisher).in_use is not before)
 
 
 @pytest.mark.livekit

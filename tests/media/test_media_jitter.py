@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import random
 from collections.abc import Iterable
 
 import pytest
@@ -19,6 +18,7 @@ from kitwire_aiortc.jitter import AudioJitterBuffer
 from kitwire_aiortc.peer import Peer
 from kitwire_aiortc.sources import Tone
 from tests.media.loopback import LOOPBACK, Count, Recorder, run
+from tests.media.losing import PROMISED, SECONDS, Loss, pattern
 
 
 def packet(sequence: int, data: bytes = b"x") -> RtpPacket:
@@ -85,18 +85,7 @@ def test_frames_leave_in_order_and_once(offsets: list[int], start: int) -> None:
     assert set(out) <= {start + 100 + each for each in offsets}
 
 
-def pattern(rate: float, count: int) -> list[bool]:
-    """Which packets are lost: exactly that share of every hundred, at places drawn by lot."""
-    draw = random.Random(20)
-    lost: list[bool] = []
-    while len(lost) < count:
-        block = [number < round(rate * 100) for number in range(100)]
-        draw.shuffle(block)
-        lost += block
-    return lost[:count]
-
-
-@pytest.mark.parametrize(("rate", "promised"), [(0.01, 0.98), (0.05, 0.94), (0.2, 0.78)])
+@pytest.mark.parametrize(("rate", "promised"), [*PROMISED.items()])
 def test_one_lost_packet_costs_one(rate: float, promised: float) -> None:
     lost = pattern(rate, 10_000)
     arriving = [number for number, gone in enumerate(lost) if not gone]
@@ -107,11 +96,6 @@ def test_one_lost_packet_costs_one(rate: float, promised: float) -> None:
     assert ours >= promised
     assert ours > stock / len(lost) + rate * 2
     assert ours == pytest.approx(1 - rate, abs=0.001)
-
-
-RATES = (0.01, 0.05, 0.2)
-PROMISED = (0.98, 0.94, 0.78)
-SECONDS = 8.0
 
 
 class StockListener:
@@ -173,8 +157,7 @@ class LossyPeer:
     def __init__(self, rate: float) -> None:
         self.peer = Peer(Recorder(), gathering=LOOPBACK)
         self.outbound = self.peer.publish("audio", cid="c", stream="s", source=Tone())
-        self._pattern = iter(pattern(rate, 10_000))
-        self.sent = 0
+        self.loss = Loss(rate)
 
     def interfere(self) -> None:
         (transceiver,) = self.peer.connection.getTransceivers()
@@ -182,14 +165,11 @@ class LossyPeer:
         send = transport._send
 
         async def lossy(data: bytes) -> None:
-            # RTP has the second bit pattern 10, RTCP payload types 64 to 95 (RFC 5761).
-            if 127 < data[0] < 192 and not 64 <= data[1] & 0x7F < 96:
-                self.sent += 1
-                if next(self._pattern):
-                    return
-            await send(data)
+            if not self.loss.takes(data):
+                await send(data)
 
         transport._send = lossy
+        self.loss.begun = True
 
 
 @pytest.mark.slow
@@ -202,19 +182,19 @@ def test_delivery_under_loss_beside_stock_aiortc() -> None:
         sender.interfere()
         await sender.peer.apply_answer(answer)
         await asyncio.sleep(SECONDS)
-        delivered = listener.samples / (sender.sent * 960)
+        delivered = listener.samples / (sender.loss.packets * 960)
         await sender.peer.close()
         await listener.close()
         return delivered
 
     async def main() -> tuple[list[float], list[float]]:
-        ours = [one(rate, Ours()) for rate in RATES]
-        stock = [one(rate, StockListener()) for rate in RATES]
+        ours = [one(rate, Ours()) for rate in PROMISED]
+        stock = [one(rate, StockListener()) for rate in PROMISED]
         delivered = await asyncio.gather(*ours, *stock)
         return delivered[:3], delivered[3:]
 
     ours, stock = run(main())
-    for rate, promised, got, beside in zip(RATES, PROMISED, ours, stock, strict=True):
+    for (rate, promised), got, beside in zip(PROMISED.items(), ours, stock, strict=True):
         print(f"{rate:4.0%} lost: {got:.1%} delivered, stock {beside:.1%}")  # noqa: T201
         assert got >= promised
         assert got > beside + rate

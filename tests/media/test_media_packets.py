@@ -27,7 +27,7 @@ def received(*messages: tuple[str, bytes], inbox: DataInbox | None = None) -> li
     """What a reader gets of these."""
 
     async def main() -> list[DataReceived]:
-        box = inbox or DataInbox()
+        box = inbox or DataInbox(lambda sid, sequence: None)
         feed: Feed[DataReceived] = box.feeds.open()
         for label, data in messages:
             box.receive(label, data)
@@ -35,6 +35,10 @@ def received(*messages: tuple[str, bytes], inbox: DataInbox | None = None) -> li
         return [each async for each in feed]
 
     return run(main())
+
+
+def unexpected(sid: str, sequence: int) -> None:
+    raise AssertionError(f"packet {sequence} of {sid} was noted")
 
 
 @pytest.mark.parametrize("topic", [None, "", "a topic"])
@@ -96,27 +100,29 @@ def test_older_senders_stand_in_the_user_packet() -> None:
 
 
 def test_reliable_packets_are_received_once() -> None:
-    inbox = DataInbox()
+    noted: list[tuple[str, int]] = []
+    inbox = DataInbox(lambda sid, sequence: noted.append((sid, sequence)))
     numbers = [(b"a", 1), (b"b", 2), (b"a", 1), (b"b", 2), (b"c", 3)]
     messages = [("_reliable", user(data, sequence=number)) for data, number in numbers]
     other = ("_reliable", user(b"other", sequence=1, sid="PA_b"))
     got = received(*messages, other, inbox=inbox)
     assert [each.data for each in got] == [b"a", b"b", b"c", b"other"]
     assert inbox.last == {"PA_a": 3, "PA_b": 1}
+    assert noted == [("PA_a", 1), ("PA_a", 2), ("PA_a", 3), ("PA_b", 1)]
     inbox.forget("PA_a")
     inbox.forget("PA_x")
     assert inbox.last == {"PA_b": 1}
 
 
 def test_unnumbered_and_lossy_packets_are_not_counted() -> None:
-    inbox = DataInbox()
+    inbox = DataInbox(unexpected)
     twice = [("_reliable", user(b"x"))] * 2 + [("_lossy", user(b"y", sequence=1))] * 2
     assert len(received(*twice, inbox=inbox)) == 4
     assert inbox.last == {}
 
 
 def test_what_is_no_message_is_nobodys() -> None:
-    inbox = DataInbox()
+    inbox = DataInbox(unexpected)
     speaker = models.DataPacket(speaker=models.ActiveSpeakerUpdate()).SerializeToString()
     got = received(
         ("_reliable", b"\xff\xff"), ("_lossy", speaker), ("_data_track", user(b"x")), inbox=inbox

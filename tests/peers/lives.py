@@ -49,7 +49,8 @@ TOKEN = "eyJhbGciOiJIUzI1NiJ9.eyJjYW5hcnkiOiJ0d2VldCJ9.c2lnbmF0dXJlLWNhbmFyeQ"
 
 
 def configured(**options: Unpack[ClientOptions]) -> ClientConfig:
-    """A config for a server that does not exist."""
+    """A config for a server that does not exist; without `reconnect` a loss ends the session."""
+    options.setdefault("reconnect", None)
     return ClientConfig(url=URL, token=TOKEN, **options)
 
 

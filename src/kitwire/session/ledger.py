@@ -20,6 +20,7 @@ from ..events import (
 from ..messages import (
     DataChannelReceiveState,
     DataTrackInfo,
+    ParticipantInfoState,
     PublishDataTrackResponse,
     SessionDescription,
     SignalRequest,
@@ -76,6 +77,8 @@ class Ledger:
                 self._data_tracks.pop(info.pub_handle, None)
             case ParticipantsUpdated(participants=participants):
                 for one in participants:
+                    if one.state is ParticipantInfoState.DISCONNECTED:
+                        self._received.pop(one.sid, None)
                     for track in one.tracks if one.sid == own_sid else ():
                         if (known := self._tracks.get(track.sid)) is not None:
                             self._tracks[track.sid] = (known[0], track)
