@@ -19,6 +19,7 @@ from time import monotonic
 
 import pytest
 
+from tests.interop.conftest import StartLiveKit
 from tests.interop.livekit_server import LiveKitServer
 from tests.interop.participants import LOOPS, LoopName
 
@@ -307,12 +308,13 @@ def test_a_server_that_never_answers_is_4(silent: str, loop: LoopName) -> None:
 
 
 def test_a_server_that_dies_is_4(
-    start_livekit: Callable[[], tuple[LiveKitServer, Callable[[], None]]],
+    start_livekit: StartLiveKit,
     room_name: str,
     loop: LoopName,
 ) -> None:
     server, _ = start_livekit()
-    with Command(*by_key(server, room_name), "--loop", loop, "--json") as command:
+    options = ("--loop", loop, "--json", "--no-reconnect")
+    with Command(*by_key(server, room_name), *options) as command:
         command.until("joined")
         os.kill(server.pid, signal.SIGKILL)
         code, err = command.ended()
@@ -320,6 +322,24 @@ def test_a_server_that_dies_is_4(
     assert command.lines[-1]["reason"] == "LINK_LOST"
     assert command.lines[-1]["retryable"] is True
     assert err.startswith("error: the connection was lost")
+
+
+def test_a_server_that_dies_and_comes_back_is_joined_anew(
+    start_livekit: StartLiveKit, room_name: str, loop: LoopName
+) -> None:
+    server, _ = start_livekit()
+    with Command(*by_key(server, room_name), "--loop", loop, "--json") as command:
+        first = command.until("joined")
+        os.kill(server.pid, signal.SIGKILL)
+        assert command.until("lost")["cause"]
+        assert command.until("restarting")["attempt"] == 1
+        command.until("restarting", attempt=2)
+        start_livekit(like=server)
+        again = command.until("joined")
+        restarted = command.until("restarted")
+        assert restarted["sid"] == again["sid"] != first["sid"]
+        command.interrupt()
+        assert command.ended() == (0, "")
 
 
 # --- ended by the server ----------------------------------------------------------------------
