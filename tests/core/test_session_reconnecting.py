@@ -183,6 +183,39 @@ def test_a_token_that_was_refreshed_is_used() -> None:
     assert TOKEN not in repr(opened.headers)
 
 
+def test_a_move_to_another_room_survives_a_resume() -> None:
+    life = established()
+    life.session.update_subscription(subscribe=False, track_sids=["TR_before"], now=life.now)
+    moved = rtc.RoomMovedResponse(
+        token="to.the.other",
+        room=models.Room(name="other"),
+        participant=models.ParticipantInfo(sid="PA_there", identity="us"),
+        other_participants=[models.ParticipantInfo(sid="PA_eve", identity="eve")],
+    )
+    life.hear(rtc.SignalResponse(room_moved=moved))
+    seen = len(life.said)
+    life.take()
+    life.cut()
+    assert join_request(last_url(life)).participant_sid == "PA_there"
+    opened = [each for each in life.outputs if isinstance(each, OpenLink)][-1]
+    assert dict(opened.headers)["Authorization"] == "Bearer to.the.other"
+    resume(life)
+    # The server has cleared the subscriptions of the room before: none is asked for again.
+    assert fresh(life, seen) == ["sync_state"]
+    state = next(each for each in life.requests[seen:] if each.HasField("sync_state")).sync_state
+    assert not state.subscription.track_sids
+    # Who was in that other room, and is not named since, is gone.
+    own = models.ParticipantInfo(sid="PA_there", identity="us")
+    life.hear(rtc.SignalResponse(update=rtc.ParticipantUpdate(participants=[own])))
+    events = life.take()
+    (resumed,) = [each for each in events if isinstance(each, Resumed)]
+    assert resumed.sid == "PA_there"
+    _, news = [each for each in events if isinstance(each, ParticipantsUpdated)]
+    assert [(each.identity, each.state) for each in news.participants] == [
+        ("eve", msg.ParticipantInfoState.DISCONNECTED)
+    ]
+
+
 def test_an_offer_without_an_answer_is_made_again() -> None:
     life = established()
     life.session.negotiate(now=life.now)
@@ -568,6 +601,24 @@ def test_when_attempts_run_out_closed_says_what_began_it() -> None:
     life.cut()
     assert "the first cause" in life.reason.detail
     assert life.reason.retryable
+
+
+def test_a_server_that_throws_out_whom_it_lets_in_is_given_up() -> None:
+    life = SessionLife(configured(path=PathVersion.V1, reconnect=ReconnectPolicy()))
+    life.reach(Phase.JOINED)
+    began = life.now
+    for attempt in range(1, 11):
+        life.cut()
+        event = told(life)[-1]
+        assert isinstance(event, Restarting)
+        assert event.attempt == attempt
+        life.wait(event.next_in)
+        life.open()
+        life.hear(join())
+    life.cut(detail="once too often")
+    assert "once too often" in life.reason.detail
+    assert life.reason.retryable
+    assert life.now - began == pytest.approx(0.3 + 0.6 + 1.2 + 2.4 + 4.8 + 4 * 7)
 
 
 def test_the_waits_are_full_jitter_under_a_bound() -> None:
