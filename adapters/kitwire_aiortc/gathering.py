@@ -21,7 +21,7 @@ from aiortc import (
     RTCIceServer,
     RTCIceTransportPolicy,
 )
-from aiortc.rtcicetransport import parse_stun_turn_uri
+from aiortc.rtcicetransport import connection_kwargs, parse_stun_turn_uri
 
 from kitwire.messages import IceServer
 from kitwire_aiortc.internals import ICE_CONNECTION, POLICY
@@ -61,20 +61,24 @@ class Gathering:
         """Let a gatherer that has not gathered yet heed the addresses and the patience."""
         self._prepare(ICE_CONNECTION.get(gatherer))
 
-    def successor(self, before: Connection) -> Connection:
-        """A connection like another, with credentials of its own, that heeds them as well."""
+    def successor(self, before: Connection, handed_out: Sequence[IceServer]) -> Connection:
+        """A connection like another, with credentials of its own, that heeds them as well.
+
+        Args:
+            before: the other one.
+            handed_out: the ICE servers that the server named last.
+        """
         connection = Connection(
             ice_controlling=before.ice_controlling,
-            stun_server=before.stun_server,
-            turn_server=before.turn_server,
-            turn_username=before.turn_username,
-            turn_password=before.turn_password,
-            turn_ssl=before.turn_ssl,
-            turn_transport=before.turn_transport,
             transport_policy=POLICY.get(before),
+            **connection_kwargs(self.servers(handed_out)),
         )
         self._prepare(connection)
         return connection
+
+    def servers(self, handed_out: Sequence[IceServer]) -> list[RTCIceServer]:
+        """The ICE servers to use: our own choice, or those that the server named."""
+        return usable(handed_out if self.ice_servers is None else self.ice_servers)
 
     def _prepare(self, connection: Connection) -> None:
         if not isinstance(vars(connection).get("get_component_candidates"), _Candidates):
@@ -112,11 +116,10 @@ def configuration(how: Gathering, handed_out: Sequence[IceServer] = ()) -> RTCCo
 
     Args:
         how: our own choice.
-        handed_out: the ICE servers of the server's Join or Reconnect.
+        handed_out: the ICE servers of the server's Join.
     """
-    servers = handed_out if how.ice_servers is None else how.ice_servers
     return RTCConfiguration(
-        iceServers=usable(servers),
+        iceServers=how.servers(handed_out),
         iceTransportPolicy=(
             RTCIceTransportPolicy.RELAY if how.force_relay else RTCIceTransportPolicy.ALL
         ),

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Final, TypeAlias
 
@@ -18,6 +18,7 @@ from aioice.candidate import Candidate
 from aioice.ice import Connection
 from aiortc import RTCIceParameters, RTCIceTransport
 
+from kitwire.messages import IceServer
 from kitwire_aiortc.gathering import Gathering
 from kitwire_aiortc.internals import ICE_CONNECTION, PROTOCOLS, SET_ICE_STATE
 
@@ -97,17 +98,18 @@ class IcePath:
         known = (self.newest.remote_username, self.newest.remote_password)
         return self._begun and known != (remote.usernameFragment, remote.password)
 
-    def restart(self) -> None:
+    def restart(self, ice_servers: Sequence[IceServer]) -> None:
         """Use new credentials from the next description on. Nothing happens before the start.
 
-        A restart that has not led anywhere yet is given up.
+        A restart that has not led anywhere yet is given up. ``ice_servers`` are those that the
+        server named last.
         """
         if not self._begun:
             return
         for link in self._links:
             if link is not self._current:
                 self._retire(link)
-        self._newest = self._add(self._gathering.successor(self.newest))
+        self._newest = self._add(self._gathering.successor(self.newest, ice_servers))
 
     def abandon(self) -> None:
         """Go back to the connection in use: the description of a restart could not be applied."""

@@ -19,6 +19,7 @@ from kitwire.commands import (
     PeerState,
     PeerTarget,
     ReplayData,
+    UseIceServers,
 )
 from kitwire.session.peer_inputs import PeerInputs
 from kitwire_aiortc.gathering import Gathering
@@ -92,6 +93,7 @@ class Owner:
                 | AddCandidate()
                 | AwaitDatagram()
                 | ReplayData()
+                | UseIceServers()
             ):
                 if self.peers is not None and self.peers.id == command.peers:
                     self.offered |= isinstance(command, MakeOffer)

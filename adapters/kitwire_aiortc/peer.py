@@ -75,6 +75,7 @@ class Peer:
         data_channels: those to open with the first offer.
 
     Attributes:
+        ice_servers: those that the server named last; an ICE restart heeds it.
         channels: its data channels.
         inbound: its receiving sections by mid.
     """
@@ -100,6 +101,7 @@ class Peer:
         self._remote: tuple[Section, ...] = ()
         self._heard_at: float | None = None
         self._tell_next: list[Callable[[], None]] = []
+        self.ice_servers = tuple(ice_servers)
         self.inbound: dict[str, Inbound] = {}
         self.channels = Channels(self._connection, listener, data_channels)
         self._connection.on("connectionstatechange", self._state_changed)
@@ -309,7 +311,7 @@ class Peer:
         for _, outbound in self._outbound:
             outbound.offered()
         for path in self._paths() if ice_restart else ():
-            path.restart()
+            path.restart(self.ice_servers)
         return await self._describe(await connection.createOffer())
 
     async def _apply_answer(self, sdp: str) -> None:
@@ -325,7 +327,7 @@ class Peer:
         restarting = [path for path in self._paths() if path.restarts(ice)]
         for path in restarting:
             # Before aiortc adds the offer's candidates, which are for the new connection.
-            path.restart()
+            path.restart(self.ice_servers)
         try:
             await self._connection.setRemoteDescription(RTCSessionDescription(sdp, "offer"))
         except Exception:

@@ -27,6 +27,7 @@ from kitwire.commands import (
     PeerTarget,
     ReplayData,
     Topology,
+    UseIceServers,
 )
 from kitwire_aiortc.channels import ChannelClosed
 from kitwire_aiortc.gathering import Gathering
@@ -144,6 +145,9 @@ class Peers:
                     peer.tell_next_datagram(partial(self._reports.datagram_received, target))
             case ReplayData(after=after):
                 self._begin(PeerTarget.PUBLISHER, partial(self._replay, after))
+            case UseIceServers(ice_servers=servers):
+                for each in self._peers.values():
+                    each.ice_servers = servers
             case OpenPeers() | ClosePeers():
                 pass
             case _:

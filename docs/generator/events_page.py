@@ -72,7 +72,7 @@ events that are no message have names of their own (`closed`, `request_ended`, â
 # The two members that are no messages, by Python's name for their type.
 _SCALARS = {"str": "string", "int": "int64"}
 
-_NO_EVENT = "Answers a resume, for which this version never asks: a `ProtocolViolated`."
+_NO_EVENT = "Answers a [resume](reconnect.md); at any other time a `ProtocolViolated`."
 
 
 def page() -> str:

@@ -7,6 +7,7 @@ from kitwire import config, reconnect_events
 from kitwire.config import ReconnectPolicy
 from kitwire.session import recovery
 from kitwire.session.recovery import DECISIONS, Loss
+from kitwire.session.regions import LONGEST_ANSWER, MOST
 
 from .source import ClassFacts, classes_of
 from .text import header, markdown, table
@@ -16,9 +17,9 @@ __all__ = ["page"]
 _INTRO: Final = """\
 # Reconnects
 
-With `ClientConfig(reconnect=ReconnectPolicy())` a session that stood once and is lost is brought
-back. Without it, which is the default, a loss ends in `Closed` with `retryable` set. A session that
-never stood is not retried: `Closed` says whether that would make sense.
+A session that stood once and is lost is brought back. With `reconnect=None` it is not: then a loss
+ends in `Closed`, with `retryable` set. A session that never stood is not retried: `Closed` says
+whether that would make sense. It may be tried in other [regions](#regions), though.
 
 There are two ways back. A **resume** keeps the session: the same participant sid, the same peer
 connections, the same tracks, on a new link. A **restart** begins another: the room is joined with
@@ -42,10 +43,36 @@ _TIMELINE: Final = """\
    whose answer was lost is made again. Where the path died, ICE is restarted.
 6. As soon as every peer connection that is needed is connected and no ICE restart runs, the held
    requests leave.
-7. When a datagram has come on each of them, [`Resumed`](events.md#resumed) ends the episode. Who
+7. Reliable data that the server says it has not got is sent again, before anything newer.
+8. When a datagram has come on each of them, [`Resumed`](events.md#resumed) ends the episode. Who
    was there before and has not been named since is told of as having left.
 
 Peer connections that do not come back within `timeouts.peers` make the session restart.
+
+"""
+
+_REGIONS: Final = """\
+## Regions
+
+A server may be reachable at several places: the URL that was given, and those of its regions. What
+is known of them is kept for the life of the session; `client.url` says which one is in use.
+
+- **LiveKit Cloud** (`*.livekit.cloud`, `*.livekit.run`) tells its regions at `/settings/regions`.
+  It is asked when the first join or a restart fails in a way that another place may do better: no
+  connection, no answer in time, an HTTP status of 429 or from 500 on, no join message. Not for a
+  token that is refused. No other host is asked anything.
+- **Any server** may name regions in a Leave. They take the place of those known before.
+
+An attempt then goes through the places at once, without a wait: the regions in the server's order,
+then the URL that was given, each at most once. Only when none is left has it failed, for what the
+first of them said; so has the first join, which ends there. The next attempt begins where the last
+one ended, and at the first region after a Leave that named some. A resume stays where the session
+is, unless a Leave named regions. A token that is refused, anywhere, ends it.
+
+The question has the token in its `Authorization` field and `timeouts.validate` to be answered, and
+is asked at most once a minute. An answer of more than {longest} KiB, or one that is no list,
+changes nothing. Of a list the first {most} regions are looked at. Left out is what cannot be
+connected to, and a region without TLS where the URL that was given has TLS.
 
 """
 
@@ -57,7 +84,7 @@ _YOURS: Final = """\
 - [`Restarted`](events.md#restarted) names the tracks that we had published. A `MediaRoom` publishes
   them again by itself, under new sids; with peer connections of your own it is yours to do. What we
   wanted of the tracks of others (subscriptions, settings, permissions) is asked for again.
-- `reconnect_now` ends a wait between attempts: call it when the network comes back.
+- `reconnect_now()` ends a wait between attempts: call it when the network comes back.
 """
 
 
@@ -70,6 +97,7 @@ def page() -> str:
             _decisions(),
             _policy(),
             _TIMELINE,
+            _REGIONS.format(most=MOST, longest=LONGEST_ANSWER // 1024),
             _YOURS,
         ]
     )

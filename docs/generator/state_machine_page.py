@@ -41,9 +41,9 @@ _RULES = """\
 """
 
 _RECONNECT = """\
-What `RECOVER` leads to is there only with `ClientConfig(reconnect=ReconnectPolicy())`, and for a
-session that stood: see [Reconnects](reconnect.md). Without it a loss ends in `Closed` with
-`retryable` set.
+What `RECOVER` leads to is there only for a session that stood: see [Reconnects](reconnect.md).
+Another, and every session with `reconnect=None`, ends with a loss: in `Closed`, with `retryable`
+set.
 
 """
 

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
         SendMessage,
         SessionCommand,
         Topology,
+        UseIceServers,
         Write,
     )
     from .config import (
@@ -313,6 +314,7 @@ _NAMES = {
     "TranscriptError": "transcript",
     "TrickleReceived": "events",
     "UnknownMessage": "events",
+    "UseIceServers": "commands",
     "View": "view",
     "ViewChange": "view",
     "Write": "commands",
@@ -452,6 +454,7 @@ __all__ = [
     "TranscriptError",
     "TrickleReceived",
     "UnknownMessage",
+    "UseIceServers",
     "View",
     "ViewChange",
     "Write",

@@ -82,6 +82,11 @@ class Client(RequestMethods, PeerInputs):
         return self._session.token
 
     @property
+    def url(self) -> str:
+        """The server's URL in use: the one given, or that of a region."""
+        return self._session.url
+
+    @property
     def deadline(self) -> float | None:
         """When to call :meth:`handle_timeout`, in seconds; None for not at all."""
         return self._session.deadline

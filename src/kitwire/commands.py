@@ -45,6 +45,7 @@ __all__ = [
     "SendMessage",
     "SessionCommand",
     "Topology",
+    "UseIceServers",
     "Write",
 ]
 
@@ -261,6 +262,17 @@ class ReplayData:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class UseIceServers:
+    """Use these ICE servers for whatever is gathered from now on: credentials expire.
+
+    There is no answer. It comes when a session goes on after a loss, before an ICE restart.
+    """
+
+    peers: PeersId
+    ice_servers: tuple[IceServer, ...] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ClosePeers:
     """Close the peer connections, whatever they are doing. Nothing that they report is heard."""
 
@@ -275,6 +287,7 @@ PeerCommand = (
     | AddCandidate
     | AwaitDatagram
     | ReplayData
+    | UseIceServers
     | ClosePeers
 )
 """Everything that is asked of the owner of the peer connections."""

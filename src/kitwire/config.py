@@ -123,7 +123,8 @@ class ReconnectPolicy:
     """
 
     attempts: int = 10
-    """Attempts in a row before the session is given up; one that succeeds ends the count."""
+    """Attempts in a row before the session is given up. One that resumes ends the count, and one
+    that restarts does so when the session has stood for ``cap``."""
     resumes: int = 3
     """How many of them may resume, before the rest restart; 0 for restarting only."""
     base: float = 0.3

@@ -343,6 +343,19 @@ def keep_alive(life: MediaLife, seconds: float) -> None:
 
 
 @both
+def test_a_server_that_never_offers_is_given_up(kind: Kind) -> None:
+    life = joined(kind, PathVersion.V0)
+    keep_alive(life, 29.5)
+    assert life.core.phase is Phase.JOINED
+    life.take()
+    life.wait(0.5)
+    assert life.take() == [ClosePeers(peers=PEERS)]
+    life.cut()
+    assert life.reason.reason is Reason.MEDIA_FAILURE
+    assert life.reason.retryable
+
+
+@both
 @pytest.mark.parametrize(
     ("steps", "failure", "after"),
     [

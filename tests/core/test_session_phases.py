@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import product
 
 import pytest
@@ -20,10 +21,12 @@ from tests.peers.media_lives import PEERS, PUB
 # What happens to a session that was never lost, and what happens after a loss, where the same phase
 # may be left in another way.
 RECOVERING = {Trigger.RECOVER, Trigger.RETRY, Trigger.RESUME, Trigger.SETTLED}
+# What happens only where there are other places.
+ELSEWHERE = {Trigger.ASK, Trigger.MOVE}
 PAIRS = [
     (phase, trigger)
     for phase, trigger in product(Phase, Trigger)
-    if phase not in (Phase.SETTLING, Phase.WAITING) and trigger not in RECOVERING
+    if phase not in (Phase.SETTLING, Phase.WAITING) and trigger not in RECOVERING | ELSEWHERE
 ]
 
 # One way in which each trigger reaches a session. Three are calls of the application's; the rest
@@ -168,6 +171,45 @@ AFTER_A_LOSS: dict[tuple[Phase, Trigger], tuple[ClientConfig, _Act, _Act]] = {
 }
 
 
+REGIONS = b'{"regions":[{"url":"wss://one.test"},{"url":"wss://two.test"}]}'
+
+
+def refused_at_first(life: SessionLife) -> None:
+    life.connect()
+    life.refuse(500)
+
+
+def opened_at_first(life: SessionLife) -> None:
+    life.connect()
+    life.open()
+
+
+def asking(life: SessionLife) -> None:
+    life.connect()
+    life.cut()
+
+
+def known(life: SessionLife) -> None:
+    asking(life)
+    life.answer_get(200, REGIONS)
+
+
+def known_and_opened(life: SessionLife) -> None:
+    known(life)
+    life.open()
+
+
+# How a pair comes about where there are other places: the way there, and what happens then.
+WITH_REGIONS: dict[tuple[Phase, Trigger], tuple[_Act, _Act]] = {
+    (Phase.OPENING, Trigger.ASK): (SessionLife.connect, SessionLife.cut),
+    (Phase.VALIDATING, Trigger.ASK): (refused_at_first, lambda life: life.answer_get(200)),
+    (Phase.JOINING, Trigger.ASK): (opened_at_first, SessionLife.cut),
+    (Phase.OPENING, Trigger.MOVE): (known, SessionLife.cut),
+    (Phase.VALIDATING, Trigger.MOVE): (asking, lambda life: life.answer_get(200, REGIONS)),
+    (Phase.JOINING, Trigger.MOVE): (known_and_opened, SessionLife.cut),
+}
+
+
 PASSED = {
     (Phase.JOINED, Trigger.RECOVER): Trigger.RETRY,
     (Phase.JOINING, Trigger.RESUME): Trigger.SETTLED,
@@ -188,8 +230,22 @@ def test_every_other_pair_after_a_loss(phase: Phase, trigger: Trigger) -> None:
     assert life.session.phase is (TRANSITIONS[expected, passed] if passed else expected)
 
 
-def test_the_two_tests_together_cover_the_table() -> None:
-    assert set(TRANSITIONS) - set(PAIRS) == set(AFTER_A_LOSS)
+@pytest.mark.parametrize(("phase", "trigger"), WITH_REGIONS, ids=str)
+def test_every_other_pair_among_many_places(phase: Phase, trigger: Trigger) -> None:
+    way, act = WITH_REGIONS[phase, trigger]
+    life = SessionLife(replace(PLAIN, url="wss://project.livekit.cloud"))
+    way(life)
+    assert life.session.phase is phase
+    links = life.link
+    act(life)
+    assert life.session.phase is TRANSITIONS[phase, trigger]
+    assert life.link == links + 1
+    asked = isinstance(life.outputs[-1], HttpGet)
+    assert asked is (trigger is Trigger.ASK)
+
+
+def test_the_tests_together_cover_the_table() -> None:
+    assert set(TRANSITIONS) - set(PAIRS) == set(AFTER_A_LOSS) | set(WITH_REGIONS)
 
 
 def test_next_phase_reads_the_table() -> None:
@@ -211,7 +267,7 @@ def test_every_phase_leads_to_closed() -> None:
         assert Phase.CLOSED in reached, start
 
 
-def test_the_life_is_linear_but_for_the_fallback_and_the_next_attempt() -> None:
+def test_the_life_is_linear_but_for_other_ways_in_and_the_next_attempt() -> None:
     """No other way leads back."""
     order = list(Phase)
     backwards = {
@@ -221,6 +277,7 @@ def test_the_life_is_linear_but_for_the_fallback_and_the_next_attempt() -> None:
     }
     assert backwards == {
         (Phase.OPENING, Trigger.FALL_BACK),
+        *WITH_REGIONS.keys() - {(Phase.OPENING, Trigger.ASK)},
         (Phase.WAITING, Trigger.RETRY),
         (Phase.WAITING, Trigger.PREPARE),
     }

@@ -18,6 +18,7 @@ from kitwire.commands import (
     PeersId,
     PeerState,
     ReplayData,
+    UseIceServers,
 )
 from kitwire.config import ClientOptions, PathVersion, PeerCapabilities, ReconnectPolicy
 from kitwire.errors import FailureReason, Origin, Reason
@@ -276,6 +277,23 @@ def test_reliable_data_above_what_the_server_has_is_sent_again() -> None:
     life.cut()
     resume(life, rtc.SignalResponse(reconnect=rtc.ReconnectResponse(last_message_seq=41)))
     assert ReplayData(peers=PEERS, after=41) in life.take()
+
+
+@pytest.mark.parametrize("own", [None, ()], ids=["those of the server", "our own"])
+def test_ice_servers_named_anew_are_used_by_an_ice_restart(own: tuple[()] | None) -> None:
+    life = established(ice_servers=own)
+    request = rtc.LeaveRequest(action=Action.RESUME, reason=models.CONNECTION_TIMEOUT)
+    life.hear(rtc.SignalResponse(leave=request))
+    life.take()
+    servers = [rtc.ICEServer(urls=["turn:t.example"], username="until tomorrow")]
+    resume(life, rtc.SignalResponse(reconnect=rtc.ReconnectResponse(ice_servers=servers)))
+    steps = [each for each in life.take() if isinstance(each, UseIceServers | MakeOffer)]
+    if own is None:
+        new = msg.IceServer(urls=["turn:t.example"], username="until tomorrow")
+        assert steps.pop(0) == UseIceServers(peers=PEERS, ice_servers=(new,))
+    (offer,) = steps
+    assert isinstance(offer, MakeOffer)
+    assert offer.ice_restart
 
 
 def test_who_is_not_named_after_a_resume_is_gone() -> None:

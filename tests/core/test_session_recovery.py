@@ -81,26 +81,40 @@ def test_a_path_that_died_needs_an_ice_restart() -> None:
 def test_the_count_of_an_episode() -> None:
     recovery = Recovery(ReconnectPolicy(attempts=4, resumes=2), lambda: 1.0)
     left = [recovery.resumes_left]
-    assert recovery.plan(Loss.LINK, FIRST, GOOD) == Plan(Verdict.RESUME, 1, 0.0)
+    assert recovery.plan(Loss.LINK, FIRST, GOOD, 0.0) == Plan(Verdict.RESUME, 1, 0.0)
     left.append(recovery.resumes_left)
-    assert recovery.plan(Loss.ATTEMPT, LATER, GOOD) == Plan(Verdict.RESUME, 2, 0.3)
+    assert recovery.plan(Loss.ATTEMPT, LATER, GOOD, 0.0) == Plan(Verdict.RESUME, 2, 0.3)
     left.append(recovery.resumes_left)
     assert left == [True, True, False]
     assert recovery.running
-    assert recovery.plan(Loss.ATTEMPT, LATER, BAD) == Plan(Verdict.RESTART, 3, 0.6)
+    assert recovery.plan(Loss.ATTEMPT, LATER, BAD, 0.0) == Plan(Verdict.RESTART, 3, 0.6)
     assert recovery.restarting
     # What the server asks for is done at once.
-    assert recovery.plan(Loss.LEAVE_RECONNECT, LATER, BAD) == Plan(Verdict.RESTART, 4, 0.0)
-    assert recovery.plan(Loss.ATTEMPT, LATER, BAD) is None
+    assert recovery.plan(Loss.LEAVE_RECONNECT, LATER, BAD, 0.0) == Plan(Verdict.RESTART, 4, 0.0)
+    assert recovery.plan(Loss.ATTEMPT, LATER, BAD, 0.0) is None
     assert recovery.cause == FIRST
-    recovery.over()
+    recovery.over(0.0)
     assert (recovery.running, recovery.attempt, recovery.restarting) == (False, 0, False)
+
+
+def test_what_was_restarted_must_stand_a_while_before_the_count_begins_anew() -> None:
+    recovery = Recovery(ReconnectPolicy(attempts=3, cap=7.0), lambda: 1.0)
+    assert recovery.plan(Loss.LINK, FIRST, BAD, 0.0) == Plan(Verdict.RESTART, 1, 0.0)
+    recovery.over(0.0)
+    assert recovery.plan(Loss.LINK, LATER, BAD, 6.9) == Plan(Verdict.RESTART, 2, 0.3)
+    recovery.over(7.5)
+    # A resume is proof of a session that stands.
+    assert recovery.plan(Loss.LINK, FIRST, GOOD, 8.0) == Plan(Verdict.RESUME, 3, 0.6)
+    recovery.over(8.1)
+    assert recovery.plan(Loss.LINK, FIRST, BAD, 8.2) == Plan(Verdict.RESTART, 1, 0.0)
+    recovery.over(9.0)
+    assert recovery.plan(Loss.LINK, FIRST, BAD, 16.0) == Plan(Verdict.RESTART, 1, 0.0)
 
 
 def test_giving_up_begins_no_episode() -> None:
     for policy, loss in ((None, Loss.LINK), (ReconnectPolicy(), Loss.REFUSED)):
         recovery = Recovery(policy, lambda: 1.0)
-        assert recovery.plan(loss, FIRST, GOOD) is None
+        assert recovery.plan(loss, FIRST, GOOD, 0.0) is None
         assert not recovery.running
 
 

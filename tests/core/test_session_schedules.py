@@ -26,6 +26,10 @@ def live(seeds: range) -> None:
     # The lot must not end every life before it has begun.
     for name in ("Lost", "Resuming", "Resumed", "Restarting", "Restarted"):
         assert counts[name] > len(seeds) / 20, name
+    # Nor may it leave out what is rare.
+    assert counts["haunted"] > len(seeds) / 20
+    for name in ("reconnect", "join", "leave", "offer", "refresh_token", "None"):
+        assert counts[f"first: {name}"] > len(seeds) / 1000, name
 
 
 def test_quick_schedules() -> None:
@@ -37,7 +41,17 @@ def test_all_schedules() -> None:
     live(range(QUICK, ALL))
 
 
+any_schedule = given(st.integers(0, 2**32), st.integers(0, 400))
+
+
 @settings(max_examples=300)
-@given(st.integers(0, 2**32), st.integers(0, 400))
+@any_schedule
 def test_any_schedule(seed: int, steps: int) -> None:
+    Schedule(seed).live(steps)
+
+
+@pytest.mark.slow
+@settings(max_examples=3_000)
+@any_schedule
+def test_any_of_some_thousands_of_schedules(seed: int, steps: int) -> None:
     Schedule(seed).live(steps)

@@ -14,6 +14,7 @@ from kitwire.commands import LinkId, SendMessage
 from kitwire.config import ClientConfig, Encoding, PathVersion, TokenPlacement
 from kitwire.errors import CloseReason, DialError, Origin, Reason
 from kitwire.session.phases import Phase
+from kitwire.session.regions import LONGEST_ANSWER
 from kitwire.session.tracing import Tracer
 from kitwire.trace import TraceRecord
 from kitwire.transcript import replay, transcript_header, transcript_line
@@ -37,6 +38,7 @@ class Traced(SessionLife):
     @classmethod
     def made(cls, **options: object) -> Traced:
         records: list[TraceRecord] = []
+        options.setdefault("reconnect", None)
         config = ClientConfig(url=URL, token=TOKEN, trace=records.append, **options)  # type: ignore[arg-type]  # by name
         life = cls(config)
         life.records = records
@@ -222,11 +224,13 @@ def test_what_a_refusal_said_is_recorded() -> None:
     life = Traced.made(path=PathVersion.V0)
     life.connect()
     life.refuse(401, f"no\x00pe: {TOKEN[:10]}\x1b{TOKEN[10:]}\n\xff".encode("latin-1"))
-    life.answer_get(401, b"y" * 5000)
+    life.answer_get(401, b"y" * (LONGEST_ANSWER + 1))
     assert life.fields_of("link_refused") == [
         {"link": 1, "status": 401, "body": "nope: <redacted>\n\ufffd"}
     ]
-    assert life.fields_of("http_responded") == [{"link": 2, "status": 401, "body": "y" * 4096}]
+    assert life.fields_of("http_responded") == [
+        {"link": 2, "status": 401, "body": "y" * LONGEST_ANSWER}
+    ]
 
 
 def test_the_fields_that_a_newer_server_sends_are_counted() -> None:

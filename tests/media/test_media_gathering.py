@@ -148,6 +148,23 @@ def test_own_servers_replace_those_handed_out() -> None:
     assert configuration(Gathering()).iceServers == []  # and no public one of aiortc's
 
 
+def test_an_ice_restart_uses_the_servers_that_were_named_last() -> None:
+    old = IceServer(urls=["turn:t.example"], username="yesterday", credential="p")
+    new = IceServer(urls=["stun:s.example:1", "turn:t.example"], username="today", credential="p")
+
+    async def main() -> None:
+        for own, expected in ((None, "today"), ((old,), "yesterday")):
+            how = Gathering(ice_servers=own)
+            gatherer = RTCIceGatherer(how.servers([old]))
+            connection = how.successor(ICE_CONNECTION.get(gatherer), [new])
+            assert connection.turn_server == ("t.example", 3478)
+            assert connection.turn_username == expected
+            assert connection.stun_server == (("s.example", 1) if own is None else None)
+            assert connection.local_username != ICE_CONNECTION.get(gatherer).local_username
+
+    run(main())
+
+
 def test_secrets_are_not_shown() -> None:
     server = IceServer(urls=["turn:t.example"], username="u", credential="hushhush")
     assert "hushhush" not in repr(Gathering(ice_servers=(server,)))

@@ -18,7 +18,9 @@ from kitwire.commands import (
     PeerState,
     PeerTarget,
     Topology,
+    UseIceServers,
 )
+from kitwire.messages import IceServer
 from kitwire_aiortc.inbound import Inbound
 from kitwire_aiortc.peers import Peers, Tracks
 from kitwire_aiortc.sdp import Direction, Section
@@ -173,6 +175,19 @@ def test_what_cannot_be_done_is_reported() -> None:
         ours.execute(make_offer(4))
         await until(lambda: "offer 4" in core.log)
         await ours.close()
+
+    run(main())
+
+
+def test_ice_servers_that_are_named_anew_are_those_of_every_peer_connection() -> None:
+    async def main() -> None:
+        some = peers(Core(), Topology.DUAL)
+        new = (IceServer(urls=["turn:t.example"]),)
+        some.execute(UseIceServers(peers=PeersId(7), ice_servers=new))
+        assert [each.ice_servers for each in (some.publisher, some.subscriber)] == [(), ()]
+        some.execute(UseIceServers(peers=some.id, ice_servers=new))
+        assert [each.ice_servers for each in (some.publisher, some.subscriber)] == [new, new]
+        await some.close()
 
     run(main())
 

@@ -34,7 +34,7 @@ from kitwire.commands import (
 )
 from kitwire.config import ClientConfig, PathVersion, PeerCapabilities, ReconnectPolicy
 from kitwire.errors import DialError
-from kitwire.events import Closed, Event, RequestEnded, RequestKey
+from kitwire.events import Closed, Event, Joined, RequestEnded, RequestKey
 from kitwire.reconnect_events import Lost, Restarted, Restarting, Resumed, Resuming
 from kitwire.session.phases import Phase
 from kitwire.session.session import Session
@@ -55,7 +55,9 @@ class Schedule:
         seed: says everything that happens.
 
     Attributes:
-        counts: how often each lifecycle event came.
+        counts: how often each lifecycle event came; how often a link that is gone spoke while
+            another was open (``haunted``); and how often each message was the first one in answer
+            to a resume (``first: leave``).
     """
 
     def __init__(self, seed: int) -> None:
@@ -77,7 +79,11 @@ class Schedule:
         self._episode = False
         self._attempt = 0
         self._restarting = False
+        self._steady_at = 0.0
+        self._counted = 0
         self._sessions = 0
+        self._sid = ""
+        self._joined_anew = False
         self._offers = 100
 
     def _config(self) -> ClientConfig:
@@ -136,12 +142,13 @@ class Schedule:
 
     def _first(self) -> rtc.SignalResponse:
         """The right first message, as a rule."""
-        resuming = self._attempt > 0 and not self._restarting
-        if resuming and self.lot.random() < 0.85:
-            return rtc.SignalResponse(
-                reconnect=rtc.ReconnectResponse(last_message_seq=self.lot.randint(0, 3))
-            )
-        return self._join()
+        if not self._resuming:
+            return self._join()
+        return self.lot.choices([self._reconnect, self._join, self._anything], [8, 1, 1])[0]()
+
+    def _reconnect(self) -> rtc.SignalResponse:
+        last = self.lot.randint(0, 3)
+        return rtc.SignalResponse(reconnect=rtc.ReconnectResponse(last_message_seq=last))
 
     def _join(self) -> rtc.SignalResponse:
         self._sessions += 1
@@ -152,11 +159,21 @@ class Schedule:
         return message
 
     def _say(self, message: rtc.SignalResponse) -> None:
-        if self._link is not None:
-            self.session.receive_message(self._link, said(message), now=self.now)
+        if self._link is None:
+            return
+        if self._resuming and self.session.phase is Phase.JOINING:
+            self.counts[f"first: {message.WhichOneof('message')}"] += 1
+        self.session.receive_message(self._link, said(message), now=self.now)
+
+    @property
+    def _resuming(self) -> bool:
+        return self._attempt > 0 and not self._restarting
 
     def _misspeak(self) -> None:
         """The server says what nobody asked for."""
+        self._say(self._anything())
+
+    def _anything(self) -> rtc.SignalResponse:
         lot = self.lot
         actions = [rtc.LeaveRequest.RESUME, rtc.LeaveRequest.RECONNECT, 7]
         action = lot.choice(actions) if lot.random() < 0.97 else rtc.LeaveRequest.DISCONNECT
@@ -166,19 +183,17 @@ class Schedule:
         offer = rtc.SessionDescription(type="offer", sdp="a=ice-ufrag:x", id=self._offers)
         answer = rtc.SessionDescription(type="answer", sdp="theirs", id=lot.randint(0, 4))
         sections = rtc.MediaSectionsRequirement(num_audios=lot.randint(0, 2))
-        self._say(
-            lot.choice(
-                [
-                    rtc.SignalResponse(leave=leave),
-                    rtc.SignalResponse(offer=offer),
-                    rtc.SignalResponse(answer=answer),
-                    rtc.SignalResponse(media_sections_requirement=sections),
-                    rtc.SignalResponse(reconnect=rtc.ReconnectResponse()),
-                    rtc.SignalResponse(refresh_token=f"token.{lot.randint(0, 9)}.x"),
-                    self._join(),
-                    rtc.SignalResponse(),
-                ]
-            )
+        return lot.choice(
+            [
+                rtc.SignalResponse(leave=leave),
+                rtc.SignalResponse(offer=offer),
+                rtc.SignalResponse(answer=answer),
+                rtc.SignalResponse(media_sections_requirement=sections),
+                rtc.SignalResponse(reconnect=rtc.ReconnectResponse()),
+                rtc.SignalResponse(refresh_token=f"token.{lot.randint(0, 9)}.x"),
+                self._join(),
+                rtc.SignalResponse(),
+            ]
         )
 
     def _garble(self) -> None:
@@ -209,11 +224,15 @@ class Schedule:
         """A link that is gone speaks."""
         if self._gone:
             old = self.lot.choice(self._gone)
-            before = self.session.phase
+            before, token = self.session.phase, self.session.token
+            self.counts["haunted"] += self._link in self._opened
             leave = rtc.SignalResponse(leave=rtc.LeaveRequest())
-            self.session.receive_message(old, said(leave), now=self.now)
+            for message in (self._anything(), leave):
+                self.session.receive_message(old, said(message), now=self.now)
             self.session.link_closed(old, now=self.now)
             assert self.session.phase is before, "a dead link was heard"
+            assert self.session.token == token, "a dead link was heard"
+            assert self.session.poll() is None, "a dead link was heard"
 
     def _ask(self) -> None:
         """The application asks for something, where it may."""
@@ -314,6 +333,8 @@ class Schedule:
             case RequestEnded(key=key):
                 assert key not in self._ended, "two outcomes"
                 self._ended.add(key)
+            case Joined(participant=participant):
+                self._sid, self._joined_anew = participant.sid, True
             case Lost() | Resuming() | Restarting() | Resumed() | Restarted() | Closed():
                 self._follow(output)
             case _:
@@ -326,7 +347,9 @@ class Schedule:
         match event:
             case Lost():
                 assert not self._episode, "an episode within an episode"
-                self._episode, self._attempt, self._restarting = True, 0, False
+                self._episode, self._restarting, self._joined_anew = True, False, False
+                # What was restarted must have stood a while.
+                self._attempt = self._counted if self.now < self._steady_at else 0
             case Resuming() | Restarting():
                 assert self._episode
                 assert event.attempt == self._attempt + 1
@@ -336,6 +359,10 @@ class Schedule:
                 assert self._attempt <= (self.config.reconnect or ReconnectPolicy()).attempts
             case Resumed() | Restarted():
                 assert self._episode
+                assert event.sid == self._sid, "a session that is not there"
+                assert self._joined_anew is isinstance(event, Restarted), "not what happened"
+                self._counted = self._attempt if isinstance(event, Restarted) else 0
+                self._steady_at = self.now + (self.config.reconnect or ReconnectPolicy()).cap
                 self._episode, self._attempt, self._restarting = False, 0, False
             case Closed():
                 assert self.session.closed

@@ -36,6 +36,7 @@ class Connection:
 
     def __init__(self, sock: socket.socket) -> None:
         sock.settimeout(PATIENCE)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # As a Go server has it.
         self.socket = sock
         self.end = SignalEnd()
         self._received: deque[Received] = deque()

@@ -41,6 +41,7 @@ __all__ = [
     "dial_target",
     "headers",
     "parse_url",
+    "regions_url",
     "signal_url",
     "split_url",
     "validate_url",
@@ -69,6 +70,9 @@ _SDK_WORDS = {
     ClientInfoSdk.NODE: "node",
     ClientInfoSdk.ESP32: "esp32",
 }
+
+# The hosts of LiveKit Cloud (client-sdk-js src/room/utils.ts).
+_CLOUD = (".livekit.cloud", ".livekit.run")
 
 _Pairs = list[tuple[str, str]]
 
@@ -133,6 +137,20 @@ def validate_url(signal_url: str) -> str:
     """
     url = split_url(signal_url)
     return replace(url, path=f"{url.path}/validate").text(scheme="http")
+
+
+def regions_url(url: str) -> str:
+    """The URL at which LiveKit Cloud tells its regions; empty where the host is not one of its own.
+
+    ``http`` or ``https``; the base URL's path and query are dropped.
+
+    Raises:
+        ValueError: as :func:`~kitwire.link.url.split_url`.
+    """
+    base = split_url(url)
+    if not base.host.lower().endswith(_CLOUD):
+        return ""
+    return replace(base, path="/settings/regions", query="").text(scheme="http")
 
 
 def headers(config: ClientConfig, token: str) -> Headers:

@@ -27,8 +27,9 @@ from .opening import Opening
 from .outbox import Outbox, leave_request
 from .peering import Peering
 from .phases import Phase, Trigger, next_phase
-from .reasons import media_reason, reason_after_leave, server_leave_reason
+from .reasons import explanation, media_reason, reason_after_leave, server_leave_reason
 from .recovery import Loss, Recovery, Situation, Verdict, loss_of_leave, needs_ice_restart
+from .regions import Regions
 from .roll import Roll
 from .timers import Timer, TimerTable
 from .tracing import Tracer
@@ -68,6 +69,7 @@ class Life(ABC):
         )
         self._tracer = Tracer(config.trace)
         self._opening = Opening(config)
+        self._regions = Regions(config)
         self._recovery = Recovery(config.reconnect, self._draw)
         self._ledger = Ledger(auto_subscribe=config.auto_subscribe)
         self._roll = Roll()
@@ -101,12 +103,39 @@ class Life(ABC):
 
     def _open(self) -> None:
         self._timers.set(Timer.OPEN, self._now + self.config.timeouts.open)
-        self._links.open(self._opening.url(self._token, resume=self._resume), self._token)
+        url = self._opening.url(self._token, self._resume, base=self._regions.url)
+        self._links.open(url, self._token)
 
     def _validate(self) -> None:
         """Ask why the upgrade was refused, with the same query and token."""
         self._timers.set(Timer.VALIDATE, self._now + self.config.timeouts.validate)
         self._links.get(self._opening.dry_run_url(), self._token)
+
+    def _answered(self, status: int = 0, body: bytes = b"") -> None:
+        """What was asked for by a GET is here; without a status it will not come."""
+        if not self._regions.asking:
+            self._explain(explanation(status, body) if status else None)
+        elif (refusal := self._regions.answered(status, body)) is not None:
+            self._lost(Loss.REFUSED, refusal, end=Trigger.EXPLAINED)
+        else:
+            cause = self._regions.cause
+            assert cause is not None, "a place failed before others are asked for"
+            self._lost(Loss.ATTEMPT, cause, end=Trigger.EXPLAINED)
+
+    def _go_elsewhere(self) -> bool:
+        """Ask for the server's other places, or try the next; whether there was one."""
+        asks = self._resume is None and self._regions.due(self._now)
+        if not asks and not self._regions.move():
+            return False
+        self._let_go()
+        if asks:
+            self._advance(Trigger.ASK)
+            self._timers.set(Timer.VALIDATE, self._now + self.config.timeouts.validate)
+            self._links.get(self._regions.ask(self._now), self._token, bearer=True)
+        else:
+            self._advance(Trigger.MOVE)
+            self._open()
+        return True
 
     def _explain(self, explained: CloseReason | None) -> None:
         """The refusal is explained, as well as it will be."""
@@ -125,6 +154,7 @@ class Life(ABC):
         elif isinstance(value, msg.JoinResponse):
             if self._resume is not None:
                 self._supersede()
+                self._recovery.restarting = True  # That session is gone, whatever comes of this.
             self._join(value)
         elif self._resume is None:
             self._incoming.keep(item, size)
@@ -139,6 +169,7 @@ class Life(ABC):
 
     def _join(self, message: msg.JoinResponse) -> None:
         self._advance(Trigger.JOIN)
+        self._regions.reached()
         again, self._joined = self._joined, True
         self._timers.stop(Timer.JOIN)
         joined = joined_of(message, self._opening.path)
@@ -154,8 +185,12 @@ class Life(ABC):
         for request in self._ledger.wishes() if again else ():
             self._say(request)
         self._outbox.open_gate(self._now)
+        times = self.config.timeouts
         if again:
-            self._timers.set(Timer.SETTLE, self._now + self.config.timeouts.peers)
+            self._timers.set(Timer.SETTLE, self._now + times.peers)
+        elif self.config.peers is not None:
+            # Each step has its own deadline; this is for a server that takes none.
+            self._timers.set(Timer.SETTLE, self._now + times.negotiation + times.peers)
         self._peering.joined(joined, self._now)
         for item in self._incoming.kept():
             self._tell(item)
@@ -177,6 +212,7 @@ class Life(ABC):
     def _go_on(self, message: msg.ReconnectResponse | None) -> None:
         """The server goes on with the session: tell it what we know, before anything else."""
         self._advance(Trigger.RESUME)
+        self._regions.reached()
         self._timers.stop(Timer.JOIN)
         self._timers.set(Timer.SETTLE, self._now + self.config.timeouts.peers)
         self._say(msg.SignalRequest(sync_state=self._ledger.sync_state(self._peering.agreed)))
@@ -185,11 +221,9 @@ class Life(ABC):
         self._roll.call()
         for request in self._ledger.repairs():
             self._say(request)
-        sequence = None
         if message is not None:
             self._allow_resume(message.client_configuration)
-            sequence = message.last_message_seq or None
-        self._peering.relink(ice_restart=self._ice_restart, replay_after=sequence, now=self._now)
+        self._peering.relink(message, ice_restart=self._ice_restart, now=self._now)
         self._look()
 
     def _allow_resume(self, configuration: msg.ClientConfiguration | None) -> None:
@@ -207,14 +241,16 @@ class Life(ABC):
             return
         self._established = True
         self._peering.watch(self._now)
-        if self._recovery.running and self._peering.transports.all_heard:
+        if not self._recovery.running:
+            self._timers.stop(Timer.SETTLE)
+        elif self._peering.transports.all_heard:
             self._recovered()
 
     def _recovered(self) -> None:
         """The episode is over, and well."""
         attempt, restarted = self._recovery.attempt, self._resume is None
         self._timers.stop(Timer.SETTLE)
-        self._recovery.over()
+        self._recovery.over(self._now)
         if restarted:
             lost, self._lost_tracks = self._lost_tracks, ()
             self._emit(rec.Restarted(sid=self._sid, attempt=attempt, lost_tracks=lost))
@@ -286,6 +322,7 @@ class Life(ABC):
     def _left(self, leave: _Leave) -> None:
         """The server ends the session or asks for another link, or heard our own leave."""
         reason = server_leave_reason(leave)
+        self._regions.heard(leave, self._now)
         if self._phase is Phase.CLOSING:
             self._cause = reason_after_leave(self._cause, leave)
         self._lost(loss_of_leave(leave), reason, leave=leave, end=Trigger.LEAVE)
@@ -293,7 +330,7 @@ class Life(ABC):
     def _lose(self, reason: CloseReason) -> None:
         """The link is of no more use. While a refusal is being explained, it stays the reason."""
         if self._phase is Phase.VALIDATING:
-            self._explain(None)
+            self._answered()
             return
         stood = self._phase in (Phase.JOINED, Phase.SETTLING)
         if not reason.retryable and not stood:
@@ -325,6 +362,13 @@ class Life(ABC):
         end: Trigger = Trigger.LOST,
     ) -> None:
         """Something is lost: decide, and do it."""
+        resuming = self._resume is not None
+        if self._phase in _TRYING and self._regions.at_fault(loss, reason, resuming=resuming):
+            reason = self._regions.failed(reason)
+            if self._go_elsewhere():
+                return
+            # Of several places none let us in, whatever the last one said.
+            loss = Loss.ATTEMPT if self._regions.tried > 1 else loss
         if self._phase is Phase.CLOSING or not self._recovers:
             self._give_up(loss, reason, end)
             return
@@ -337,7 +381,7 @@ class Life(ABC):
             resumes_left=self._recovery.resumes_left,
         )
         begins = not self._recovery.running
-        plan = self._recovery.plan(loss, reason, situation)
+        plan = self._recovery.plan(loss, reason, situation, self._now)
         if plan is None:
             known = self._recovery.cause if loss is not Loss.LEAVE_DISCONNECT else None
             ran_out = known is not None and loss is not Loss.REFUSED
@@ -365,10 +409,8 @@ class Life(ABC):
         ours = loss in (Loss.PEER, Loss.NEGOTIATION, Loss.UNSETTLED)
         if verdict is Verdict.RESTART and stood and ours:
             self._say(leave_request())  # So that the server does not keep a ghost of us.
-        for timer in (*_LINK_TIMERS, Timer.SETTLE):
-            self._timers.stop(timer)
-        self._links.drop()
-        self._incoming.renew()
+        self._timers.stop(Timer.SETTLE)
+        self._let_go()
         if verdict is Verdict.RESTART:
             if stood or self._resume is not None:
                 self._supersede()
@@ -381,9 +423,17 @@ class Life(ABC):
             self._resume = Resume(sid=self._sid, reason=why)
             self._peering.unlink(self._now)
 
+    def _let_go(self) -> None:
+        """Be done with the link, and with what was waited for on it."""
+        for timer in _LINK_TIMERS:
+            self._timers.stop(timer)
+        self._links.drop()
+        self._incoming.renew()
+
     def _retry(self) -> None:
         """Make the attempt that is due."""
         self._timers.stop(Timer.RETRY)
+        self._regions.begin()
         if self._resume is None:
             self._start()
         else:
@@ -441,4 +491,5 @@ class Life(ABC):
         self._outputs.append(output)
 
 
+_TRYING = (Phase.OPENING, Phase.VALIDATING, Phase.JOINING)
 _LINK_TIMERS = (Timer.OPEN, Timer.VALIDATE, Timer.JOIN, Timer.PING, Timer.SILENCE, Timer.RETRY)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from ..commands import CloseLink, HttpGet, LinkCommand, LinkId, OpenLink, SendMessage
-from ..config import ClientConfig
+from ..config import ClientConfig, TokenPlacement
 from ..link.address import headers
 
 __all__ = ["Links"]
@@ -34,10 +35,19 @@ class Links:
         link = self._next()
         self._emit(OpenLink(link=link, url=url, headers=headers(self._config, token=token)))
 
-    def get(self, url: str, token: str) -> None:
-        """Ask for the answer to a GET."""
+    def get(self, url: str, token: str, *, bearer: bool = False) -> None:
+        """Ask for the answer to a GET.
+
+        Args:
+            url: the whole URL.
+            token: the access token.
+            bearer: whether it travels in the header, wherever the config places it.
+        """
+        config = self._config
+        if bearer:
+            config = replace(config, token_placement=TokenPlacement.HEADER)
         link = self._next()
-        self._emit(HttpGet(link=link, url=url, headers=headers(self._config, token=token)))
+        self._emit(HttpGet(link=link, url=url, headers=headers(config, token=token)))
 
     def send(self, frame: bytes | str) -> None:
         """Send a frame on the current link."""

@@ -83,14 +83,15 @@ class Opening:
         self._given = given if fresh else replace(given, metadata="", attributes={})
         self._carry(self._given)
 
-    def url(self, token: str, resume: Resume | None = None) -> str:
+    def url(self, token: str, resume: Resume | None = None, *, base: str = "") -> str:
         """The URL to open now, with everything that fits into it.
 
         Args:
             token: the access token of this moment.
             resume: set to go on with a session.
+            base: the server's URL, where it is not the config's.
         """
-        config, version = self._config, self._left[0]
+        config, version = replace(self._config, url=base or self._config.url), self._left[0]
         if resume is not None:
             self._url = signal_url(config, version, token=token, bundle=False, resume=resume)
             return self._url

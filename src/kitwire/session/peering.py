@@ -14,11 +14,13 @@ from ..commands import (
     PeerTarget,
     ReplayData,
     Topology,
+    UseIceServers,
 )
 from ..config import ClientConfig, PeerCapabilities
 from ..errors import LocalProtocolError
 from ..messages import (
     ClientConfigSetting,
+    ReconnectResponse,
     SessionDescription,
     SignalRequest,
     SignalTarget,
@@ -161,25 +163,29 @@ class Peering:
             self._negotiation.unlink(now=now)
             self._drain()
 
-    def relink(self, *, ice_restart: bool, replay_after: int | None, now: float) -> None:
+    def relink(self, answer: ReconnectResponse | None, *, ice_restart: bool, now: float) -> None:
         """The server goes on with the session on a new link.
 
         Args:
+            answer: what it says to that, where it does.
             ice_restart: whether the paths are to be found anew.
-            replay_after: the last reliable data packet that the server has, where it says so.
             now: the time, in seconds.
         """
         negotiation = self._negotiation
         assert negotiation is not None, "a session without peer connections is not resumed"
         self._linked = True
+        own = self._config.ice_servers
+        if answer is not None and answer.ice_servers and own is None:
+            servers = tuple(answer.ice_servers)
+            self._emit(UseIceServers(peers=negotiation.peers, ice_servers=servers))
         negotiation.relink(now=now)
         dead = not negotiation.connected
         publishes = PeerTarget.PUBLISHER in negotiation.required
         if (ice_restart or dead) and publishes and negotiation.capabilities.ice_restart:
             negotiation.restart_ice(now=now)
         self._drain()
-        if replay_after is not None:
-            self._emit(ReplayData(peers=negotiation.peers, after=replay_after))
+        if answer is not None and answer.last_message_seq:
+            self._emit(ReplayData(peers=negotiation.peers, after=answer.last_message_seq))
 
     def watch(self, now: float) -> None:
         """Begin to ask for datagrams, where the owner tells of them and a loss can be got over."""

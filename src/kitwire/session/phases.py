@@ -24,7 +24,7 @@ class Phase(StrEnum):
     OPENING = "OPENING"
     """A WebSocket is being opened."""
     VALIDATING = "VALIDATING"
-    """The upgrade was refused; a GET asks why."""
+    """The upgrade was refused, or there was none; a GET asks why, or where else to go."""
     JOINING = "JOINING"
     """The WebSocket is open; the join message has not come."""
     SETTLING = "SETTLING"
@@ -56,6 +56,10 @@ class Trigger(StrEnum):
     """The server refused the upgrade."""
     EXPLAINED = "EXPLAINED"
     """It is known, as well as it will be, why the upgrade was refused."""
+    ASK = "ASK"
+    """An attempt failed, and LiveKit Cloud is asked for its regions."""
+    MOVE = "MOVE"
+    """An attempt failed at one of the server's places; the next one is tried."""
     JOIN = "JOIN"
     """The join message came."""
     RESUME = "RESUME"
@@ -86,14 +90,20 @@ TRANSITIONS: Final[Mapping[tuple[Phase, Trigger], Phase]] = MappingProxyType(
         (Phase.OPENING, Trigger.OPENED): Phase.JOINING,
         (Phase.OPENING, Trigger.FALL_BACK): Phase.OPENING,
         (Phase.OPENING, Trigger.REFUSED): Phase.VALIDATING,
+        (Phase.OPENING, Trigger.ASK): Phase.VALIDATING,
+        (Phase.OPENING, Trigger.MOVE): Phase.OPENING,
         (Phase.OPENING, Trigger.RECOVER): Phase.WAITING,
         (Phase.OPENING, Trigger.LOST): Phase.CLOSED,
         (Phase.OPENING, Trigger.CLOSE): Phase.CLOSED,
         (Phase.VALIDATING, Trigger.EXPLAINED): Phase.CLOSED,
+        (Phase.VALIDATING, Trigger.ASK): Phase.VALIDATING,
+        (Phase.VALIDATING, Trigger.MOVE): Phase.OPENING,
         (Phase.VALIDATING, Trigger.RECOVER): Phase.WAITING,
         (Phase.VALIDATING, Trigger.CLOSE): Phase.CLOSED,
         (Phase.JOINING, Trigger.JOIN): Phase.JOINED,
         (Phase.JOINING, Trigger.RESUME): Phase.SETTLING,
+        (Phase.JOINING, Trigger.ASK): Phase.VALIDATING,
+        (Phase.JOINING, Trigger.MOVE): Phase.OPENING,
         (Phase.JOINING, Trigger.RECOVER): Phase.WAITING,
         (Phase.JOINING, Trigger.LEAVE): Phase.CLOSED,
         (Phase.JOINING, Trigger.LOST): Phase.CLOSED,

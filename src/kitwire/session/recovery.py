@@ -48,8 +48,6 @@ class Loss(StrEnum):
     """The server ends the session."""
     ATTEMPT = "ATTEMPT"
     """An attempt to come back got no link, or no answer on it."""
-    NEW_SESSION = "NEW_SESSION"
-    """The server answered a resume with a new session."""
     UNSETTLED = "UNSETTLED"
     """The link came back, and the peer connections did not in time."""
     REFUSED = "REFUSED"
@@ -76,7 +74,6 @@ DECISIONS: Final[Mapping[Loss, tuple[Verdict, Verdict]]] = MappingProxyType(
         Loss.LEAVE_RECONNECT: (Verdict.RESTART, Verdict.RESTART),
         Loss.LEAVE_DISCONNECT: (Verdict.GIVE_UP, Verdict.GIVE_UP),
         Loss.ATTEMPT: (Verdict.RESUME, Verdict.RESTART),
-        Loss.NEW_SESSION: (Verdict.RESTART, Verdict.RESTART),
         Loss.UNSETTLED: (Verdict.RESTART, Verdict.RESTART),
         Loss.REFUSED: (Verdict.GIVE_UP, Verdict.GIVE_UP),
     }
@@ -159,6 +156,8 @@ class Recovery:
         """What began the episode; None while there is none."""
         self.attempt = 0
         self.restarting = False
+        self._restarts = 0
+        self._steady_at = float("-inf")
 
     @property
     def running(self) -> bool:
@@ -170,11 +169,13 @@ class Recovery:
         """Whether one more attempt at resuming is allowed."""
         return self._policy is not None and self.attempt < self._policy.resumes
 
-    def plan(self, loss: Loss, cause: CloseReason, situation: Situation) -> Plan | None:
+    def plan(self, loss: Loss, cause: CloseReason, situation: Situation, now: float) -> Plan | None:
         """The next attempt, which begins an episode where there is none; None to give up."""
         verdict = decide(loss, situation)
         if self._policy is None or verdict is Verdict.GIVE_UP:
             return None
+        if not self.running and now < self._steady_at:
+            self.attempt = self._restarts
         if self.attempt >= self._policy.attempts:
             return None
         self.cause = self.cause or cause
@@ -182,8 +183,15 @@ class Recovery:
         self.restarting |= verdict is Verdict.RESTART
         return Plan(verdict, self.attempt, self._delay(loss))
 
-    def over(self) -> None:
-        """The episode is over: the session stands again."""
+    def over(self, now: float) -> None:
+        """The episode is over: the session stands again.
+
+        A server that lets everybody in and throws everybody out must not be asked for ever, and
+        without a pause: what was restarted must stand a while before the count begins anew.
+        """
+        assert self._policy is not None, "without one there is no episode"
+        self._restarts = self.attempt if self.restarting else 0
+        self._steady_at = now + self._policy.cap
         self.cause, self.attempt, self.restarting = None, 0, False
 
     def _delay(self, loss: Loss) -> float:

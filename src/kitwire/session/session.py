@@ -24,7 +24,6 @@ from .phases import Phase, Trigger
 from .reasons import (
     closed_by_application,
     dial_reason,
-    explanation,
     lost_reason,
     protocol_reason,
     refusal_reason,
@@ -73,6 +72,11 @@ class Session(Life, RequestMethods, PeerInputs):
     def token(self) -> str:
         """The newest access token: the one given, or one by which the server replaced it."""
         return self._token
+
+    @property
+    def url(self) -> str:
+        """The server's URL in use: the one given, or that of a region."""
+        return self._regions.url
 
     @property
     def deadline(self) -> float | None:
@@ -187,7 +191,7 @@ class Session(Life, RequestMethods, PeerInputs):
         if not self._hears("http_responded", link, now, status=status, body=body):
             return
         if self._phase is Phase.VALIDATING:
-            self._explain(explanation(status, body))
+            self._answered(status, body)
 
     def receive_message(self, link: LinkId, data: bytes | str, *, now: float) -> None:
         """A WebSocket message came: ``bytes`` for a binary one, ``str`` for text."""
@@ -289,7 +293,7 @@ class Session(Life, RequestMethods, PeerInputs):
                     self._say(leave_request())
                 self._lose(timeout_reason(Reason.JOIN_TIMEOUT, "no join message came"))
             case Timer.VALIDATE:
-                self._explain(None)
+                self._answered()
             case Timer.PING:
                 self._ping()
             case Timer.SILENCE:
@@ -302,7 +306,7 @@ class Session(Life, RequestMethods, PeerInputs):
             case Timer.RETRY:
                 self._retry()
             case Timer.SETTLE:
-                detail = "the peer connections did not come back"
+                detail = "the peer connections were not there in time"
                 self._lost(Loss.UNSETTLED, timeout_reason(Reason.MEDIA_FAILURE, detail))
             case Timer.TRANSPORT:
                 silent = self._peering.transports.timed_out(self._now)

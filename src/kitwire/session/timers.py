@@ -13,7 +13,7 @@ class Timer(StrEnum):
     OPEN = "OPEN"
     """The answer to the upgrade."""
     VALIDATE = "VALIDATE"
-    """The answer to the GET that asks why an upgrade was refused."""
+    """The answer to the GET that asks why an upgrade was refused, or where else to go."""
     JOIN = "JOIN"
     """The join message."""
     PING = "PING"

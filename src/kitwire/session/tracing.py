@@ -27,6 +27,7 @@ from ..config import is_sendable
 from ..errors import MalformedFrame
 from ..events import Event
 from ..trace import TraceRecord
+from .regions import LONGEST_ANSWER
 
 __all__ = ["DRAWN", "UNKNOWN_FIELDS", "Tracer"]
 
@@ -36,7 +37,7 @@ DRAWN: Final = "jitter"
 UNKNOWN_FIELDS: Final = "unknown_fields"
 """Beside the members of a message that came: the numbers of those that this version lacks."""
 
-_LONGEST_BODY: Final = 4096
+_LONGEST_BODY: Final = LONGEST_ANSWER
 """In bytes; a session reads no more of a body."""
 
 _HIDDEN_BYTES: Final = "PHJlZGFjdGVkPg=="
