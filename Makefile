@@ -2,7 +2,7 @@
 # with Go 1.26 or newer, the tests and the demo also get a real livekit-server.
 
 .DEFAULT_GOAL := help
-.PHONY: help install test test-slow bench-media lint format demo livekit-server livekit-servers browser servers-for-tests clean distclean
+.PHONY: help install test test-slow bench-media lint format demo livekit-server livekit-servers browser namespaces servers-for-tests clean distclean
 .SUFFIXES:
 
 VENV := .venv
@@ -83,6 +83,9 @@ livekit-servers: ## Build that and the older ones of the livekit_versions suite
 
 browser: ## Install LiveKit's JS client and Chromium for the browser tests, and print Chromium's path
 	@tools/browser
+
+namespaces: ## Install ip and iptables for the tests in network namespaces, and print their paths
+	@tools/namespaces
 
 clean: ## Remove caches and builds
 	@rm -rf build dist .demo .browser/artefacts .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .coverage htmlcov

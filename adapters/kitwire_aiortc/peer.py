@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Final, Protocol, TypeVar
 
@@ -28,7 +29,7 @@ from kitwire_aiortc.outbound import Outbound
 from kitwire_aiortc.proxy import ProxyTrack, SourceListener
 from kitwire_aiortc.routing import install_router
 from kitwire_aiortc.sdp import Section, sections, without_idle_sources
-from kitwire_aiortc.settling import settle
+from kitwire_aiortc.settling import LIMIT, settle
 from kitwire_aiortc.starting import Starter
 from kitwire_aiortc.statistics import (
     PeerStatistics,
@@ -272,7 +273,10 @@ class Peer:
         if self._operation is not None:
             # Not after the close: STUN requests under way would go on over a closed socket.
             await asyncio.wait({self._operation})
-        await self._connection.close()
+        with contextlib.suppress(TimeoutError):
+            # When all tasks were cancelled, as at the end of asyncio.run, aiortc's own close too:
+            # a second one would wait for it for ever.
+            await asyncio.wait_for(self._connection.close(), LIMIT)
         await settle(self._connection, self._starter)
         self._state_changed()
 

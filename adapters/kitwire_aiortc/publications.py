@@ -90,12 +90,16 @@ class Publications:
         Raises:
             RequestFailed: when the connection is ending.
         """
-        client = self._room.client
-        if client.phase in (Phase.CLOSING, Phase.CLOSED):
+        if self._over:
             raise self._room.ended_before(method)
-        offer_id = client.negotiate(now=self._runtime.now())
+        offer_id = self._room.client.negotiate(now=self._runtime.now())
         self._runtime.wake()
         return offer_id
+
+    @property
+    def _over(self) -> bool:
+        """Whether nothing can be asked for any more: the end may be heard of only later."""
+        return self._room.client.phase in (Phase.CLOSING, Phase.CLOSED)
 
     @property
     def _stream(self) -> str:
@@ -110,7 +114,7 @@ class Publications:
     def take_down(self, publication: LocalPublication) -> int | None:
         """It is no longer sent: make an offer that says so; its id, None when it is too late."""
         self._publications.pop(publication.sid, None)
-        if self._room.client.phase in (Phase.CLOSING, Phase.CLOSED):
+        if self._over:
             return None
         return self.negotiate("unpublish")
 
@@ -166,6 +170,8 @@ class Publications:
         self._renewing.clear()
         self._suspend()
         client, now = self._room.client, self._runtime.now()
+        if client.phase is not Phase.JOINED:
+            return  # Lost again already, or over, as will be heard.
         for publication in self._publications.values():
             request = replace(publication.terms.request, muted=publication.muted)
             self._renewing[client.add_track(request, now=now)] = publication
@@ -182,6 +188,8 @@ class Publications:
             return
         publication.renew(ended.result)
         self._publications[publication.sid] = publication
+        if self._over:
+            return
         if publication.muted is not ended.result.muted:
             # The application muted it, or took that back, while the server was asked.
             now = self._runtime.now()
@@ -189,7 +197,7 @@ class Publications:
         session = self._sessions
 
         def carry(outbound: Outbound) -> None:
-            if self._sessions == session and self._room.closed is None:
+            if self._sessions == session and not self._over:
                 publication.carry(outbound)
                 self.negotiate("publish_again")
 

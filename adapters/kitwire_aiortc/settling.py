@@ -15,7 +15,7 @@ from aiortc import RTCPeerConnection
 
 from kitwire_aiortc.internals import ICE_CONNECTION
 
-__all__ = ["settle"]
+__all__ = ["LIMIT", "settle"]
 
 LIMIT: Final = 3.0
 """Seconds after which we no longer wait, whatever still runs."""

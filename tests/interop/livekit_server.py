@@ -1,4 +1,4 @@
-"""Starts and stops real livekit-servers, each with ports and keys of its own, on loopback only.
+"""Starts and stops real livekit-servers, each with ports and keys of its own, on loopback.
 
 No pytest in here: the fixtures are in conftest.py, and the demo starts its server with this too.
 """
@@ -32,6 +32,7 @@ __all__ = [
     "VERSION",
     "Grants",
     "LiveKitServer",
+    "Place",
     "Ports",
     "ServerUnavailable",
     "binary_for",
@@ -83,6 +84,17 @@ class ServerFailed(Exception):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where a server listens. All but loopback is for network namespaces of the tests' own."""
+
+    host: str = HOST
+    interface: str = "lo"
+
+
+LOOPBACK: Final = Place()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Ports:
     """The ports of one server: signaling and API (TCP), media (TCP and UDP)."""
 
@@ -128,16 +140,17 @@ class LiveKitServer:
     folder: Path
     api_key: str
     api_secret: str = field(repr=False)
+    place: Place = LOOPBACK
 
     @property
     def url(self) -> str:
         """The base URL that clients are given."""
-        return f"ws://{HOST}:{self.ports.signal}"
+        return f"ws://{self.place.host}:{self.ports.signal}"
 
     @property
     def http_url(self) -> str:
         """The same for plain HTTP and the room API."""
-        return f"http://{HOST}:{self.ports.signal}"
+        return f"http://{self.place.host}:{self.ports.signal}"
 
     @property
     def log_file(self) -> Path:
@@ -311,6 +324,7 @@ def running(
     api_key: str | None = None,
     api_secret: str | None = None,
     auto_create: bool = True,
+    place: Place = LOOPBACK,
 ) -> Iterator[LiveKitServer]:
     """A server for the length of a `with`.
 
@@ -323,6 +337,7 @@ def running(
         api_key=api_key,
         api_secret=api_secret,
         auto_create=auto_create,
+        place=place,
     )
     try:
         yield server
@@ -338,6 +353,7 @@ def start(
     api_key: str | None = None,
     api_secret: str | None = None,
     auto_create: bool = True,
+    place: Place = LOOPBACK,
 ) -> tuple[LiveKitServer, Callable[[], None]]:
     """Start a server and wait until it answers; returns it with the function that stops it.
 
@@ -349,7 +365,8 @@ def start(
     secret = api_secret or secrets.token_urlsafe(36)
     failures = []
     for _ in range(1 if ports is not None else ATTEMPTS):
-        attempt = _Attempt(binary, version, ports or Ports.free(), key, secret, auto_create)
+        wanted = ports or Ports.free()
+        attempt = _Attempt(binary, version, wanted, key, secret, auto_create, place)
         try:
             attempt.wait_until_ready()
         except ServerFailed as failure:
@@ -374,12 +391,13 @@ class _Attempt:
         key: str,
         secret: str,
         auto_create: bool,
+        place: Place,
     ) -> None:
         self._keep = tempfile.TemporaryDirectory(prefix="kitwire-livekit-")
         folder = Path(self._keep.name)
         config = folder / "livekit.yaml"
         config.touch(mode=0o600)
-        config.write_text(_configuration(ports, key, secret, auto_create))
+        config.write_text(_configuration(ports, key, secret, auto_create, place))
         # stop() is known to atexit before there is anything to stop, so nothing falls in between.
         self._process: subprocess.Popen[bytes] | None = None
         atexit.register(self.stop)
@@ -404,6 +422,7 @@ class _Attempt:
             folder=folder,
             api_key=key,
             api_secret=secret,
+            place=place,
         )
 
     def wait_until_ready(self) -> None:
@@ -436,7 +455,7 @@ class _Attempt:
 
 
 def _answers(url: str) -> bool:
-    # No proxy, whatever the environment says: this is loopback.
+    # No proxy, whatever the environment says: this is the same machine.
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
         with opener.open(url, timeout=2.0) as response:
@@ -450,18 +469,18 @@ def _environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith("LIVEKIT_")}
 
 
-def _configuration(ports: Ports, key: str, secret: str, auto_create: bool) -> str:
+def _configuration(ports: Ports, key: str, secret: str, auto_create: bool, place: Place) -> str:
     return f"""\
 port: {ports.signal}
-bind_addresses: [{HOST}]
+bind_addresses: [{place.host}]
 keys: {{{key}: {secret}}}
 logging: {{level: info}}
 room: {{auto_create: {str(auto_create).lower()}}}
 rtc:
-  node_ip: {HOST}
+  node_ip: {place.host}
   use_external_ip: false
   enable_loopback_candidate: true
-  interfaces: {{includes: [lo]}}
+  interfaces: {{includes: [{place.interface}]}}
   tcp_port: {ports.rtc_tcp}
   udp_port: {ports.rtc_udp}
   # Otherwise a Join hands out public STUN servers. Nobody listens here, and nobody needs to.

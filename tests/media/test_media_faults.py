@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from typing import Final
 
@@ -12,7 +15,7 @@ from aioice.ice import Connection
 from kitwire import ConnectFailed, PathVersion, Reason, Timeouts
 from kitwire_aiortc import Gathering, Media
 from kitwire_aiortc.peer import Peer
-from tests.interop.livekit_server import LiveKitServer
+from tests.interop.livekit_server import LiveKitServer, masked
 from tests.media.loopback import MEDIA, PATHS, Connect, Run
 
 pytestmark = pytest.mark.livekit
@@ -88,3 +91,34 @@ def test_connecting_fails_in_time(
 
     run(main())
     livekit.wait_until_empty(room_name)
+
+
+LEFT_OPEN: Final = """
+import asyncio, os
+import kitwire_asyncio
+from kitwire_aiortc import Gathering, Media
+
+async def main():
+    media = Media(gathering=Gathering(ice_servers=(), addresses=("127.0.0.1",)))
+    joining = kitwire_asyncio.connect(os.environ["URL"], token=os.environ["TOKEN"], media=media)
+    await joining.__aenter__()
+    print("joined")
+    return joining
+
+asyncio.run(main())
+print("over")
+"""
+
+
+def test_a_program_that_returns_with_a_room_open_ends(
+    livekit: LiveKitServer, room_name: str
+) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-c", LEFT_OPEN],
+        env={**os.environ, "URL": livekit.url, "TOKEN": livekit.token("ann", room_name)},
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert (ended.returncode, ended.stdout) == (0, "joined\nover\n"), masked(ended.stderr)

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import TypeVar
 
 import anyio
 import pytest
 
-from kitwire import Lost, PathVersion, ReconnectPolicy, Restarted, Restarting, Resumed
+from kitwire import Lost, PathVersion, ReconnectPolicy, Restarted, Resumed
 from kitwire import messages as msg
-from kitwire_aiortc import MediaRoom, Tone
+from kitwire_aiortc import Tone
 from tests.interop.livekit_server import LiveKitServer
+from tests.media.episodes import Gaps, next_of
 from tests.media.loopback import (
     MEDIA,
     PATHS,
@@ -28,35 +28,7 @@ from tests.media.unsteady import Way, way_to
 
 pytestmark = pytest.mark.livekit
 
-T = TypeVar("T")
 both_paths = pytest.mark.parametrize("path", PATHS)
-
-
-async def next_of(room: MediaRoom, kind: type[T], limit: float) -> T:
-    """The next event of that kind; none that says that the session was not resumed may come."""
-    with anyio.fail_after(limit):
-        async for event in room:
-            assert kind is not Resumed or not isinstance(event, Restarting), event
-            if isinstance(event, kind):
-                return event
-    raise AssertionError("the room is over")
-
-
-class Gaps:
-    """Reads a track, and knows the longest time between two frames."""
-
-    def __init__(self) -> None:
-        self.frames = 0
-        self.longest = 0.0
-
-    async def read(self, room: MediaRoom, sid: str) -> None:
-        last = 0.0
-        async for _ in room.audio(sid):
-            now = time.monotonic()
-            if self.frames:
-                self.longest = max(self.longest, now - last)
-            last = now
-            self.frames += 1
 
 
 async def losing(
