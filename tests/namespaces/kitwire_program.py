@@ -41,12 +41,13 @@ def say(event: str, **fields: object) -> None:
 
 def joining(order: Mapping[str, str]) -> AbstractAsyncContextManager[MediaRoom]:
     """A room, as the command says."""
+    # Unless it is said, whatever addresses there are, now and later; there is no STUN server here.
+    addresses = (order["bind"],) if "bind" in order else None
     return kitwire_asyncio.connect(
         order["url"],
         token=order["token"],
         path=PathVersion(order["path"]),
-        # Whatever addresses there are, now and later; there is no STUN server here.
-        media=Media(gathering=Gathering(ice_servers=())),
+        media=Media(gathering=Gathering(ice_servers=(), addresses=addresses)),
         reconnect=ReconnectPolicy(),
     )
 
