@@ -77,9 +77,11 @@ demo: ## Let an asyncio and a trio participant meet on a real livekit-server, an
 
 livekit-server: ## Build the livekit-server that tests use with Go, and print its path
 	@tools/livekit-server $(LIVEKIT_VERSION)
+	@tools/livekit-test-server $(LIVEKIT_VERSION) >/dev/null
 
 livekit-servers: ## Build that and the older ones of the livekit_versions suite
 	@tools/livekit-server $(LIVEKIT_VERSION) $(LIVEKIT_OLDER)
+	@tools/livekit-test-server $(LIVEKIT_VERSION)
 
 browser: ## Install LiveKit's JS client and Chromium for the browser tests, and print Chromium's path
 	@tools/browser

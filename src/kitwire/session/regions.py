@@ -95,7 +95,7 @@ class Regions:
         """Whether another place may do better where an attempt failed at this one."""
         if loss not in (_RESUMING if resuming else _JOINING) or (resuming and not self.named):
             return False
-        away = self._current != self._given
+        away = self._current.name != self._given.name
         return reason.retryable or (away and reason.reason in _OF_ONE_REGION)
 
     def failed(self, reason: CloseReason) -> CloseReason:
