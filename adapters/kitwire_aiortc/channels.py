@@ -78,6 +78,11 @@ class Channels:
         channel = self._channels.get(label)
         return channel is not None and channel.readyState == "open"
 
+    def stream(self, label: str) -> int | None:
+        """The number of a channel's SCTP stream; None before it opens."""
+        channel = self._channels.get(label)
+        return None if channel is None else channel.id
+
     async def send(self, label: str, data: bytes) -> None:
         """Send a message, once the channel is open and holds less than a bound.
 

@@ -163,9 +163,8 @@ class _Reports:
     def track_closed(self, sid: str, inbound: Inbound) -> None:
         self._listener.track_closed(sid, inbound)
 
-    def channel_opened(self, target: PeerTarget, label: str) -> None:
-        # Who sends waits for it at the channel itself.
-        pass
+    def channel_opened(self, target: PeerTarget, label: str, channel_id: int) -> None:
+        self._deliver(self._inputs.channel_opened, self._peers, target, label, channel_id)
 
     def channel_closed(self, target: PeerTarget, label: str) -> None:
         pass

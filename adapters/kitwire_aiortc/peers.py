@@ -67,8 +67,8 @@ class PeerReports(Protocol):
     def track_closed(self, sid: str, inbound: Inbound) -> None:
         """That section carries this track no more."""
 
-    def channel_opened(self, target: PeerTarget, label: str) -> None:
-        """Messages can be sent on a data channel."""
+    def channel_opened(self, target: PeerTarget, label: str, channel_id: int) -> None:
+        """Messages can be sent on a data channel, the SCTP stream with that number."""
 
     def channel_closed(self, target: PeerTarget, label: str) -> None:
         """A data channel will carry nothing any more."""
@@ -230,7 +230,9 @@ class Peers:
     def channel_opened(self, target: PeerTarget, label: str) -> None:
         """Pass it on."""
         if not self._closed:
-            self._reports.channel_opened(target, label)
+            channel_id = self._peers[target].channels.stream(label)
+            assert channel_id is not None, "it is open"
+            self._reports.channel_opened(target, label, channel_id)
 
     def channel_closed(self, target: PeerTarget, label: str) -> None:
         """Pass it on."""

@@ -243,6 +243,43 @@ async def test_a_wait_between_attempts_ends_when_the_application_says_so(connect
             await room.update_metadata("here")
 
 
+@pytest.mark.parametrize("where", ["waiting", "dialing"])
+async def test_leaving_while_the_session_comes_back_ends_at_once(
+    connect: Connect, where: str
+) -> None:
+    lives = iter(("lost", "half-open"))
+    half_open, over = threading.Event(), threading.Event()
+
+    def script(connection: Connection) -> None:
+        if next(lives) == "lost":
+            connection.let_in()
+            connection.request("ping_req")
+            connection.reset()
+        elif where == "waiting":
+            connection.reset()
+        else:
+            half_open.set()  # And the upgrade is never answered.
+            assert over.wait(10)
+
+    policy = ReconnectPolicy(base=3600.0 * 1e9, cap=3600.0 * 1e9)
+    try:
+        with scripted_server(script) as server:
+            async with connect(server.url, reconnect=policy) as room:
+                async for event in room:
+                    if isinstance(event, Restarting) and (where == "dialing" or event.next_in):
+                        break
+                if where == "dialing":
+                    assert await to_thread.run_sync(half_open.wait, 10.0)
+                begun = anyio.current_time()
+            took = anyio.current_time() - begun
+            over.set()
+    finally:
+        over.set()
+    assert took < 1.0
+    assert room.closed is not None
+    assert room.closed.reason is Reason.CLIENT_INITIATED
+
+
 async def test_bytes_may_come_one_by_one(connect: Connect) -> None:
     def script(connection: Connection) -> None:
         connection.end.accept(connection.upgrade())

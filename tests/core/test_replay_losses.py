@@ -76,8 +76,12 @@ def test_a_session_that_was_resumed(name: str) -> None:
     assert said(episode)[0] == "sync_state"
     sync = next(each for each in episode if each["name"] == "SendMessage")
     published = next(each for each in lines if each["name"] == "TrackPublished")["fields"]
-    tracks = sync["fields"]["message"]["sync_state"]["publish_tracks"]
-    assert [each["track"]["sid"] for each in tracks] == [published["track"]["sid"]]
+    state = sync["fields"]["message"]["sync_state"]
+    assert [each["track"]["sid"] for each in state["publish_tracks"]] == [published["track"]["sid"]]
+    channels = {(each["target"], each["label"]) for each in state["data_channels"]}
+    sides = ["PUBLISHER", "SUBSCRIBER"] if name == "resume_v0" else ["PUBLISHER"]
+    labels = ["_reliable", "_lossy", "_data_track"]
+    assert channels == {(side, label) for side in sides for label in labels}
 
 
 def test_by_two_peer_connections_the_server_restarts_ice_at_a_resume() -> None:

@@ -75,6 +75,11 @@ REPORTS: dict[str, tuple[Call, object, dict[str, object]]] = {
         call.peer_failed(SUB, "words", now=2.0),
         {"target": SUB, "detail": "words"},
     ),
+    "channel_opened": (
+        lambda inputs: inputs.channel_opened(PEERS, SUB, "_lossy", 3, now=1.0),
+        call.channel_opened(SUB, "_lossy", 3),
+        {"target": SUB, "label": "_lossy", "channel_id": 3},
+    ),
     # It says nothing to the negotiation.
     "datagram_received": (
         lambda inputs: inputs.datagram_received(PEERS, SUB, now=1.0),

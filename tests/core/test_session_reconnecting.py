@@ -136,6 +136,7 @@ def test_sync_state_comes_first_and_held_requests_last_in_order() -> None:
         )
     )
     life.session.reliable_received("PA_bob", 7, now=life.now)
+    life.session.channel_opened(PEERS, PUB, "_reliable", 1, now=life.now)
     seen = len(life.said)
     life.cut()
     first = life.session.mute_track("TR_mic", True, now=life.now)
@@ -152,6 +153,9 @@ def test_sync_state_comes_first_and_held_requests_last_in_order() -> None:
     assert list(state.track_sids_disabled) == ["TR_y"]
     assert [(each.publisher_sid, each.last_seq) for each in state.datachannel_receive_states] == [
         ("PA_bob", 7)
+    ]
+    assert list(state.data_channels) == [
+        rtc.DataChannelInfo(label="_reliable", id=1, target=rtc.PUBLISHER)
     ]
     # With one peer connection the offer is ours and the answer the server's.
     assert (state.offer.type, state.offer.sdp) == ("offer", "ours")

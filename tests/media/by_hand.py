@@ -117,7 +117,7 @@ class ByHand:
     def track_closed(self, sid: str, inbound: Inbound) -> None:
         self.tracks.discard(sid)
 
-    def channel_opened(self, target: PeerTarget, label: str) -> None:
+    def channel_opened(self, target: PeerTarget, label: str, channel_id: int) -> None:
         self.opened.add((target, label))
 
     def channel_closed(self, target: PeerTarget, label: str) -> None: ...

@@ -69,7 +69,7 @@ class Core:
     def track_closed(self, sid: str, inbound: Inbound) -> None:
         self.log.append(f"-{sid}")
 
-    def channel_opened(self, target: PeerTarget, label: str) -> None:
+    def channel_opened(self, target: PeerTarget, label: str, channel_id: int) -> None:
         self.log.append(f"opened {label}")
 
     def channel_closed(self, target: PeerTarget, label: str) -> None:

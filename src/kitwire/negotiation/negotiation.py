@@ -86,6 +86,8 @@ class Negotiation:
         self._primary: PeerTarget | None = None
         self._joined = False
         self._told_connected = False
+        self.channels: dict[tuple[PeerTarget, str], int] = {}
+        """The data channels that have opened: the numbers of their SCTP streams."""
 
     def _peer(self, target: PeerTarget, timeouts: Timeouts) -> Peer:
         return Peer(
@@ -361,6 +363,15 @@ class Negotiation:
         exchange = self._exchange("peer_failed", target)
         self._tick(now)
         exchange.fail(NegotiationFailure.PEER_FAILED, detail)
+
+    def channel_opened(self, target: PeerTarget, label: str, channel_id: int) -> None:
+        """A data channel opened.
+
+        Raises:
+            LocalProtocolError: for a target that is not there.
+        """
+        self._exchange("channel_opened", target)
+        self.channels[target, label] = channel_id
 
     def local_candidate(
         self, target: PeerTarget, candidate_init: str, *, final: bool = False, now: float

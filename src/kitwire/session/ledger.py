@@ -6,7 +6,7 @@ restart it tells an application what is gone.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from ..events import (
@@ -18,6 +18,7 @@ from ..events import (
     TrackUnpublished,
 )
 from ..messages import (
+    DataChannelInfo,
     DataChannelReceiveState,
     DataTrackInfo,
     ParticipantInfoState,
@@ -103,7 +104,9 @@ class Ledger:
             TrackPublishedResponse(cid=cid, track=track) for cid, track in self._tracks.values()
         )
 
-    def sync_state(self, agreed: Agreed | None) -> SyncState:
+    def sync_state(
+        self, agreed: Agreed | None, channels: Sequence[DataChannelInfo] = ()
+    ) -> SyncState:
         """What the server is told first after a resume (client-sdk-js RTCEngine.sendSyncState).
 
         The server reads the publications, and those that it does not know make it ask for a new
@@ -115,6 +118,7 @@ class Ledger:
                 track_sids=differing, subscribe=not self._auto_subscribe
             ),
             publish_tracks=list(self.tracks),
+            data_channels=[*channels],
             track_sids_disabled=[sid for sid, each in self._settings.items() if each.disabled],
             datachannel_receive_states=[
                 DataChannelReceiveState(publisher_sid=sid, last_seq=sequence)

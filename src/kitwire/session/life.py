@@ -215,7 +215,8 @@ class Life(ABC):
         self._regions.reached()
         self._timers.stop(Timer.JOIN)
         self._timers.set(Timer.SETTLE, self._now + self.config.timeouts.peers)
-        self._say(msg.SignalRequest(sync_state=self._ledger.sync_state(self._peering.agreed)))
+        state = self._ledger.sync_state(self._peering.agreed, self._peering.channels)
+        self._say(msg.SignalRequest(sync_state=state))
         if self._keepalive.restart(self._now):
             self._ping()
         self._roll.call()

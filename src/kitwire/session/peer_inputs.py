@@ -106,6 +106,28 @@ class PeerInputs(ABC):
         """A datagram came, after an :class:`~kitwire.commands.AwaitDatagram`."""
         self._report("datagram_received", peers, None, now=now, target=target)
 
+    def channel_opened(
+        self, peers: PeersId, target: PeerTarget, label: str, channel_id: int, *, now: float
+    ) -> None:
+        """A data channel opened, ours or the server's; after a resume the server is told of them.
+
+        Args:
+            peers: the set of peer connections.
+            target: the one that carries it.
+            label: as in :class:`~kitwire.commands.DataChannel`.
+            channel_id: the number of its SCTP stream.
+            now: the time, in seconds.
+        """
+        self._report(
+            "channel_opened",
+            peers,
+            lambda negotiation, at: negotiation.channel_opened(target, label, channel_id),
+            now=now,
+            target=target,
+            label=label,
+            channel_id=channel_id,
+        )
+
     @abstractmethod
     def reliable_received(self, publisher_sid: str, sequence: int, *, now: float) -> None:
         """A reliable data packet came; after a resume the server is told of each publisher's last.

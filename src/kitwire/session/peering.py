@@ -20,6 +20,7 @@ from ..config import ClientConfig, PeerCapabilities
 from ..errors import LocalProtocolError
 from ..messages import (
     ClientConfigSetting,
+    DataChannelInfo,
     ReconnectResponse,
     SessionDescription,
     SignalRequest,
@@ -148,6 +149,15 @@ class Peering:
     def agreed(self) -> Agreed | None:
         """What a server asks about after a resume."""
         return None if self._negotiation is None else self._negotiation.agreed
+
+    @property
+    def channels(self) -> tuple[DataChannelInfo, ...]:
+        """The data channels that are open; of them too."""
+        opened = {} if self._negotiation is None else self._negotiation.channels
+        return tuple(
+            DataChannelInfo(label=label, id=channel_id, target=_SIGNAL_TARGETS[target])
+            for (target, label), channel_id in opened.items()
+        )
 
     @property
     def settled(self) -> bool:
