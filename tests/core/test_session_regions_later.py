@@ -421,10 +421,10 @@ _URLS = [*(f"wss://r{number}.test" for number in range(6)), "ws://r6.test", "non
 
 def test_lives_among_many_places() -> None:
     counts: Counter[str] = Counter()
-    for seed in range(1_000):
+    for seed in range(300):
         schedule = CloudSchedule(seed)
         schedule.live(120)
         counts.update(schedule.counts)
-    assert counts["Closed"] == 1_000
+    assert counts["Closed"] == 300
     for name in ("asked", "elsewhere", "Resumed", "Restarted"):
         assert counts[name] > 25, name

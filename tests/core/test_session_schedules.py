@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from tests.peers.schedules import Schedule, run
 
-QUICK = 2_000
+QUICK = 1_000
 ALL = int(os.environ.get("KITWIRE_SCHEDULES", "100000"))
 STEPS = 120
 

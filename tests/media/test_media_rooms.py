@@ -394,9 +394,8 @@ def test_the_server_is_gone_from_one_moment_to_the_next(
     server, stop = start_livekit()
 
     async def main() -> None:
-        async with connect(
-            server.url, token=server.token("ann", room_name), path=path, media=MEDIA
-        ) as ann:
+        token = server.token("ann", room_name)
+        async with connect(server.url, token=token, path=path, media=MEDIA, reconnect=None) as ann:
             publication = await ann.publish_audio(Tone(440.0))
             await ann.publish_data(b"x")
             data = ann.data()
