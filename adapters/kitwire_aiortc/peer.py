@@ -297,11 +297,13 @@ class Peer:
                 raise PeerClosed("the peer connection is closed") from None
             except PeerRefused:
                 raise
-            except SPEAKING as error:
-                raise PeerRefused(f"{type(error).__name__}: {error}") from None
             except Exception as error:  # noqa: BLE001 - whatever aiortc stumbles over
-                # Its text may quote a line of the description.
-                raise PeerRefused(type(error).__name__) from None
+                if self._connection.signalingState == "closed":
+                    # By the far end: aiortc closes everything when DTLS says goodbye.
+                    raise PeerClosed("the peer connection is closed") from None
+                # What is not aiortc's own text may quote a line of the description.
+                words = f": {error}" if isinstance(error, SPEAKING) else ""
+                raise PeerRefused(type(error).__name__ + words) from None
             finally:
                 self._operation = None
 

@@ -86,7 +86,9 @@ def run(*arguments: str, environment: Mapping[str, str] | None = None) -> tuple[
 def by_key(server: LiveKitServer, room: str, identity: str = "carol") -> list[str]:
     """The flags to join by API key."""
     return [
-        *("join", server.url, "--api-key", server.api_key, "--api-secret", server.api_secret),
+        *("join", server.url, "--api-key", server.api_key),
+        # Secrets may begin with a hyphen.
+        f"--api-secret={server.api_secret}",
         *("--room", room, "--identity", identity),
     ]
 

@@ -341,6 +341,20 @@ def test_a_path_that_is_lost_for_good_closes_clean() -> None:
 # --- closing ---
 
 
+def test_what_the_far_end_has_closed_is_closed_and_refuses_nothing() -> None:
+    async def main() -> None:
+        made = await call()
+        offer = await made.one.make_offer(ice_restart=True)
+        await made.one.close()
+        # aiortc closes the whole connection when DTLS says goodbye.
+        await until(lambda: made.other.connection.signalingState == "closed")
+        with pytest.raises(PeerClosed):
+            await made.other.apply_offer(offer)
+        await made.other.close()
+
+    run(main())
+
+
 @pytest.mark.parametrize("moment", [0.0, 0.005, 0.015, 0.03, 0.1])
 def test_a_close_during_a_restart_leaves_nothing(moment: float) -> None:
     async def main() -> None:

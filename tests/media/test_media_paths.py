@@ -16,7 +16,7 @@ from tests.media.episodes import ANN, BEN, duet
 from tests.media.loopback import PATHS, Connect, Run, together, until
 from tests.media.paths import ice_path, sever
 
-pytestmark = pytest.mark.livekit
+pytestmark = [pytest.mark.livekit, pytest.mark.slow]
 
 SILENCE = 2.0
 """Seconds until a path counts as dead, by the test's own config."""

@@ -28,7 +28,7 @@ from tests.media.loopback import MEDIA, PATHS, Connect, Run, known, until, withi
 from tests.media.unsteady import way_to
 from tests.peers.virtual_server import frame
 
-pytestmark = pytest.mark.livekit
+pytestmark = [pytest.mark.livekit, pytest.mark.slow]
 
 
 class Gate:
