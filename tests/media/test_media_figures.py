@@ -6,6 +6,7 @@ Ratios are tested. The absolute figures are printed; `make bench-media` makes a 
 from __future__ import annotations
 
 import statistics
+from typing import Final
 
 import pytest
 
@@ -20,17 +21,22 @@ def show(line: str) -> None:
     print(line)  # noqa: T201
 
 
+DEBOUNCE: Final = 0.15
+"""Seconds for which a server that has just negotiated waits before it does so again (livekit
+pkg/rtc/transport.go): some first frames of twenty meet that, whoever joins."""
+
+
 def test_connecting_and_the_first_frame_come_sooner(livekit: LiveKitServer) -> None:
     joined = joining(livekit)
     show(f"\n{joined}")
     ours, theirs = joined["kitwire"], joined["official"]
-    for one, other in (
-        (ours.connected, theirs.connected),
-        (ours.first_frame, theirs.first_frame),
+    for one, other, late in (
+        (ours.connected, theirs.connected, 0.0),
+        (ours.first_frame, theirs.first_frame, DEBOUNCE),
     ):
         assert one.p50 < other.p50
         # The second slowest of twenty says less.
-        assert one.p95 < 1.2 * other.p95
+        assert one.p95 < 1.2 * other.p95 + late
 
 
 @pytest.mark.parametrize(("audio", "video"), LOADS)
