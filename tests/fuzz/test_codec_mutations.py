@@ -123,6 +123,7 @@ LISTED: Sequence[tuple[str, Callable[[Message], bool]]] = (
 """The differences that there are, each with its reason and the messages that it explains."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("batch", range(BATCHES))
 def test_binary_frames_fare_as_with_google_protobuf(batch: int) -> None:
     rng = random.Random(f"binary {batch}")

@@ -20,6 +20,8 @@ from tests.media import test_media_negotiated as negotiated
 from tests.media.loopback import CHANNELS, LOOPBACK, PATHS, Recorder, connect, run, sockets, until
 from tests.media.paths import deafen, ice_path
 
+pytestmark = pytest.mark.slow
+
 
 class Gaps:
     """A reader that knows the longest time between two frames, in seconds."""
