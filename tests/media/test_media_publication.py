@@ -154,6 +154,25 @@ def test_on_another_peer_connection_it_is_as_it_was() -> None:
     run(main())
 
 
+def test_while_the_session_restarts_nobody_is_there_to_be_told_of_a_mute() -> None:
+    async def main() -> None:
+        room = Room()
+        async with published(room) as (publication, _, _):
+            publication.suspend()
+            states = []
+            for change in (publication.mute, publication.unmute, publication.mute):
+                await change()
+                states.append(publication.muted)
+            assert states == [True, False, True]
+            assert room.asked == []
+            publication.renew(msg.TrackInfo(sid="TR_b"))
+            assert publication.muted
+            await publication.unmute()
+            assert room.asked == ["mute TR_b False"]
+
+    run(main())
+
+
 def test_a_section_that_comes_late_gets_what_was_said_before() -> None:
     async def main() -> None:
         async with published(Room()) as (_, outbound, source):

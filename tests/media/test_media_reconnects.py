@@ -8,9 +8,9 @@ from collections.abc import Callable
 import anyio
 import pytest
 
-from kitwire import Lost, PathVersion, ReconnectPolicy, Restarted, Resumed
+from kitwire import Lost, PathVersion, ReconnectPolicy, Restarted, Restarting, Resumed
 from kitwire import messages as msg
-from kitwire_aiortc import Tone
+from kitwire_aiortc import MediaRoom, Tone
 from tests.interop.livekit_server import LiveKitServer
 from tests.media.episodes import Gaps, next_of
 from tests.media.loopback import (
@@ -92,6 +92,12 @@ def test_a_link_that_only_seems_to_stand_is_noticed_and_resumed(
     assert gap < 0.25
 
 
+def muted(room: MediaRoom, sid: str) -> bool:
+    publication = room.view.publication(sid)
+    assert publication is not None
+    return publication.muted
+
+
 def test_a_session_that_must_restart_publishes_and_hears_as_before(
     livekit: LiveKitServer, room_name: str, run: Run, connect: Connect
 ) -> None:
@@ -111,6 +117,7 @@ def test_a_session_that_must_restart_publishes_and_hears_as_before(
             ours = await ann.publish_audio(Tone(880.0))
             quiet = await ann.publish_audio(Tone(660.0), name="quiet")
             await quiet.mute()
+            late = await ann.publish_audio(Tone(550.0), name="late")
             await known(ann, tone.sid)
             heard = Gaps()
             tasks.start_soon(heard.read, ann, tone.sid)
@@ -119,11 +126,16 @@ def test_a_session_that_must_restart_publishes_and_hears_as_before(
             assert before
             # The link is closed without a word, and a resume is answered by a demand to restart.
             ann.simulate(msg.SimulateScenario(node_failure=True))
+            await next_of(ann, Restarting, 10.0)
+            # Whether it is announced anew already, under way or yet to be: it is muted then.
+            await late.mute()
             restarted = await next_of(ann, Restarted, 10.0)
             assert restarted.sid == ann.joined.participant.sid != sid
-            assert {each.cid for each in restarted.lost_tracks} == {ours.cid, quiet.cid}
+            assert {each.cid for each in restarted.lost_tracks} == {
+                each.cid for each in (ours, quiet, late)
+            }
             await until(lambda: ours.sid != first)
-            assert set(ann.publications) == {ours.sid, quiet.sid}
+            await until(lambda: set(ann.publications) == {ours.sid, quiet.sid, late.sid})
             await known(ben, ours.sid)
             audio = ben.audio(ours.sid, sample_rate=16_000)
             assert frequency((await within(10.0, read_audio(audio, 1.0)))[10:]) == pytest.approx(
@@ -131,11 +143,10 @@ def test_a_session_that_must_restart_publishes_and_hears_as_before(
             )
             # The same iterator goes on, and what was muted still is.
             assert heard.frames > before + 20
-            await known(ben, quiet.sid)
-            publication = ben.view.publication(quiet.sid)
-            assert publication is not None
-            assert publication.muted
-            assert quiet.muted
+            for each in (quiet, late):
+                await known(ben, each.sid)
+                await until(lambda: muted(ben, each.sid))  # noqa: B023
+                assert each.muted
             tasks.cancel_scope.cancel()
 
     run(main())
