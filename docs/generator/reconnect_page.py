@@ -108,6 +108,12 @@ def _facts(classes: tuple[ClassFacts, ...], name: str) -> dict[str, str]:
     return {each.name: markdown(each.doc, lambda name: None) for each in facts.members}
 
 
+_FAREWELL = """\
+A server that puts us out also closes our peer connections, and which we hear of first is chance. So
+one that the server closes waits, for `timeouts.close` at most, for a Leave that says more.
+"""
+
+
 def _decisions() -> str:
     meanings = _facts(classes_of(recovery), "Loss")
     rows = [
@@ -118,8 +124,8 @@ def _decisions() -> str:
     named = "".join(f"- {text}\n" for name, text in conditions.items() if name != "resumable")
     heads = ("Loss", "Meaning", "Where a resume is possible", "Where it is not")
     return (
-        f"## What follows what\n\n{table(heads, rows)}\nWhether a resume is possible depends on:"
-        f"\n\n{named}\n"
+        f"## What follows what\n\n{table(heads, rows)}\n{_FAREWELL}\n"
+        f"Whether a resume is possible depends on:\n\n{named}\n"
     )
 
 

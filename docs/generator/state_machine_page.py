@@ -167,6 +167,7 @@ _LENGTHS: Final = {
     Timer.RETRY: "`ReconnectPolicy.delay`",
     Timer.SETTLE: "`timeouts.peers`",
     Timer.TRANSPORT: "`timeouts.transport`, and a fifth of it between questions",
+    Timer.FAREWELL: "`timeouts.close`",
     Timer.CLOSE: "`timeouts.close`",
 }
 

@@ -65,7 +65,8 @@ class Timeouts:
     validate: float = 3.0
     """For the GET that explains a refused upgrade, and for the one that asks for regions."""
     close: float = 1.0
-    """For the server's close after our leave."""
+    """For the server's close after our leave; and for its leave after it closed a peer
+    connection."""
     add_track: float = 10.0
     metadata: float = 5.0
     data_track: float = 10.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Unpack
 
 import pytest
@@ -21,7 +22,7 @@ from kitwire.commands import (
     PeerState,
     Topology,
 )
-from kitwire.config import ClientOptions, PathVersion, PeerCapabilities
+from kitwire.config import ClientOptions, PathVersion, PeerCapabilities, Timeouts
 from kitwire.errors import LocalProtocolError
 from kitwire.negotiation import Negotiation
 from kitwire.peer_events import (
@@ -244,7 +245,7 @@ def test_states_are_told_when_they_change() -> None:
         (PeerState.CONNECTED, []),
         (PeerState.DISCONNECTED, []),
         (PeerState.FAILED, ["the publisher's peer connection failed"]),
-        (PeerState.CLOSED, ["the publisher's peer connection closed"]),
+        (PeerState.CLOSED, []),
     ],
 )
 def test_a_state_that_ends_the_session(state: PeerState, words: list[str]) -> None:
@@ -254,12 +255,47 @@ def test_a_state_that_ends_the_session(state: PeerState, words: list[str]) -> No
     assert stage.losses == [Loss.PEER] * len(words)
 
 
+def test_one_that_the_server_closed_is_given_up_when_the_server_does_not_say_why() -> None:
+    stage = joined()
+    wait = Timeouts().close
+    stage.peering.report(lambda n, at: n.peer_state_changed(PUB, PeerState.CLOSED, now=at), 1.0)
+    assert stage.peering.closed is PUB
+    assert stage.timers.pop_due(1.0 + wait - 0.01) is None
+    # What else is reported does not put it off.
+    stage.peering.report(lambda n, at: n.channel_opened(PUB, "_reliable", 1), 1.5)
+    assert stage.timers.pop_due(1.0 + wait) == (Timer.FAREWELL, 1.0 + wait)
+    stage.peering.farewell_timed_out()
+    assert stage.failed == ["the publisher's peer connection closed"]
+    assert stage.losses == [Loss.PEER]
+
+
+@pytest.mark.parametrize("ends", [Peering.unlink, Peering.close])
+def test_the_wait_for_that_ends_with_the_link(ends: Callable[[Peering, float], None]) -> None:
+    stage = joined()
+    stage.peering.report(lambda n, at: n.peer_state_changed(PUB, PeerState.CLOSED, now=at), 1.0)
+    ends(stage.peering, 1.1)
+    assert stage.timers.pop_due(14.0) is None
+    assert stage.failed == []
+
+
+def test_one_that_closes_while_there_is_no_link_is_noticed_when_there_is_one() -> None:
+    stage = joined()
+    stage.peering.unlink(1.0)
+    stage.peering.report(lambda n, at: n.peer_state_changed(PUB, PeerState.CLOSED, now=at), 1.1)
+    assert (stage.failed, stage.timers.pop_due(14.0)) == ([], None)
+    stage.take()
+    stage.peering.relink(None, ice_restart=False, now=2.0)
+    assert stage.failed == ["the publisher's peer connection closed"]
+    assert stage.take() == []
+
+
 def test_a_publisher_that_is_not_needed_may_go() -> None:
     stage = joined(PathVersion.V0)
     stage.peering.report(lambda n, at: n.peer_state_changed(PUB, PeerState.CLOSED, now=at), 1.0)
-    assert stage.failed == []
+    assert stage.peering.closed is None
+    assert stage.timers.next() == (None, None)
     stage.peering.report(lambda n, at: n.peer_state_changed(SUB, PeerState.CLOSED, now=at), 1.0)
-    assert stage.failed == ["the subscriber's peer connection closed"]
+    assert stage.peering.closed is SUB
 
 
 def test_closing_says_nothing_but_that() -> None:

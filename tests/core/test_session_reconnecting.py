@@ -20,7 +20,7 @@ from kitwire.commands import (
     ReplayData,
     UseIceServers,
 )
-from kitwire.config import ClientOptions, PathVersion, PeerCapabilities, ReconnectPolicy
+from kitwire.config import ClientOptions, PathVersion, PeerCapabilities, ReconnectPolicy, Timeouts
 from kitwire.errors import FailureReason, Origin, Reason
 from kitwire.events import Closed, Joined, ParticipantsUpdated, RequestEnded
 from kitwire.reconnect_events import Lost, ReconnectEvent, Restarted, Restarting, Resumed, Resuming
@@ -433,6 +433,48 @@ def test_a_peer_connection_that_fails_is_found_anew_by_a_resume(tcp: bool) -> No
     resume(life)
     assert phase(life) is Phase.SETTLING
     assert [each for each in life.outputs if isinstance(each, MakeOffer)][-1].ice_restart
+
+
+def test_a_server_that_puts_us_out_may_close_the_peer_connections_before_it_says_why() -> None:
+    life = established()
+    life.session.peer_state_changed(PEERS, PUB, PeerState.CLOSED, now=life.now)
+    life.wait(Timeouts().close - 0.01)
+    leave = rtc.LeaveRequest(reason=models.PARTICIPANT_REMOVED)
+    life.hear(rtc.SignalResponse(leave=leave))
+    (closed,) = told(life)
+    assert isinstance(closed, Closed)
+    assert closed.reason.reason is Reason.PARTICIPANT_REMOVED
+
+
+def test_closed_peer_connections_are_not_resumed() -> None:
+    """An ICE restart brings back a path, and no peer connection."""
+    life = established()
+    life.session.peer_state_changed(PEERS, PUB, PeerState.CLOSED, now=life.now)
+    assert (kinds(life), waits_for(life)) == ([], Timer.FAREWELL)
+    seen = len(life.said)
+    life.wait(Timeouts().close)
+    assert kinds(life) == [Lost, Restarting]
+    assert fresh(life, seen) == ["leave"]  # No ghost of us is kept.
+    assert waits_for(life) is Timer.OPEN
+
+
+def test_peer_connections_that_close_while_the_session_resumes_end_the_resume() -> None:
+    life = established()
+    life.cut()
+    life.session.peer_state_changed(PEERS, PUB, PeerState.CLOSED, now=life.now)
+    assert kinds(life) == [Lost, Resuming]
+    resume(life)
+    assert kinds(life) == [Restarting]
+
+
+def test_and_so_do_those_that_close_while_the_session_settles() -> None:
+    life = established(peers=HEARING)
+    life.session.peer_state_changed(PEERS, PUB, PeerState.FAILED, now=life.now)
+    resume(life)
+    assert (phase(life), kinds(life)) == (Phase.SETTLING, [Lost, Resuming])
+    life.session.peer_state_changed(PEERS, PUB, PeerState.CLOSED, now=life.now)
+    life.wait(Timeouts().close)
+    assert kinds(life) == [Restarting]
 
 
 def test_a_silent_transport_is_a_loss() -> None:

@@ -14,7 +14,7 @@ import pytest
 from livekit.protocol import models, rtc
 
 from kitwire.commands import OpenLink
-from kitwire.config import PathVersion, ReconnectPolicy
+from kitwire.config import PathVersion, ReconnectPolicy, Timeouts
 from kitwire.errors import DialError, Origin
 from kitwire.events import Closed, Joined
 from kitwire.reconnect_events import Lost, Restarted, Restarting, Resuming
@@ -72,6 +72,17 @@ def knows_the_token_no_more(stay: Stay) -> None:
 
 def breaks_the_path(stay: Stay) -> None:
     stay.break_down()
+
+
+def closes_the_path(stay: Stay) -> None:
+    stay.shut()
+    stay.life.wait(Timeouts().close)
+
+
+def closes_the_path_and_the_link(stay: Stay) -> None:
+    stay.shut()
+    assert not [each for each in stay.life.take() if isinstance(each, Resuming | Restarting)]
+    stay.cut()
 
 
 def cannot_negotiate(stay: Stay) -> None:
@@ -133,6 +144,8 @@ CAUSES: Final = {
     "a bad token": Cause(knows_the_token_no_more, DIALING, FOR_GOOD),
     "a bad certificate": Cause(shows_a_bad_certificate, DIALING, FOR_GOOD),
     "a dead path": Cause(breaks_the_path, WITH_PEERS, PATH_IS_DEAD),
+    "a closed path": Cause(closes_the_path, WITH_PEERS, ANEW),
+    "a closed path, and no link": Cause(closes_the_path_and_the_link, WITH_PEERS, ANEW),
     "no negotiation": Cause(cannot_negotiate, WITH_PEERS, ANEW),
     "nothing settles": Cause(only_answers_pings, ("settling", "joined anew, media to come"), ANEW),
     "asked to resume": Cause(leaves(GO_ON, models.MIGRATION), HEARING, PATH_LIVES),
@@ -140,7 +153,13 @@ CAUSES: Final = {
     "asked to begin anew": Cause(Stay.begin_anew, HEARING, ANEW),
     "told to go": Cause(leaves(GO, models.ROOM_DELETED), HEARING, FOR_GOOD),
 }
-NEEDS_PEERS: Final = {"a dead path", "no negotiation", "nothing settles"}
+NEEDS_PEERS: Final = {
+    "a dead path",
+    "a closed path",
+    "a closed path, and no link",
+    "no negotiation",
+    "nothing settles",
+}
 
 BY_RESUME: Final = {"resumed", "settling", "asking to resume", "dialing a resume"}
 # From here there is no way back to resuming.

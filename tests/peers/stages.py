@@ -136,6 +136,10 @@ class Stay:
         """It fails."""
         self.change(PeerState.FAILED)
 
+    def shut(self) -> None:
+        """The server closes it."""
+        self.change(PeerState.CLOSED)
+
     def fail(self) -> None:
         """Its owner cannot go on with it."""
         assert self.peers is not None

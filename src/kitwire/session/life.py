@@ -342,7 +342,8 @@ class Life(ABC):
     def _fail_media(self, loss: Loss, detail: str) -> None:
         """The peer connections cannot go on as they are."""
         reason = media_reason(detail)
-        if self._phase in (Phase.JOINED, Phase.PREPARING) or not self._recovers:
+        hopeless = self._phase is Phase.SETTLING and self._peering.closed is not None
+        if self._phase in (Phase.JOINED, Phase.PREPARING) or hopeless or not self._recovers:
             self._lost(loss, reason)
         elif loss is Loss.NEGOTIATION:
             self._recovery.restarting = True  # Where the next attempt will notice it.
@@ -377,7 +378,8 @@ class Life(ABC):
         situation = Situation(
             allowed=self._resume_allowed,
             media=self._peering.media,
-            follows=not self._ice_restart or self._able_to_restart_ice,
+            follows=self._peering.closed is None
+            and (not self._ice_restart or self._able_to_restart_ice),
             restarting=self._recovery.restarting,
             resumes_left=self._recovery.resumes_left,
         )

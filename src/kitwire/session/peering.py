@@ -49,8 +49,6 @@ _SIGNAL_TARGETS = {
 }
 # Those of somebody else would have the ids of our own.
 _NEGOTIATED = frozenset({"send_offer", "send_answer", "send_trickle"})
-# An owner that closes a peer connection without being asked was told so by the other side.
-_GONE = (PeerState.FAILED, PeerState.CLOSED)
 
 
 class Peering:
@@ -58,7 +56,7 @@ class Peering:
 
     Args:
         config: what the owner can do, and what was chosen for it.
-        timers: where :data:`Timer.NEGOTIATION` is armed.
+        timers: where :data:`Timer.NEGOTIATION` and :data:`Timer.FAREWELL` are armed.
         say: sends a request to the server.
         emit: tells of a command or an event.
         fail: tells that media cannot go on as it is, with words for the reader.
@@ -141,6 +139,13 @@ class Peering:
         return self._negotiation is not None and self._negotiation.was_connected
 
     @property
+    def closed(self) -> PeerTarget | None:
+        """One that is needed and that the server closed: no owner can bring it back."""
+        negotiation = self._negotiation
+        needed = () if negotiation is None else sorted(negotiation.required)
+        return next((each for each in needed if self._states.get(each) is PeerState.CLOSED), None)
+
+    @property
     def dual(self) -> bool:
         """Whether there are two peer connections."""
         return self._negotiation is not None and self._negotiation.topology is Topology.DUAL
@@ -169,6 +174,7 @@ class Peering:
         """The link is lost; the peer connections stay."""
         self._linked = False
         self.transports.stop()
+        self._timers.stop(Timer.FAREWELL)
         if self._negotiation is not None:
             self._negotiation.unlink(now=now)
             self._drain()
@@ -184,6 +190,9 @@ class Peering:
         negotiation = self._negotiation
         assert negotiation is not None, "a session without peer connections is not resumed"
         self._linked = True
+        if self.closed is not None:
+            self.farewell_timed_out()
+            return
         own = self._config.ice_servers
         if answer is not None and answer.ice_servers and own is None:
             servers = tuple(answer.ice_servers)
@@ -245,7 +254,7 @@ class Peering:
         """Take in what the owner of the peer connections reports."""
         if self._negotiation is not None:
             report(self._negotiation, now)
-            self._tell_states(self._negotiation)
+            self._tell_states(self._negotiation, now)
             self._drain()
 
     def negotiate(self, now: float) -> int | None:
@@ -277,17 +286,33 @@ class Peering:
             if isinstance(output, PeerCommand):
                 self._emit(output)
         self._timers.stop(Timer.NEGOTIATION)
+        self._timers.stop(Timer.FAREWELL)
 
-    def _tell_states(self, negotiation: Negotiation) -> None:
-        """Tell of new states; a peer connection that is needed and failed ends the session."""
+    def farewell_timed_out(self) -> None:
+        """A peer connection was closed, and nobody says why."""
+        self._fail(Loss.PEER, f"the {self.closed}'s peer connection closed")
+
+    def _tell_states(self, negotiation: Negotiation, now: float) -> None:
+        """Tell of new states; a peer connection that is needed and failed is a loss.
+
+        One that closes without being asked was closed by the server. It does so when it puts us
+        out, and says why on the link, which may be the slower of the two.
+        """
+        closed_before = self.closed is not None
         for target in negotiation.targets:
             state = negotiation.state(target)
             if state is self._states.get(target, PeerState.NEW):
                 continue
             self._states[target] = state
             self._emit(PeerStateChanged(target=target, state=state))
-            if state in _GONE and target in negotiation.required:
-                self._fail(Loss.PEER, f"the {target}'s peer connection {state}")
+            if state is PeerState.FAILED and target in negotiation.required:
+                self._fail(Loss.PEER, f"the {target}'s peer connection failed")
+        if self.closed is None or closed_before:
+            return
+        if not self._joined:
+            self.farewell_timed_out()
+        elif self._linked:
+            self._timers.set(Timer.FAREWELL, now + self._config.timeouts.close)
 
     def _drain(self) -> None:
         negotiation = self._negotiation

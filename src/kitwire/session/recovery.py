@@ -37,7 +37,7 @@ class Loss(StrEnum):
     LINK = "LINK"
     """The link closed, went silent, or brought nothing that can be read."""
     PEER = "PEER"
-    """A peer connection failed, or nothing arrives on it any more."""
+    """A peer connection failed, was closed by the server, or nothing arrives on it any more."""
     NEGOTIATION = "NEGOTIATION"
     """Descriptions could not be exchanged: a deadline passed, or a peer connection refused."""
     LEAVE_RESUME = "LEAVE_RESUME"
@@ -91,7 +91,8 @@ class Situation:
     """Whether there are peer connections that were connected once: a server resumes no other
     session (it answers STATE_MISMATCH)."""
     follows: bool
-    """Whether the peer connections can do the ICE restart that the loss, or the path, asks for."""
+    """Whether the peer connections can do the ICE restart that the loss, or the path, asks for. One
+    that the server closed can do nothing any more."""
     restarting: bool
     """Whether the episode has come to restarting, from which there is no way back."""
     resumes_left: bool

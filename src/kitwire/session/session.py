@@ -315,6 +315,8 @@ class Session(Life, RequestMethods, PeerInputs):
                     self._fail_media(Loss.PEER, f"nothing came on the {silent} for {waited}")
             case Timer.REQUEST:
                 self._outbox.end_due(self._now)
+            case Timer.FAREWELL:
+                self._peering.farewell_timed_out()
             case Timer.CLOSE:
                 self._lose(timeout_reason(Reason.SIGNAL_CLOSE, "the server did not close"))
             case _:

@@ -30,6 +30,8 @@ class Timer(StrEnum):
     """The link came back; the peer connections have not."""
     TRANSPORT = "TRANSPORT"
     """Whether anything arrives on the peer connections."""
+    FAREWELL = "FAREWELL"
+    """The server's leave after it closed a peer connection."""
     CLOSE = "CLOSE"
     """The server's close after our leave."""
 
