@@ -1,7 +1,6 @@
 """LiveKit's own Python SDK as the other participant, in a process of its own.
 
-Whatever is said on its stderr fails the test, but for what the SDK says of itself when it
-disconnects while it was about to negotiate (`OWN_WORDS`).
+Whatever is said on its stderr fails the test, but for what the SDK says of itself (`OWN_WORDS`).
 """
 
 from __future__ import annotations
@@ -18,8 +17,15 @@ __all__ = ["MEDIA_PROGRAM", "OWN_WORDS", "PROGRAM", "official_participant"]
 PROGRAM: Final = Path(__file__).with_name("official_program.py")
 MEDIA_PROGRAM: Final = PROGRAM.with_name("official_media_program.py")
 
-OWN_WORDS: Final = r".*livekit::rtc_engine\S* - .*\bclosed\b.*"
-"""What the SDK logs when its own disconnect overtakes an offer that it makes or has just made."""
+OWN_WORDS: Final = "|".join(
+    (
+        # Its own disconnect overtook an offer that it makes or has just made.
+        r".*livekit::rtc_engine\S* - .*\bclosed\b.*",
+        # The program, on a busy machine, takes pictures more slowly than they come.
+        r".*native video stream queue overflow; dropped \d+ queued frames",
+    )
+)
+"""What the SDK may log."""
 
 
 @contextlib.contextmanager

@@ -100,21 +100,41 @@ async def write_audio(track: rtc.Track, seconds: float, into: Path) -> dict[str,
     return {"elapsed": arrived - begun, "gap": gap}
 
 
+class Blind(Exception):
+    """The SDK decodes a track, by its own count, and gives no picture of it to any stream."""
+
+
 async def write_video(track: rtc.Track, seconds: float, into: Path) -> dict[str, object]:
-    """So many seconds of brightness by the clock; each picture behind its width and height."""
+    """So many seconds of brightness by the clock; each picture behind its width and height.
+
+    Raises Blind.
+    """
     stream = rtc.VideoStream(track, format=rtc.VideoBufferType.I420)
-    begun = now = 0.0
+    first = asyncio.ensure_future(anext(stream))
+    before = await decoded(track)
+    while not first.done() and await decoded(track) < before + 2 * FRAMERATE:
+        await asyncio.wait({first}, timeout=0.2)
+    if not first.done():
+        first.cancel()
+        await stream.aclose()
+        raise Blind
+    picture = first.result().frame
+    begun = now = time.monotonic()
     with into.open("wb") as file:
-        async for event in stream:
-            now = time.monotonic()
-            begun = begun or now
-            frame = event.frame
-            file.write(frame.width.to_bytes(4, "big") + frame.height.to_bytes(4, "big"))
-            file.write(bytes(frame.data)[: frame.width * frame.height])
+        while True:
+            file.write(picture.width.to_bytes(4, "big") + picture.height.to_bytes(4, "big"))
+            file.write(bytes(picture.data)[: picture.width * picture.height])
             if now - begun >= seconds:
                 break
+            picture = (await anext(stream)).frame
+            now = time.monotonic()
     await stream.aclose()
     return {"elapsed": now - begun}
+
+
+async def decoded(track: rtc.Track) -> int:
+    """How many pictures of a track the SDK has decoded."""
+    return sum(each.inbound_rtp.inbound.frames_decoded for each in await track.get_stats())
 
 
 class Peer:
@@ -124,6 +144,8 @@ class Peer:
         self.who = who
         self.room = rtc.Room()
         self.tracks: dict[str, asyncio.Future[rtc.Track]] = {}
+        self.remote: dict[str, rtc.RemoteTrackPublication] = {}
+        self.blind: set[str] = set()
         self.publications: dict[str, Publication] = {}
         self.writing: set[asyncio.Task[None]] = set()
         self._listen()
@@ -137,6 +159,7 @@ class Peer:
         def subscribed(
             track: rtc.Track, publication: rtc.RemoteTrackPublication, who: rtc.RemoteParticipant
         ) -> None:
+            self.remote[publication.sid] = publication
             self.track(publication.sid).set_result(track)
             self._say("track_subscribed", sid=publication.sid, name=publication.name)
 
@@ -151,7 +174,16 @@ class Peer:
                 sender=packet.participant.identity if packet.participant else None,
             )
 
+        def unsubscribed(
+            track: rtc.Track, publication: rtc.RemoteTrackPublication, who: rtc.RemoteParticipant
+        ) -> None:
+            if publication.sid in self.blind:
+                self.blind.remove(publication.sid)
+                publication.set_subscribed(True)
+                self._say("subscribed_again", sid=publication.sid)
+
         room.on("track_subscribed", subscribed)
+        room.on("track_unsubscribed", unsubscribed)
         room.on("data_received", received)
         room.on("track_muted", lambda who, track: self._say("track_muted", sid=track.sid))
         room.on("track_unmuted", lambda who, track: self._say("track_unmuted", sid=track.sid))
@@ -164,10 +196,22 @@ class Peer:
         return self.tracks[sid]
 
     async def write(self, kind: str, sid: str, seconds: float, into: Path) -> None:
-        """Write a track to a file, and tell when it is done."""
-        track = await self.track(sid)
+        """Write a track to a file, and tell when it is done.
+
+        To one video in some thirty the SDK (1.2.1) is blind; it sees what it subscribes to again.
+        """
         write = write_audio if kind == "audio" else write_video
-        self._say("written", into=str(into), **await write(track, seconds, into))
+        while True:
+            track = await self.track(sid)
+            try:
+                facts = await write(track, seconds, into)
+            except Blind:
+                del self.tracks[sid]
+                self.blind.add(sid)
+                self.remote[sid].set_subscribed(False)
+            else:
+                self._say("written", into=str(into), **facts)
+                return
 
     async def publish(self, order: Mapping[str, str]) -> str:
         """Publish a tone or a pattern; returns its sid."""
