@@ -16,11 +16,12 @@ from typing import Any, Final, TypeAlias
 
 from aioice.candidate import Candidate
 from aioice.ice import Connection
+from aioice.stun import TransactionError
 from aiortc import RTCIceParameters, RTCIceTransport
 
 from kitwire.messages import IceServer
 from kitwire_aiortc.gathering import Gathering
-from kitwire_aiortc.internals import ICE_CONNECTION, PROTOCOLS, SET_ICE_STATE
+from kitwire_aiortc.internals import ICE_CONNECTION, NOMINATED, PROTOCOLS, SET_ICE_STATE
 
 __all__ = ["IcePath"]
 
@@ -68,6 +69,7 @@ class IcePath:
         self._settled = asyncio.Event()  # The first attempt has an outcome.
         self._links: list[_Link] = []
         self._endings: set[asyncio.Task[None]] = set()
+        self._questions: set[asyncio.Task[None]] = set()
         self._current: _Link | None = None
         gathering.prepare(transport.iceGatherer)
         self._newest = self._add(ICE_CONNECTION.get(transport.iceGatherer))
@@ -179,15 +181,39 @@ class IcePath:
         with contextlib.suppress(ConnectionError):
             await self._current.connection.send(data)
 
+    def ask(self) -> None:
+        """Ask the far end for a datagram on the connection in use.
+
+        By a check of its consent, which it answers at once (RFC 7675). Otherwise a path on which
+        nobody sends to us is silent for seconds.
+        """
+        if self._current is not None and not self.gone.is_set():
+            question = asyncio.ensure_future(self._check_consent(self._current.connection))
+            self._questions.add(question)
+            question.add_done_callback(self._questions.discard)
+
+    async def _check_consent(self, connection: Connection) -> None:
+        assert connection.remote_password is not None, "it is in use"
+        for pair in NOMINATED.get(connection).values():
+            with contextlib.suppress(TransactionError):
+                await pair.protocol.request(
+                    connection.build_request(pair, nominate=False),
+                    pair.remote_addr,
+                    integrity_key=connection.remote_password.encode(),
+                    retransmissions=0,
+                )
+
     async def close(self) -> None:
         """Close all connections. Then nothing of them is left."""
         self.gone.set()
         self._settled.set()
         self._received.put_nowait(None)
+        for question in self._questions:
+            question.cancel()
         for link in self._links:
             self._retire(link)
-        if self._endings:
-            await asyncio.wait(self._endings)
+        if left := self._endings | self._questions:
+            await asyncio.wait(left)
 
     def _data_received(self, data: bytes, component: int) -> None:
         self._received.put_nowait(data)

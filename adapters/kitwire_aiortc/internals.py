@@ -11,7 +11,7 @@ import threading
 from collections.abc import Awaitable, Callable
 from typing import Any, Final, Generic, TypeAlias, TypeVar, cast
 
-from aioice.ice import Connection, StunProtocol, TransportPolicy
+from aioice.ice import CandidatePair, Connection, StunProtocol, TransportPolicy
 from aiortc import (
     RTCDtlsTransport,
     RTCIceGatherer,
@@ -51,6 +51,7 @@ __all__ = [
     "ICE_SEND",
     "JITTER_BUFFER",
     "NACK_GENERATOR",
+    "NOMINATED",
     "OUTBOUND_QUEUE",
     "POLICY",
     "PROTOCOLS",
@@ -201,6 +202,9 @@ POLICY: Final = Private[Connection, TransportPolicy](Connection, "_transport_pol
 
 PROTOCOLS: Final = Private[Connection, list[StunProtocol]](Connection, "_protocols")
 """The sockets of a connection, to note when anything comes in."""
+
+NOMINATED: Final = Private[Connection, dict[int, CandidatePair]](Connection, "_nominated")
+"""The pair in use, to check the far end's consent when something is to be heard of it."""
 
 WAITING_QUEUE: Final = Private[RTCSctpTransport, object](RTCSctpTransport, "_data_channel_queue")
 """Messages that SCTP has not taken yet."""

@@ -129,8 +129,10 @@ class Peer:
         return None if heard is None else asyncio.get_running_loop().time() - heard
 
     def tell_next_datagram(self, tell: Callable[[], None]) -> None:
-        """Call this once, when the next datagram comes in, STUN's included."""
+        """Ask for a datagram, and call this once, when the next comes in, STUN's included."""
         self._tell_next.append(tell)
+        for path in self._paths():
+            path.ask()
 
     @property
     def remote_sections(self) -> tuple[Section, ...]:

@@ -242,7 +242,8 @@ class AddCandidate:
 class AwaitDatagram:
     """Tell when the next datagram comes for a peer connection: ``datagram_received``.
 
-    Any counts, STUN's included, on the path in use from now on; those before do not.
+    Any counts, STUN's included, on the path in use from now on; those before do not. An owner that
+    can ask for one, by a check of consent (RFC 7675), need not wait for what comes by itself.
     """
 
     peers: PeersId

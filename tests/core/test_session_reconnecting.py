@@ -350,6 +350,7 @@ def test_a_server_that_forbids_resumes_gets_a_restart() -> None:
 
 @pytest.mark.parametrize("able", [False, True])
 def test_two_peer_connections_need_an_ice_restart(able: bool) -> None:
+    """The server makes it, of the subscriber's; the publisher's path is not touched."""
     peers = PeerCapabilities(ice_restart=able)
     life = SessionLife(lasting(configured(path=PathVersion.V0, peers=peers)))
     life.connect()
@@ -370,6 +371,29 @@ def test_two_peer_connections_need_an_ice_restart(able: bool) -> None:
         state = life.requests[seen].sync_state
         assert (state.offer.sdp, state.answer.sdp) == ("o", "a")
         assert kinds(life) == [Resumed]
+
+
+def test_the_path_of_a_publisher_that_lives_is_kept_beside_a_subscriber() -> None:
+    life = SessionLife(lasting(configured(path=PathVersion.V0, peers=ABLE)))
+    life.connect()
+    life.open()
+    life.hear(media_join(PathVersion.V0))
+    life.hear(rtc.SignalResponse(offer=rtc.SessionDescription(type="offer", sdp="o", id=9)))
+    life.session.answer_made(PEERS, SUB, 9, "a", now=life.now)
+    life.session.peer_state_changed(PEERS, SUB, PeerState.CONNECTED, now=life.now)
+    life.session.negotiate(now=life.now)
+    life.session.offer_made(PEERS, PUB, 1, "ours", now=life.now)
+    life.hear(rtc.SignalResponse(answer=rtc.SessionDescription(type="answer", sdp="t", id=1)))
+    life.session.answer_applied(PEERS, PUB, 1, now=life.now)
+    life.session.peer_state_changed(PEERS, PUB, PeerState.CONNECTED, now=life.now)
+    life.take()
+    life.cut()
+    resume(life)
+    assert not [each for each in life.take() if isinstance(each, MakeOffer)]
+    life.session.peer_state_changed(PEERS, PUB, PeerState.FAILED, now=life.now)
+    resume(life)
+    (made,) = [each for each in life.take() if isinstance(each, MakeOffer)]
+    assert made.ice_restart
 
 
 # --- leaves ---

@@ -69,13 +69,12 @@ def test_a_leave_is_told_by_its_action(
     leave = msg.LeaveRequest(action=action, can_reconnect=can_reconnect, reason=reason)
     assert loss_of_leave(leave) is loss
     dead = reason is msg.DisconnectReason.CONNECTION_TIMEOUT
-    assert needs_ice_restart(loss, leave, dual=False) is dead
-    assert needs_ice_restart(loss, leave, dual=True)
+    assert needs_ice_restart(loss, leave) is dead
 
 
 def test_a_path_that_died_needs_an_ice_restart() -> None:
-    assert needs_ice_restart(Loss.PEER, None, dual=False)
-    assert not needs_ice_restart(Loss.LINK, None, dual=False)
+    assert needs_ice_restart(Loss.PEER, None)
+    assert not needs_ice_restart(Loss.LINK, None)
 
 
 def test_the_count_of_an_episode() -> None:

@@ -407,6 +407,33 @@ def test_the_next_datagram_is_told_once() -> None:
     run(main())
 
 
+def test_a_far_end_that_sends_nothing_is_asked_for_the_next() -> None:
+    """It reports about what it hears, once a second; that would be a second of doubt."""
+
+    async def main() -> None:
+        made = await call()
+        for _ in range(5):
+            told = asyncio.Event()
+            made.one.tell_next_datagram(told.set)
+            await asyncio.wait_for(told.wait(), 0.3)
+        await made.close()
+
+    run(main())
+
+
+def test_a_question_that_is_not_answered_ends_with_the_connection() -> None:
+    async def main() -> None:
+        made = await call()
+        deafen(made.one)
+        told: list[int] = []
+        made.one.tell_next_datagram(lambda: told.append(1))
+        await asyncio.sleep(0.1)
+        await made.close()
+        assert told == []
+
+    run(main())
+
+
 # --- with the real server ---
 
 

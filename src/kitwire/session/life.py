@@ -374,12 +374,14 @@ class Life(ABC):
         if self._phase is Phase.CLOSING or not self._recovers:
             self._give_up(loss, reason, end)
             return
-        self._ice_restart |= needs_ice_restart(loss, leave, dual=self._peering.dual)
+        self._ice_restart |= needs_ice_restart(loss, leave)
+        # With two peer connections the server restarts the subscriber's ICE at every resume.
+        restarts_ice = self._ice_restart or self._peering.dual
         situation = Situation(
             allowed=self._resume_allowed,
             media=self._peering.media,
             follows=self._peering.closed is None
-            and (not self._ice_restart or self._able_to_restart_ice),
+            and (self._able_to_restart_ice or not restarts_ice),
             restarting=self._recovery.restarting,
             resumes_left=self._recovery.resumes_left,
         )

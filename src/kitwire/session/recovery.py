@@ -122,16 +122,10 @@ def loss_of_leave(leave: LeaveReceived | LeaveRequest) -> Loss:
             return Loss.LEAVE_RECONNECT
 
 
-def needs_ice_restart(
-    loss: Loss, leave: LeaveReceived | LeaveRequest | None, *, dual: bool
-) -> bool:
-    """Whether a resume after this loss cannot do without an ICE restart.
-
-    With two peer connections the server restarts the subscriber's at every resume. A path that died
-    needs new candidates, and so does one that the server has given up.
-    """
+def needs_ice_restart(loss: Loss, leave: LeaveReceived | LeaveRequest | None) -> bool:
+    """Whether a resume after this loss must find new paths: they died, or were given up."""
     given_up = leave is not None and leave.reason is DisconnectReason.CONNECTION_TIMEOUT
-    return dual or loss is Loss.PEER or given_up
+    return loss is Loss.PEER or given_up
 
 
 class Plan(NamedTuple):
