@@ -24,6 +24,7 @@ from kitwire.messages import (
     SpeakerInfo,
     TrackInfo,
 )
+from tests.fuzz.decoders import learn
 from tests.fuzz.everything import KINDS, Everything, official_everything
 from tests.fuzz.mutations import varint
 from tests.fuzz.official import DecodeError, OfficialMessage, canonical, official_class
@@ -375,6 +376,7 @@ class ListValue(betterproto2.Message):
 
 
 def test_messages_nest_to_100() -> None:
+    learn(Value, ListValue)
     hundred, deeper = b"", block(1, b"")
     for _ in range(50):
         hundred, deeper = nested(hundred, 1, 6), nested(deeper, 1, 6)

@@ -20,6 +20,8 @@ from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.message import Message as OfficialMessage
 from google.protobuf.message_factory import GetMessageClass
 
+from tests.fuzz.decoders import learn
+
 __all__ = ["KEY_KINDS", "KINDS", "Colour", "Everything", "official_everything"]
 
 
@@ -123,6 +125,7 @@ def _our_class() -> type[betterproto2.Message]:
 
 if not TYPE_CHECKING:
     Everything = _our_class()
+learn(Everything, Leaf)
 
 
 def _add(

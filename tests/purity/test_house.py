@@ -54,8 +54,8 @@ def test_imports_only_point_down() -> None:
 
 def test_no_module_of_the_core_is_too_long() -> None:
     core = PROJECT / "src" / "kitwire"
-    hand_written = [path for path in core.rglob("*.py") if "messages" not in path.parts]
-    assert {path: length(path) for path in hand_written if length(path) > MODULE_LINES} == {}
+    written = [path for path in core.rglob("*.py") if "# Generated" not in path.read_text()[:20]]
+    assert {path: length(path) for path in written if length(path) > MODULE_LINES} == {}
 
 
 def test_no_driver_is_too_long() -> None:

@@ -1,0 +1,395 @@
+"""Prints `kitwire/codec/_decoders.py`: straight-line code that reads each message.
+
+A decoder tries its fields by ascending number, the order in which everybody writes them; a tag that
+is out of order begins the row again, and one that no field has is kept as unknown. Nothing is
+looked up that is known here.
+"""
+
+from collections.abc import Iterator, Sequence
+
+from .facts import BLOCK, FieldFacts, MessageFacts
+
+_INTRODUCTION = '''"""Reads every message of the schema; see :mod:`.binary` for the rules."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from betterproto2 import Message
+
+from .. import messages as m
+from .reading import (
+    TOO_DEEP,
+    Decode,
+    Growing,
+    Malformed,
+    chosen_of,
+    cut_short,
+    fault,
+    keep,
+    keep_entry,
+    new,
+    numbers,
+    read_double,
+    read_fixed32,
+    read_fixed64,
+    read_float,
+    read_length,
+    read_number,
+    read_sfixed32,
+    read_sfixed64,
+    read_tag,
+    signed32,
+    signed64,
+    skip,
+    too_long,
+    zigzag,
+)
+from .schema import Values
+
+__all__ = ["DECODERS"]
+'''
+
+_WIDE = {
+    "int32": "signed32(number)",
+    "int64": "signed64(number)",
+    "uint32": "number & 0xFFFF_FFFF",
+    "enum": "signed32(number)",
+}
+"""What becomes of a number of more than one byte."""
+_FIXED = {"float": 4, "fixed32": 4, "sfixed32": 4, "double": 8, "fixed64": 8, "sfixed64": 8}
+"""How many bytes."""
+
+
+def decoders(messages: Sequence[MessageFacts], header: str) -> str:
+    """The text of the module, unformatted."""
+    return "\n".join([f"# {header}", _INTRODUCTION, *definitions(messages)]) + "\n"
+
+
+def definitions(messages: Sequence[MessageFacts]) -> list[str]:
+    """What the module defines, in lines; the classes are to be found in ``m``."""
+    lines = []
+    enums = sorted({field.target for message in messages for field in _enums(message)})
+    for enum in enums:
+        lines += [f"_{enum}: Final = {{int(each): each for each in m.{enum}}}"]
+    for message in messages:
+        lines += _decoder(message)
+    lines += ["DECODERS: Final[dict[type[Message], Decode]] = {"]
+    lines += [f"m.{message.name}: _decode_{message.name}," for message in messages]
+    return [*lines, "}", '"""Class → what reads it."""']
+
+
+def _enums(message: MessageFacts) -> Iterator[FieldFacts]:
+    for field in message.fields:
+        for each in field.entry or (field,):
+            if each.kind == "enum":
+                yield each
+
+
+# --- a message ---
+
+
+def _decoder(message: MessageFacts) -> list[str]:
+    name = message.name
+    lines = _names(name, message.fields)
+    blank = [
+        f'"{field.name}": {field.zero}'
+        for field in message.fields
+        if not field.repeated and not field.entry
+    ]
+    lines += [f"_BLANK_{name}: Final[Values] = {{{', '.join([*blank, _UNKNOWN])}}}"]
+    for field in message.fields:
+        if field.entry:
+            lines += _entry_decoder(message, field)
+    for group in message.groups:
+        members = ", ".join(f'"{field.name}"' for field in message.members(group))
+        lines += [f"_MEMBERS_{name}_{group}: Final = ({members},)"]
+    lines += [
+        f"def _decode_{name}(",
+        "    data: bytes, pos: int, end: int, room: int, growing: Growing,",
+        f"    into: m.{name} | None = None,",
+        f") -> m.{name}:",
+        "    if into is None:",
+        f"        message = new(m.{name})",
+        f"        values = _BLANK_{name}.copy()",
+    ]
+    for field in message.fields:
+        if field.repeated or field.entry:
+            lines += [f'        values["{field.name}"] = {"{}" if field.entry else "[]"}']
+    lines += ["        message.__dict__ = values"]
+    lines += [f"        chosen_{group}: str | None = None" for group in message.groups]
+    lines += ["    else:", "        message = into", "        values = message.__dict__"]
+    lines += [
+        f"        chosen_{group} = chosen_of(values, _MEMBERS_{name}_{group})"
+        for group in message.groups
+    ]
+    keeping = ["keep(values, data[start:pos], growing)"]
+    return [*lines, *_body(name, message.fields, keeping, "return message")]
+
+
+_UNKNOWN = '"_unknown_fields": b""'
+
+
+def _names(name: str, fields: Sequence[FieldFacts]) -> list[str]:
+    """Tag → name, of every tag that is known."""
+    pairs = []
+    for field in fields:
+        pairs += [f'{tag}: "{field.proto_name}"' for tag in _tags(field)]
+    return [f"_NAMES_{name}: Final[Mapping[int, str]] = {{{', '.join(pairs)}}}"]
+
+
+def _tags(field: FieldFacts) -> list[int]:
+    packed = field.repeated and field.wire != BLOCK
+    return [field.tag, field.number << 3 | BLOCK] if packed else [field.tag]
+
+
+def _body(name: str, fields: Sequence[FieldFacts], keeping: list[str], done: str) -> list[str]:
+    """From the first tag to the end."""
+    lines = [
+        "    if room < 0:",
+        "        raise Malformed(TOO_DEEP, pos)",
+        "    if pos == end:",
+        f"        {done}",
+        "    tag = 0",
+        "    try:",
+        *_indent(2, _tag()),
+        "        while True:",
+    ]
+    row = [(tag, _step(name, field, tag, done)) for field in fields for tag in _tags(field)]
+    lone = len({field.group for field in fields}) == 1 and fields and fields[0].group
+    lines += _indent(3, _halved(row) if lone else [line for _, step in row for line in step])
+    known = f"tag not in _NAMES_{name}" if fields else "True"
+    lines += [
+        f"            if {known}:",
+        *_indent(4, ["pos = skip(data, start, pos, end, tag, room)", *keeping]),
+        *_indent(4, ["if pos == end:", f"    {done}", *_tag()]),
+        "    except (Malformed, IndexError, UnicodeDecodeError) as error:",
+        f"        raise fault(error, pos, tag, _NAMES_{name}) from None",
+    ]
+    return lines
+
+
+def _step(name: str, field: FieldFacts, tag: int, done: str) -> list[str]:
+    """Read the field where this is its tag, and go on to the next tag."""
+    again = "while" if field.repeated or field.entry else "if"
+    reading = _packed(field) if tag != field.tag else _field(name, field)
+    body = [*reading, *_end(tag, done), *_tag()]
+    return [f"{again} tag == {tag}:  # {field.name}", *_indent(1, body)]
+
+
+def _halved(row: Sequence[tuple[int, list[str]]]) -> list[str]:
+    """The same steps where one of them is to be expected: found by halving."""
+    if len(row) <= 3:
+        return [line for _, step in row for line in step]
+    middle = len(row) // 2
+    return [
+        f"if tag < {row[middle][0]}:",
+        *_indent(1, _halved(row[:middle])),
+        "else:",
+        *_indent(1, _halved(row[middle:])),
+    ]
+
+
+def _indent(depth: int, lines: Sequence[str]) -> list[str]:
+    return ["    " * depth + line for line in lines]
+
+
+def _tag() -> list[str]:
+    """Read the next tag."""
+    return [
+        "start = pos",
+        "tag = data[pos]",
+        "pos += 1",
+        "if tag > 0x7F:",
+        "    low, tag = tag, 0",
+        "    high = data[pos]",
+        "    if high > 0x7F:",
+        "        tag, pos = read_tag(data, start, end)",
+        "    else:",
+        "        tag = low & 0x7F | high << 7",
+        "        pos += 1",
+    ]
+
+
+def _end(tag: int, done: str) -> list[str]:
+    """Stop where the message ends. A number of one byte was read without a look at the end."""
+    if tag & 7 != 0:
+        return ["if pos == end:", f"    {done}"]
+    return [
+        "if pos >= end:",
+        "    if pos > end:",
+        '        raise cut_short("number", end)',
+        f"    {done}",
+    ]
+
+
+# --- a field ---
+
+
+def _field(name: str, field: FieldFacts) -> list[str]:
+    if field.entry:
+        return _entry(name, field)
+    if field.repeated:
+        return [*_value(field), f'values["{field.name}"].append({_result(field)})', *_after(field)]
+    if field.kind == "message":
+        held = f'values["{field.name}"]'
+        call = f"_decode_{field.target}(data, pos, stop, room - 1, growing, {held})"
+        return [*_span(), *_choose(field), f"{held} = {call}", "pos = stop"]
+    return [
+        *_value(field),
+        *_choose(field),
+        f'values["{field.name}"] = {_result(field)}',
+        *_after(field),
+    ]
+
+
+def _choose(field: FieldFacts) -> list[str]:
+    """Let go of the member that the oneof held."""
+    if not field.group:
+        return []
+    chosen = f"chosen_{field.group}"
+    return [
+        f'if {chosen} is not None and {chosen} != "{field.name}":',
+        f"    values[{chosen}] = None",
+        f'{chosen} = "{field.name}"',
+    ]
+
+
+def _value(field: FieldFacts) -> list[str]:
+    """Read one value, up to `_result`."""
+    if field.wire == BLOCK:
+        return _span()
+    if field.kind in _FIXED:
+        size = _FIXED[field.kind]
+        return [
+            f"stop = pos + {size}",
+            "if stop > end:",
+            f'    raise cut_short("value of {size} bytes", pos)',
+        ]
+    wide = _WIDE.get(field.kind)
+    lines = [
+        "number = data[pos]",
+        "if number < 0x80:",
+        "    pos += 1",
+        "else:",
+        "    number, pos = read_number(data, pos)",
+    ]
+    if wide:
+        lines += [f"    number = {wide}"]
+    return lines
+
+
+def _result(field: FieldFacts) -> str:
+    match field.kind:
+        case "message":
+            return f"_decode_{field.target}(data, pos, stop, room - 1, growing)"
+        case "string":
+            return "data[pos:stop].decode()"
+        case "bytes":
+            return "data[pos:stop]"
+        case "float" | "double" | "fixed32" | "sfixed32" | "fixed64" | "sfixed64":
+            return f"read_{field.kind}(data, pos)[0]"
+        case "enum":
+            members = f"_{field.target}"
+            return f"{members}[number] if number in {members} else m.{field.target}(number)"
+        case "bool":
+            return "number != 0"
+        case "sint32":
+            return "zigzag(number & 0xFFFF_FFFF)"
+        case "sint64":
+            return "zigzag(number)"
+        case "int32" | "int64" | "uint32" | "uint64":
+            return "number"
+        case kind:
+            raise ValueError(f"{kind} is no type of protobuf's")
+
+
+def _after(field: FieldFacts) -> list[str]:
+    return ["pos = stop"] if field.wire != 0 else []
+
+
+def _span() -> list[str]:
+    """Read a length."""
+    return [
+        "size = data[pos]",
+        "if size < 0x80:",
+        "    pos += 1",
+        "else:",
+        "    size, pos = read_length(data, pos, end)",
+        "stop = pos + size",
+        "if stop > end:",
+        "    raise too_long(size, end - pos, start + 1)",
+    ]
+
+
+def _packed(field: FieldFacts) -> list[str]:
+    """Read a block of values."""
+    lines = _span()
+    if field.kind in _FIXED:
+        size = _FIXED[field.kind]
+        lines += [
+            f"if size % {size}:",
+            f'    raise cut_short("value of {size} bytes", stop - size % {size})',
+            f"block = [read_{field.kind}(data, at)[0] for at in range(pos, stop, {size})]",
+        ]
+    else:
+        lines += ["block = numbers(data, pos, stop)"]
+        if field.kind in _PACKED:
+            lines += [f"block = {_PACKED[field.kind]}"]
+    result = "block"
+    if field.kind == "enum":
+        members = f"_{field.target}"
+        result = (
+            f"[{members}[each] if each in {members} else m.{field.target}(each) for each in block]"
+        )
+    return [*lines, f'values["{field.name}"] += {result}', "pos = stop"]
+
+
+_PACKED = {
+    "enum": "[signed32(each) for each in block]",
+    "int32": "[signed32(each) for each in block]",
+    "int64": "[signed64(each) for each in block]",
+    "uint32": "[each & 0xFFFF_FFFF for each in block]",
+    "sint32": "[zigzag(each & 0xFFFF_FFFF) for each in block]",
+    "sint64": "[zigzag(each) for each in block]",
+    "bool": "[each != 0 for each in block]",
+}
+"""What becomes of a block's numbers."""
+
+
+# --- an entry of a map ---
+
+
+def _entry_decoder(message: MessageFacts, field: FieldFacts) -> list[str]:
+    """It is a message on the wire, whose values are an entry afterwards."""
+    assert field.entry is not None, "a map has entries"
+    name = f"{message.name}_{field.name}"
+    keeping = ["keep(values, data[start:pos], growing)"]
+    return [
+        *_names(name, field.entry),
+        f"def _decode_{name}(",
+        "    data: bytes, pos: int, end: int, room: int, growing: Growing, values: Values",
+        ") -> None:",
+        *_body(name, field.entry, keeping, "return"),
+    ]
+
+
+def _entry(name: str, field: FieldFacts) -> list[str]:
+    assert field.entry is not None, "a map has entries"
+    key, value = field.entry
+    lines = [
+        *_span(),
+        f'entry: Values = {{"key": {key.zero}, "value": {value.zero}, {_UNKNOWN}}}',
+        f"_decode_{name}_{field.name}(data, pos, stop, room - 1, growing, entry)",
+        "pos = stop",
+        'if entry["_unknown_fields"]:',
+        f'    keep_entry(values, m.{name}, "{field.name}", entry, growing)',
+    ]
+    if value.kind == "message":
+        lines += [
+            'elif entry["value"] is None:',
+            f"    empty = _decode_{value.target}(data, pos, pos, room - 1, growing)",
+            f'    values["{field.name}"][entry["key"]] = empty',
+        ]
+    return [*lines, "else:", f'    values["{field.name}"][entry["key"]] = entry["value"]']

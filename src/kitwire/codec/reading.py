@@ -1,0 +1,280 @@
+"""What the generated decoders share: the primitives of the wire, and how an error finds its path.
+
+The rules are in :mod:`.binary`. What is here runs once a frame, or for what is rare.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from .schema import UNKNOWN, Message, Values, shape_of
+from .wire import (
+    BLOCK,
+    FIXED,
+    FIXED32,
+    FIXED64,
+    GROUP,
+    GROUP_END,
+    VARINT,
+    varint,
+    write_fields,
+    writers_of,
+)
+
+__all__ = [
+    "ROOM",
+    "TOO_DEEP",
+    "Growing",
+    "Malformed",
+    "chosen_of",
+    "cut_short",
+    "fault",
+    "keep",
+    "keep_entry",
+    "new",
+    "numbers",
+    "read_double",
+    "read_fixed32",
+    "read_fixed64",
+    "read_float",
+    "read_length",
+    "read_number",
+    "read_sfixed32",
+    "read_sfixed64",
+    "read_tag",
+    "signed32",
+    "signed64",
+    "skip",
+    "too_long",
+    "zigzag",
+]
+
+ROOM: Final = 100
+"""How deep messages and groups may nest: upb's limit. The schema itself is 7 deep."""
+TOO_DEEP: Final = f"groups and messages nest deeper than {ROOM}"
+_MAX_TAG: Final = 0xFFFF_FFFF
+_MAX_SIZE: Final = 0x7FFF_FFFF
+_MASK64: Final = 0xFFFF_FFFF_FFFF_FFFF
+
+Growing = list[Values]
+"""The values of the messages whose unknown fields are still growing, as a bytearray."""
+
+new: Final = object.__new__
+"""Makes a message that has no values yet; its constructor would make them all anew."""
+
+
+class Malformed(Exception):
+    """An error on its way up, gathering the path."""
+
+    def __init__(self, problem: str, offset: int) -> None:
+        super().__init__(problem)
+        self.problem = problem
+        self.offset = offset
+        self.path: list[str] = []
+
+
+# --- errors ---
+
+
+def fault(error: Exception, pos: int, tag: int, names: Mapping[int, str]) -> Malformed:
+    """What a decoder of a message raises for what it met.
+
+    Args:
+        error: what was raised while a field was read.
+        pos: where its value begins.
+        tag: the field's; 0 while the tag itself is read.
+        names: tag → name in the schema, of the fields that the message knows.
+    """
+    if isinstance(error, Malformed):
+        found = error
+    elif isinstance(error, UnicodeDecodeError):
+        found = Malformed("a string is not UTF-8", pos + error.start)
+    elif tag:  # an IndexError: the data end in the number that a field begins with
+        found = cut_short("length" if tag & 7 == BLOCK else "number", pos)
+    else:
+        found = cut_short("tag", pos - 1)
+    if tag in names:
+        found.path.append(names[tag])
+    return found
+
+
+def too_long(size: int, left: int, offset: int) -> Malformed:
+    """A length that is greater than what is left."""
+    return Malformed(f"a length of {size} exceeds the {left} bytes left", offset)
+
+
+def cut_short(what: str, offset: int) -> Malformed:
+    """A value that is longer than what is left."""
+    return Malformed(f"a {what} is cut short", offset)
+
+
+# --- numbers ---
+
+
+def read_number(data: bytes, pos: int) -> tuple[int, int]:
+    """A value of at most 10 bytes, cut to 64 bits, and the position after it.
+
+    It may read beyond the message that it is in, which its caller sees by the position.
+
+    Raises:
+        IndexError: at the end of the data.
+        Malformed: for more than 10 bytes.
+    """
+    value = data[pos]
+    if value < 0x80:
+        return value, pos + 1
+    byte = data[pos + 1]
+    value = value & 0x7F | (byte & 0x7F) << 7
+    if byte < 0x80:
+        return value, pos + 2
+    shift, at = 14, pos + 2
+    while True:
+        byte = data[at]
+        at += 1
+        value |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return value & _MASK64, at
+        shift += 7
+        if shift == 70:
+            raise Malformed("a number has more than 10 bytes", pos)
+
+
+def numbers(data: bytes, pos: int, end: int) -> list[int]:
+    """The values that are packed between two positions."""
+    found: list[int] = []
+    while pos < end:
+        start = pos
+        value, pos = read_number(data, pos)
+        if pos > end:
+            raise cut_short("number", start)
+        found.append(value)
+    return found
+
+
+def _read_32(data: bytes, pos: int, end: int, what: str, limit: int) -> tuple[int, int]:
+    """A tag or a length: at most 5 bytes and ``limit``."""
+    value = shift = 0
+    start = pos
+    while pos < end:
+        byte = data[pos]
+        pos += 1
+        value |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            if value > limit:
+                raise Malformed(f"a {what} is too large", start)
+            return value, pos
+        shift += 7
+        if shift == 35:
+            raise Malformed(f"a {what} has more than 5 bytes", start)
+    raise cut_short(what, start)
+
+
+def read_tag(data: bytes, pos: int, end: int) -> tuple[int, int]:
+    """A tag, and the position after it."""
+    return _read_32(data, pos, end, "tag", _MAX_TAG)
+
+
+def read_length(data: bytes, pos: int, end: int) -> tuple[int, int]:
+    """A length, and the position after it."""
+    return _read_32(data, pos, end, "length", _MAX_SIZE)
+
+
+def signed32(value: int) -> int:
+    """The low 32 bits as a signed number."""
+    return ((value & 0xFFFF_FFFF) ^ 0x8000_0000) - 0x8000_0000
+
+
+def signed64(value: int) -> int:
+    """64 bits as a signed number."""
+    return (value ^ 0x8000_0000_0000_0000) - 0x8000_0000_0000_0000
+
+
+def zigzag(value: int) -> int:
+    """A number whose sign is its lowest bit."""
+    return (value >> 1) ^ -(value & 1)
+
+
+read_float: Final = FIXED["float"].unpack_from
+read_double: Final = FIXED["double"].unpack_from
+read_fixed32: Final = FIXED["fixed32"].unpack_from
+read_fixed64: Final = FIXED["fixed64"].unpack_from
+read_sfixed32: Final = FIXED["sfixed32"].unpack_from
+read_sfixed64: Final = FIXED["sfixed64"].unpack_from
+"""What reads a value of fixed size, at a position: in a tuple, as struct has it."""
+
+
+# --- what is not known ---
+
+
+def skip(data: bytes, start: int, pos: int, end: int, tag: int, room: int) -> int:
+    """The position after an unknown field, which began at ``start`` and whose tag ends at ``pos``.
+
+    Groups are walked with a list, not by recursion: what they nest is the sender's choice.
+    """
+    if tag < 8:
+        raise Malformed("field number 0", start)
+    open_groups: list[int] = []
+    while True:
+        wire = tag & 7
+        if wire == VARINT:
+            begin = pos
+            _, pos = read_number(data, pos)
+            if pos > end:
+                raise cut_short("number", begin)
+        elif wire == BLOCK:
+            begin = pos
+            size, pos = read_length(data, pos, end)
+            if size > end - pos:
+                raise too_long(size, end - pos, begin)
+            pos += size
+        elif wire in (FIXED32, FIXED64):
+            pos += 4 if wire == FIXED32 else 8
+            if pos > end:
+                raise cut_short("value", start)
+        elif wire == GROUP:
+            if len(open_groups) == room:
+                raise Malformed(TOO_DEEP, start)
+            open_groups.append(tag >> 3)
+        elif wire == GROUP_END:
+            if not open_groups or open_groups.pop() != tag >> 3:
+                raise Malformed("the end of a group that did not begin", start)
+        else:
+            raise Malformed(f"wire type {wire}", start)
+        if not open_groups:
+            return pos
+        start = pos
+        tag, pos = read_tag(data, pos, end)
+
+
+def keep(values: Values, raw: bytes | bytearray, growing: Growing) -> None:
+    """Add an encoded field to a message's unknown ones."""
+    held = values[UNKNOWN]
+    if type(held) is bytearray:
+        held += raw
+    else:
+        values[UNKNOWN] = bytearray(raw)
+        growing.append(values)
+
+
+def keep_entry(
+    values: Values, cls: type[Message], name: str, entry: Values, growing: Growing
+) -> None:
+    """Add a map's entry that holds what is unknown to a message's unknown fields.
+
+    upb does not keep the bytes that came but what it understood, written anew.
+    """
+    field = next(each for each in shape_of(cls).fields if each.name == name)
+    assert field.entry is not None, "a map has entries"
+    raw = bytearray()
+    write_fields(writers_of(field.entry), entry, raw)
+    keep(values, varint(field.number << 3 | BLOCK) + varint(len(raw)) + raw, growing)
+
+
+def chosen_of(values: Values, members: tuple[str, ...]) -> str | None:
+    """The member of a oneof that a message holds already."""
+    return next((name for name in members if values[name] is not None), None)
+
+
+Decode = Callable[..., Any]
+"""(data, position, end, room, growing[, message to merge with]) → the message."""

@@ -1,0 +1,161 @@
+"""What the generated decoders share, alone; the rules themselves are held to google.protobuf."""
+
+from __future__ import annotations
+
+import pytest
+
+from kitwire import messages as msg
+from kitwire.codec import reading
+from kitwire.codec.reading import Malformed
+
+
+def refused(error: pytest.ExceptionInfo[Malformed]) -> tuple[str, int]:
+    return error.value.problem, error.value.offset
+
+
+@pytest.mark.parametrize(
+    ("data", "value"),
+    [
+        (b"\x05", 5),
+        (b"\x85\x00", 5),
+        (b"\x80\x01", 1 << 7),
+        (b"\x80\x80\x01", 1 << 14),
+        (b"\xff" * 9 + b"\x01", (1 << 64) - 1),
+        (b"\xff" * 9 + b"\x7f", (1 << 64) - 1),
+    ],
+)
+def test_numbers_of_every_length(data: bytes, value: int) -> None:
+    assert reading.read_number(b"?" + data + b"?", 1) == (value, 1 + len(data))
+    assert reading.numbers(data * 2, 0, 2 * len(data)) == [value, value]
+
+
+def test_a_number_ends_within_ten_bytes_and_within_the_data() -> None:
+    with pytest.raises(Malformed) as error:
+        reading.read_number(b"\x80" * 11, 0)
+    assert refused(error) == ("a number has more than 10 bytes", 0)
+    for size in range(1, 10):
+        with pytest.raises(IndexError):
+            reading.read_number(b"\x80" * size, 0)
+
+
+def test_packed_numbers_end_where_their_block_does() -> None:
+    with pytest.raises(Malformed) as error:
+        reading.numbers(b"\x01\x80\x01", 0, 2)
+    assert refused(error) == ("a number is cut short", 1)
+
+
+@pytest.mark.parametrize(
+    ("read", "what", "limit"),
+    [(reading.read_tag, "tag", 0xFFFF_FFFF), (reading.read_length, "length", 0x7FFF_FFFF)],
+)
+def test_tags_and_lengths_have_32_bits_in_five_bytes(
+    read: reading.Decode, what: str, limit: int
+) -> None:
+    largest = b"\xff\xff\xff\xff" + bytes([limit >> 28])
+    assert read(largest, 0, 5) == (limit, 5)
+    for data, end, problem in (
+        (b"\xff\xff\xff\xff\x10", 5, f"a {what} is too large"),
+        (b"\x80\x80\x80\x80\x80\x00", 6, f"a {what} has more than 5 bytes"),
+        (b"\x80\x80", 2, f"a {what} is cut short"),
+        (b"\x80\x01", 1, f"a {what} is cut short"),
+    ):
+        with pytest.raises(Malformed) as error:
+            read(data, 0, end)
+        assert refused(error) == (problem, 0)
+
+
+def test_signs() -> None:
+    assert [reading.signed32(n) for n in (1, 0x7FFF_FFFF, 0x8000_0000, 0x1_FFFF_FFFF)] == [
+        1,
+        0x7FFF_FFFF,
+        -0x8000_0000,
+        -1,
+    ]
+    assert [reading.signed64(n) for n in (1, 1 << 63, (1 << 64) - 1)] == [1, -(1 << 63), -1]
+    assert [reading.zigzag(n) for n in range(5)] == [0, -1, 1, -2, 2]
+
+
+NAMES = {10: "text", 16: "number"}
+NO_TEXT = UnicodeDecodeError("utf-8", b"ab\xff", 2, 3, "bad")
+
+
+@pytest.mark.parametrize(
+    ("met", "tag", "problem", "offset", "path"),
+    [
+        (IndexError(), 16, "a number is cut short", 7, ["number"]),
+        (IndexError(), 10, "a length is cut short", 7, ["text"]),
+        (IndexError(), 24, "a number is cut short", 7, []),
+        (IndexError(), 0, "a tag is cut short", 6, []),
+        (
+            UnicodeDecodeError("utf-8", b"ab\xff", 2, 3, "bad"),
+            10,
+            "a string is not UTF-8",
+            9,
+            ["text"],
+        ),
+        (Malformed("odd", 3), 10, "odd", 3, ["text"]),
+        (Malformed("odd", 3), 24, "odd", 3, []),
+    ],
+)
+def test_what_is_met_becomes_one_error_with_a_path(
+    met: Exception, tag: int, problem: str, offset: int, path: list[str]
+) -> None:
+    found = reading.fault(met, 7, tag, NAMES)
+    assert (found.problem, found.offset, found.path) == (problem, offset, path)
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        b"\x08\x80\x01",
+        b"\x09" + bytes(8),
+        b"\x0a\x03abc",
+        b"\x0d" + bytes(4),
+        b"\x0b\x0c",
+        b"\x0b\x13\x08\x05\x14\x0c",
+    ],
+    ids=["number", "eight bytes", "block", "four bytes", "group", "groups"],
+)
+def test_unknown_fields_are_stepped_over_whole(field: bytes) -> None:
+    assert reading.skip(field + b"?", 0, 1, len(field) + 1, field[0], 100) == len(field)
+    for end in range(1, len(field)):
+        with pytest.raises((Malformed, IndexError)):
+            reading.skip(field[:end], 0, 1, end, field[0], 100)
+
+
+@pytest.mark.parametrize(
+    ("field", "problem"),
+    [
+        (b"\x00", "field number 0"),
+        (b"\x0c", "the end of a group that did not begin"),
+        (b"\x0b\x14", "the end of a group that did not begin"),
+        (b"\x0e", "wire type 6"),
+        (b"\x0b\x0b\x0b", reading.TOO_DEEP),
+    ],
+)
+def test_what_is_no_field(field: bytes, problem: str) -> None:
+    with pytest.raises(Malformed) as error:
+        reading.skip(field, 0, 1, len(field), field[0], 2)
+    assert error.value.problem == problem
+
+
+def test_unknown_fields_grow_in_one_place() -> None:
+    values: dict[str, object] = {"_unknown_fields": b""}
+    growing: reading.Growing = []
+    reading.keep(values, b"one", growing)
+    reading.keep(values, b"two", growing)
+    assert values == {"_unknown_fields": bytearray(b"onetwo")}
+    assert growing == [values]
+
+
+def test_an_entry_that_is_not_understood_is_kept_as_written_anew() -> None:
+    values: dict[str, object] = {"_unknown_fields": b""}
+    entry = {"key": "k", "value": "v", "_unknown_fields": b"\x18\x01"}
+    reading.keep_entry(values, msg.ParticipantInfo, "attributes", entry, [])
+    assert values["_unknown_fields"] == b"\x7a\x08\x0a\x01k\x12\x01v\x18\x01"
+
+
+def test_which_member_of_a_oneof_is_held() -> None:
+    held = {"a": None, "b": 0, "c": None}
+    assert reading.chosen_of(held, ("a", "b", "c")) == "b"
+    assert reading.chosen_of(held, ("a", "c")) is None
