@@ -8,7 +8,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from . import annotations, classes, decoders, facts, proto_text, tables, upstream
+from . import annotations, classes, decoders, encoders, facts, proto_text, tables, upstream
 
 PROTO = Path(__file__).resolve().parent.parent
 ROOT = PROTO.parent
@@ -72,6 +72,7 @@ def generated() -> dict[Path, str]:
     files[MESSAGES / "_names.py"] = formatted(tables.names(output, HEADER))
     table = facts.messages(output)
     files[CODEC / "_decoders.py"] = formatted(decoders.decoders(table, HEADER))
+    files[CODEC / "_encoders.py"] = formatted(encoders.encoders(table, HEADER))
     return files
 
 

@@ -19,6 +19,7 @@ from typing import Final
 from betterproto2 import Message
 
 from .. import messages as m
+from ._encoders import ENTRY_ENCODERS
 from .reading import (
     TOO_DEEP,
     Decode,
@@ -384,7 +385,8 @@ def _entry(name: str, field: FieldFacts) -> list[str]:
         f"_decode_{name}_{field.name}(data, pos, stop, room - 1, growing, entry)",
         "pos = stop",
         'if entry["_unknown_fields"]:',
-        f'    keep_entry(values, m.{name}, "{field.name}", entry, growing)',
+        f'    encode = ENTRY_ENCODERS[m.{name}, "{field.name}"]',
+        f"    keep_entry(values, {field.number}, encode, entry, growing)",
     ]
     if value.kind == "message":
         lines += [

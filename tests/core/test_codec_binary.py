@@ -9,7 +9,7 @@ import betterproto2
 import pytest
 from google.protobuf.struct_pb2 import ListValue as OfficialList
 
-from kitwire.codec import binary, wire
+from kitwire.codec import binary
 from kitwire.codec.schema import UNKNOWN, M, Message
 from kitwire.errors import MalformedFrame
 from kitwire.messages import (
@@ -24,8 +24,8 @@ from kitwire.messages import (
     SpeakerInfo,
     TrackInfo,
 )
-from tests.fuzz.decoders import learn
 from tests.fuzz.everything import KINDS, Everything, official_everything
+from tests.fuzz.learning import learn
 from tests.fuzz.mutations import varint
 from tests.fuzz.official import DecodeError, OfficialMessage, canonical, official_class
 
@@ -69,7 +69,7 @@ def accepted(cls: type[M], data: bytes) -> M:
     official = official_of(cls)
     expected = official.FromString(data).SerializeToString(deterministic=True)
     message = binary.decode(cls, data)
-    assert canonical(official, wire.encode(message)) == expected
+    assert canonical(official, binary.encode(message)) == expected
     return message
 
 
@@ -381,7 +381,7 @@ def test_messages_nest_to_100() -> None:
     for _ in range(50):
         hundred, deeper = nested(hundred, 1, 6), nested(deeper, 1, 6)
     OfficialList.FromString(hundred)
-    assert wire.encode(binary.decode(ListValue, hundred)) == hundred
+    assert binary.encode(binary.decode(ListValue, hundred)) == hundred
     with pytest.raises(DecodeError):
         OfficialList.FromString(deeper)
     with pytest.raises(MalformedFrame, match="groups and messages nest deeper than 100"):
@@ -394,7 +394,7 @@ def test_messages_nest_to_100() -> None:
 def test_the_last_of_several_values_counts() -> None:
     message = accepted(LeaveRequest, b"\x10\x01\x10\x02\x10\x00")
     assert message.reason == 0
-    assert wire.encode(message) == b""
+    assert binary.encode(message) == b""
 
 
 def test_packed_and_unpacked_repeats_are_both_read() -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from kitwire import messages as msg
 from kitwire.codec import reading
+from kitwire.codec._encoders import ENTRY_ENCODERS
 from kitwire.codec.reading import Malformed
 
 
@@ -151,7 +152,8 @@ def test_unknown_fields_grow_in_one_place() -> None:
 def test_an_entry_that_is_not_understood_is_kept_as_written_anew() -> None:
     values: dict[str, object] = {"_unknown_fields": b""}
     entry = {"key": "k", "value": "v", "_unknown_fields": b"\x18\x01"}
-    reading.keep_entry(values, msg.ParticipantInfo, "attributes", entry, [])
+    encode = ENTRY_ENCODERS[msg.ParticipantInfo, "attributes"]
+    reading.keep_entry(values, 15, encode, entry, [])
     assert values["_unknown_fields"] == b"\x7a\x08\x0a\x01k\x12\x01v\x18\x01"
 
 

@@ -20,7 +20,7 @@ from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.message import Message as OfficialMessage
 from google.protobuf.message_factory import GetMessageClass
 
-from tests.fuzz.decoders import learn
+from tests.fuzz.learning import learn
 
 __all__ = ["KEY_KINDS", "KINDS", "Colour", "Everything", "official_everything"]
 

@@ -12,7 +12,7 @@ from typing import Literal, assert_never, overload
 from ..config import Encoding
 from ..errors import MalformedFrame
 from ..messages import SignalRequest, SignalResponse
-from . import binary, json, spelling, wire
+from . import binary, json, spelling
 from .plain import to_plain
 from .redaction import MASK, redact_jwt, redact_text
 from .schema import UNKNOWN, M, Message, shape_of
@@ -112,7 +112,7 @@ def encode_message(message: Message) -> bytes:
         TypeError: a field holds a value of a wrong type.
         ValueError: a number is out of range, a text is not Unicode, two members of a oneof are set.
     """
-    return wire.encode(message)
+    return binary.encode(message)
 
 
 def message_from_json(cls: type[M], text: str) -> M:
@@ -188,7 +188,7 @@ def _decode(cls: type[M], frame: bytes | str, max_size: int | None) -> M:
 def _encode(message: Message, encoding: Encoding) -> bytes | str:
     match encoding:
         case Encoding.BINARY:
-            return wire.encode(message)
+            return binary.encode(message)
         case Encoding.JSON:
             return spelling.encode(message)
         case _:

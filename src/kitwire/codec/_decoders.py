@@ -9,6 +9,7 @@ from typing import Final
 from betterproto2 import Message
 
 from .. import messages as m
+from ._encoders import ENTRY_ENCODERS
 from .reading import (
     TOO_DEEP,
     Decode,
@@ -3825,7 +3826,8 @@ def _decode_DataStreamHeader(
                 _decode_DataStreamHeader_attributes(data, pos, stop, room - 1, growing, entry)
                 pos = stop
                 if entry["_unknown_fields"]:
-                    keep_entry(values, m.DataStreamHeader, "attributes", entry, growing)
+                    encode = ENTRY_ENCODERS[m.DataStreamHeader, "attributes"]
+                    keep_entry(values, 8, encode, entry, growing)
                 else:
                     values["attributes"][entry["key"]] = entry["value"]
                 if pos == end:
@@ -4353,7 +4355,8 @@ def _decode_DataStreamTrailer(
                 _decode_DataStreamTrailer_attributes(data, pos, stop, room - 1, growing, entry)
                 pos = stop
                 if entry["_unknown_fields"]:
-                    keep_entry(values, m.DataStreamTrailer, "attributes", entry, growing)
+                    encode = ENTRY_ENCODERS[m.DataStreamTrailer, "attributes"]
+                    keep_entry(values, 3, encode, entry, growing)
                 else:
                     values["attributes"][entry["key"]] = entry["value"]
                 if pos == end:
@@ -5110,7 +5113,8 @@ def _decode_DataTrackSubscriberHandles(
                 )
                 pos = stop
                 if entry["_unknown_fields"]:
-                    keep_entry(values, m.DataTrackSubscriberHandles, "sub_handles", entry, growing)
+                    encode = ENTRY_ENCODERS[m.DataTrackSubscriberHandles, "sub_handles"]
+                    keep_entry(values, 1, encode, entry, growing)
                 elif entry["value"] is None:
                     empty = _decode_DataTrackSubscriberHandlesPublishedDataTrack(
                         data, pos, pos, room - 1, growing
@@ -6607,7 +6611,8 @@ def _decode_JoinRequest(
                 )
                 pos = stop
                 if entry["_unknown_fields"]:
-                    keep_entry(values, m.JoinRequest, "participant_attributes", entry, growing)
+                    encode = ENTRY_ENCODERS[m.JoinRequest, "participant_attributes"]
+                    keep_entry(values, 4, encode, entry, growing)
                 else:
                     values["participant_attributes"][entry["key"]] = entry["value"]
                 if pos == end:
@@ -8430,7 +8435,8 @@ def _decode_ParticipantInfo(
                 _decode_ParticipantInfo_attributes(data, pos, stop, room - 1, growing, entry)
                 pos = stop
                 if entry["_unknown_fields"]:
-                    keep_entry(values, m.ParticipantInfo, "attributes", entry, growing)
+                    encode = ENTRY_ENCODERS[m.ParticipantInfo, "attributes"]
+                    keep_entry(values, 15, encode, entry, growing)
                 else:
                     values["attributes"][entry["key"]] = entry["value"]
                 if pos == end:
@@ -12199,7 +12205,8 @@ def _decode_SessionDescription(
                 )
                 pos = stop
                 if entry["_unknown_fields"]:
-                    keep_entry(values, m.SessionDescription, "mid_to_track_id", entry, growing)
+                    encode = ENTRY_ENCODERS[m.SessionDescription, "mid_to_track_id"]
+                    keep_entry(values, 4, encode, entry, growing)
                 else:
                     values["mid_to_track_id"][entry["key"]] = entry["value"]
                 if pos == end:
@@ -19787,7 +19794,8 @@ def _decode_UpdateParticipantMetadata(
                 )
                 pos = stop
                 if entry["_unknown_fields"]:
-                    keep_entry(values, m.UpdateParticipantMetadata, "attributes", entry, growing)
+                    encode = ENTRY_ENCODERS[m.UpdateParticipantMetadata, "attributes"]
+                    keep_entry(values, 3, encode, entry, growing)
                 else:
                     values["attributes"][entry["key"]] = entry["value"]
                 if pos == end:

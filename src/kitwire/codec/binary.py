@@ -1,4 +1,4 @@
-"""One binary frame to one message, strictly: what google.protobuf accepts, with the same values.
+"""Messages in binary. Reading is strict: what google.protobuf accepts, with the same values.
 
 The rules are those of its C decoder (upb), measured; prose is at
 https://protobuf.dev/programming-guides/encoding/. Where the two are silent or differ, upb wins:
@@ -20,10 +20,12 @@ from typing import Any
 
 from ..errors import MalformedFrame
 from ._decoders import DECODERS
+from ._encoders import ENCODERS
 from .reading import ROOM, Growing, Malformed, read_tag, skip
-from .schema import UNKNOWN, M
+from .schema import UNKNOWN, M, Message
+from .values import Unwritable
 
-__all__ = ["decode", "field_numbers"]
+__all__ = ["decode", "encode", "field_numbers"]
 
 
 def decode(cls: type[M], data: bytes) -> M:
@@ -45,6 +47,25 @@ def decode(cls: type[M], data: bytes) -> M:
         values[UNKNOWN] = bytes(values[UNKNOWN])
     found: M = message
     return found
+
+
+def encode(message: Message) -> bytes:
+    """The encoded message: byte for byte what google.protobuf writes.
+
+    Fields go by ascending number, then the unknown ones as they came; zero is left out where
+    presence does not show; a map's entries keep their order.
+
+    Raises:
+        TypeError: a field holds a value of a wrong type.
+        ValueError: a number is out of range, a text is not Unicode, two members of a oneof are set.
+    """
+    out = bytearray()
+    cls = type(message)
+    try:
+        ENCODERS[cls](message, out)
+    except Unwritable as error:
+        raise error.raised(cls) from None
+    return bytes(out)
 
 
 def field_numbers(data: bytes) -> tuple[int, ...]:

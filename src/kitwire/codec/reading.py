@@ -8,19 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from .schema import UNKNOWN, Message, Values, shape_of
-from .wire import (
-    BLOCK,
-    FIXED,
-    FIXED32,
-    FIXED64,
-    GROUP,
-    GROUP_END,
-    VARINT,
-    varint,
-    write_fields,
-    writers_of,
-)
+from .schema import UNKNOWN, Values
+from .wire import BLOCK, FIXED, FIXED32, FIXED64, GROUP, GROUP_END, VARINT, varint
+from .writing import EncodeEntry
 
 __all__ = [
     "ROOM",
@@ -258,17 +248,15 @@ def keep(values: Values, raw: bytes | bytearray, growing: Growing) -> None:
 
 
 def keep_entry(
-    values: Values, cls: type[Message], name: str, entry: Values, growing: Growing
+    values: Values, number: int, encode: EncodeEntry, entry: Values, growing: Growing
 ) -> None:
     """Add a map's entry that holds what is unknown to a message's unknown fields.
 
     upb does not keep the bytes that came but what it understood, written anew.
     """
-    field = next(each for each in shape_of(cls).fields if each.name == name)
-    assert field.entry is not None, "a map has entries"
     raw = bytearray()
-    write_fields(writers_of(field.entry), entry, raw)
-    keep(values, varint(field.number << 3 | BLOCK) + varint(len(raw)) + raw, growing)
+    encode(entry, raw)
+    keep(values, varint(number << 3 | BLOCK) + varint(len(raw)) + raw, growing)
 
 
 def chosen_of(values: Values, members: tuple[str, ...]) -> str | None:

@@ -1,4 +1,4 @@
-"""Decoders for message classes of the tests' own, printed as the generator prints the schema's."""
+"""Codecs for message classes of the tests' own, printed as the generator prints the schema's."""
 
 from __future__ import annotations
 
@@ -8,16 +8,17 @@ from typing import Any, Final
 
 import betterproto2
 
-from kitwire.codec import reading, schema
+from kitwire.codec import reading, schema, values, writing
 from kitwire.codec._decoders import DECODERS
-from proto.generator.decoders import definitions
+from kitwire.codec._encoders import ENCODERS
+from proto.generator import decoders, encoders
 from proto.generator.facts import FieldFacts, MessageFacts
 
 __all__ = ["learn"]
 
 
 def learn(*classes: type[betterproto2.Message]) -> None:
-    """Print, run and add to the table what reads these classes and no others."""
+    """Print, run and add to the table what reads and writes these classes and no others."""
     known: dict[str, object] = {cls.__name__: cls for cls in classes}
     facts = []
     for cls in classes:
@@ -27,10 +28,13 @@ def learn(*classes: type[betterproto2.Message]) -> None:
             for each in (field, *(field.entry or ())):
                 if each.enum is not None:
                     known[each.enum.__name__] = each.enum
-    names: dict[str, Any] = {**vars(reading), "m": SimpleNamespace(**known)}
-    names |= {"Final": Final, "Mapping": Mapping, "Message": betterproto2.Message}
-    text = "\n".join(["from __future__ import annotations", *definitions(facts)])
-    exec(text, names)
+    names: dict[str, Any] = {"Final": Final, "Mapping": Mapping, "Message": betterproto2.Message}
+    for module in (schema, values, reading, writing):
+        names |= vars(module)
+    names["m"] = SimpleNamespace(**known)
+    lines = [*encoders.definitions(facts), *decoders.definitions(facts)]
+    exec("\n".join(["from __future__ import annotations", *lines]), names)
+    ENCODERS.update(names["ENCODERS"])
     DECODERS.update(names["DECODERS"])
 
 
