@@ -194,7 +194,7 @@ class IcePath:
 
     async def _check_consent(self, connection: Connection) -> None:
         assert connection.remote_password is not None, "it is in use"
-        for pair in NOMINATED.get(connection).values():
+        for pair in [*NOMINATED.get(connection).values()]:  # A close empties it meanwhile.
             with contextlib.suppress(TransactionError):
                 await pair.protocol.request(
                     connection.build_request(pair, nominate=False),

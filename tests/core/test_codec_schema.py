@@ -79,13 +79,11 @@ def test_no_message_contains_itself() -> None:
     assert max(depth(cls, ()) for cls in classes()) <= 10
 
 
-def test_members_of_a_oneof_know_each_other() -> None:
+def test_a_oneof_has_its_members() -> None:
     shape = shape_of(SignalResponse)
-    names = {field.name for field in shape.fields}
-    assert list(shape.oneofs) == ["message"]
-    for field in shape.fields:
-        assert {field.name, *field.others} == names
-    assert all(not field.others for field in shape_of(JoinResponse).fields)
+    assert shape.oneofs == {"message": shape.fields}
+    assert all(field.group == "message" for field in shape.fields)
+    assert shape_of(JoinResponse).oneofs == {}
 
 
 def test_a_map_has_the_fields_of_its_entries() -> None:

@@ -89,8 +89,6 @@ class Field:
     label: Label
     group: str | None = None
     """The oneof that it is a member of."""
-    others: tuple[str, ...] = ()
-    """The attributes of the oneof's other members."""
     message: type[Message] | None = None
     """The class, when ``kind`` is a message."""
     enum: type[betterproto2.Enum] | None = None
@@ -142,11 +140,10 @@ def new(cls: type[M], values: Values) -> M:
 @cache
 def shape_of(cls: type[Message]) -> Shape:
     """The shape of a message class of :mod:`kitwire.messages`."""
-    found = sorted(_fields(cls), key=lambda field: field.number)
+    fields = tuple(sorted(_fields(cls), key=lambda field: field.number))
     oneofs: dict[str, tuple[Field, ...]] = {}
-    for group in {field.group: None for field in found if field.group is not None}:
-        oneofs[group] = tuple(field for field in found if field.group == group)
-    fields = tuple(dataclasses.replace(field, others=_others(field, oneofs)) for field in found)
+    for group in {field.group: None for field in fields if field.group is not None}:
+        oneofs[group] = tuple(field for field in fields if field.group == group)
     return Shape(
         cls=cls,
         name=cls.__name__,
@@ -170,11 +167,6 @@ def enum_names(enum: type[betterproto2.Enum]) -> Mapping[int, str]:
 def enum_numbers(enum: type[betterproto2.Enum]) -> Mapping[str, int]:
     """Name in the schema → number."""
     return {name: number for number, name in enum_names(enum).items()}
-
-
-def _others(field: Field, oneofs: Mapping[str, tuple[Field, ...]]) -> tuple[str, ...]:
-    members = oneofs[field.group] if field.group else ()
-    return tuple(member.name for member in members if member.name != field.name)
 
 
 def _fields(cls: type[Message]) -> list[Field]:
