@@ -59,8 +59,11 @@ def usage_sentence(error: CycloptsError) -> str:
             return "there are more arguments than expected; quote values that contain spaces"
         case RepeatArgumentError(token=token):
             return f"{_option(token.keyword or '')} is given twice; give it once"
-        case MissingArgumentError(argument=Argument() as argument, keyword=keyword):
-            return f"{_option(keyword or argument.name)} needs a value"
+        case MissingArgumentError(keyword=str(keyword)) if keyword:
+            option = _option(keyword)
+            return f"{option} needs a value; one that begins with - is given as {option}=VALUE"
+        case MissingArgumentError(argument=Argument() as argument):
+            return f"{_option(argument.name)} needs a value"
         case CoercionError(argument=Argument() as argument):
             return f"{argument.name} must be {_expected(argument)}"
         case _:

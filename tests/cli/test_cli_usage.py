@@ -54,7 +54,10 @@ def complaint(*arguments: str) -> str:
         (["go", "x", "--something-else"], "there is no option --something-else"),
         (["go", "x", "hush"], "there are more arguments than expected; quote values that contain"),
         (["hush"], "there is no such command; kitwire knows join, publish, record, replay and"),
-        (["go", "x", "--token"], "--token needs a value"),
+        (
+            ["go", "x", "--token"],
+            "--token needs a value; one that begins with - is given as --token=VALUE",
+        ),
         (["go", "x", "--token", "hush", "--token", "hush"], "--token is given twice; give it once"),
         (["go"], "--where needs a value"),
         (["go", "x", "--loop", "hush"], "--loop must be asyncio, trio or bare"),

@@ -362,7 +362,8 @@ def start(
     makes a room that is not there. Raises ServerFailed.
     """
     key = api_key or "key" + secrets.token_hex(6)
-    secret = api_secret or secrets.token_urlsafe(36)
+    # As LiveKit makes them: no hyphen, which begins an option on a command line.
+    secret = api_secret or secrets.token_hex(24)
     failures = []
     for _ in range(1 if ports is not None else ATTEMPTS):
         wanted = ports or Ports.free()
