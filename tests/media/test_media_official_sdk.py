@@ -130,12 +130,16 @@ def show(line: str) -> None:
 
 
 def assert_rising(found: list[int | None], least: int, what: str) -> None:
-    """Pictures came, nearly all can be read, and their numbers rise."""
+    """Pictures came, nearly all can be read, and their numbers never fall.
+
+    An encoder that has to begin with few bits may show a picture as the one before, now and then.
+    """
     read = [each for each in found if each is not None]
-    show(f"{what}: {len(found)} pictures, {len(read)} read, {read[0]}–{read[-1]}")
+    repeated = [one for one, other in itertools.pairwise(read) if one == other]
+    show(f"{what}: {len(found)} pictures, {len(read)} read, {read[0]}–{read[-1]}, twice {repeated}")
     assert len(read) >= least
-    assert len(read) >= 0.95 * len(found)
-    assert all(one < other for one, other in itertools.pairwise(read))
+    assert len(read) - len(repeated) >= 0.95 * len(found)
+    assert [(one, other) for one, other in itertools.pairwise(read) if other < one] == []
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,9 +176,12 @@ async def watch(room: MediaRoom, sid: str, seconds: float) -> list[int | None]:
     """The numbers in the pictures of so many seconds by the clock."""
     await known(room, sid)
     found: list[int | None] = []
-    begun = 0.0
+    begun, last = 0.0, -1
     async for frame in room.video(sid):
         begun = begun or time.monotonic()
+        assert frame.pts is not None
+        assert frame.pts > last, "the same picture again, or an older one"
+        last = frame.pts
         found.append(read_counter(frame))
         if time.monotonic() - begun >= seconds:
             break
