@@ -348,10 +348,8 @@ def test_a_server_that_forbids_resumes_gets_a_restart() -> None:
     assert kinds(life) == [Lost, Restarting]
 
 
-@pytest.mark.parametrize("able", [False, True])
-def test_two_peer_connections_need_an_ice_restart(able: bool) -> None:
-    """The server makes it, of the subscriber's; the publisher's path is not touched."""
-    peers = PeerCapabilities(ice_restart=able)
+def by_two(peers: PeerCapabilities) -> SessionLife:
+    """A session by two peer connections, of which the subscriber's is connected."""
     life = SessionLife(lasting(configured(path=PathVersion.V0, peers=peers)))
     life.connect()
     life.open()
@@ -359,6 +357,13 @@ def test_two_peer_connections_need_an_ice_restart(able: bool) -> None:
     life.hear(rtc.SignalResponse(offer=rtc.SessionDescription(type="offer", sdp="o", id=9)))
     life.session.answer_made(PEERS, SUB, 9, "a", now=life.now)
     life.session.peer_state_changed(PEERS, SUB, PeerState.CONNECTED, now=life.now)
+    return life
+
+
+@pytest.mark.parametrize("able", [False, True])
+def test_two_peer_connections_need_an_ice_restart(able: bool) -> None:
+    """The server makes it, of the subscriber's; the publisher's path is not touched."""
+    life = by_two(PeerCapabilities(ice_restart=able))
     life.take()
     life.cut()
     assert kinds(life) == [Lost, Resuming if able else Restarting]
@@ -374,13 +379,7 @@ def test_two_peer_connections_need_an_ice_restart(able: bool) -> None:
 
 
 def test_the_path_of_a_publisher_that_lives_is_kept_beside_a_subscriber() -> None:
-    life = SessionLife(lasting(configured(path=PathVersion.V0, peers=ABLE)))
-    life.connect()
-    life.open()
-    life.hear(media_join(PathVersion.V0))
-    life.hear(rtc.SignalResponse(offer=rtc.SessionDescription(type="offer", sdp="o", id=9)))
-    life.session.answer_made(PEERS, SUB, 9, "a", now=life.now)
-    life.session.peer_state_changed(PEERS, SUB, PeerState.CONNECTED, now=life.now)
+    life = by_two(ABLE)
     life.session.negotiate(now=life.now)
     life.session.offer_made(PEERS, PUB, 1, "ours", now=life.now)
     life.hear(rtc.SignalResponse(answer=rtc.SessionDescription(type="answer", sdp="t", id=1)))
