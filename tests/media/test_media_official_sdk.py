@@ -132,7 +132,7 @@ def show(line: str) -> None:
 def assert_rising(found: list[int | None], least: int, what: str) -> None:
     """Pictures came, nearly all can be read, and their numbers never fall.
 
-    An encoder that has to begin with few bits may show a picture as the one before, now and then.
+    The SDK sends a picture twice now and then, a fraction of a millisecond later by its timestamp.
     """
     read = [each for each in found if each is not None]
     repeated = [one for one, other in itertools.pairwise(read) if one == other]
