@@ -7,7 +7,7 @@ looked up that is known here.
 
 from collections.abc import Iterator, Sequence
 
-from .facts import BLOCK, FieldFacts, MessageFacts
+from .facts import BLOCK, VARINT, FieldFacts, MessageFacts
 
 _INTRODUCTION = '''"""Reads every message of the schema; see :mod:`.binary` for the rules."""
 
@@ -205,7 +205,7 @@ def _tag() -> list[str]:
         "if tag > 0x7F:",
         "    low, tag = tag, 0",
         "    high = data[pos]",
-        "    if high > 0x7F:",
+        "    if high > 0x7F or pos == end:",
         "        tag, pos = read_tag(data, start, end)",
         "    else:",
         "        tag = low & 0x7F | high << 7",
@@ -215,12 +215,12 @@ def _tag() -> list[str]:
 
 def _end(tag: int, done: str) -> list[str]:
     """Stop where the message ends. A number of one byte was read without a look at the end."""
-    if tag & 7 != 0:
+    if tag & 7 != VARINT:
         return ["if pos == end:", f"    {done}"]
     return [
         "if pos >= end:",
         "    if pos > end:",
-        '        raise cut_short("number", end)',
+        '        raise cut_short("number", begin)',
         f"    {done}",
     ]
 
@@ -270,6 +270,7 @@ def _value(field: FieldFacts) -> list[str]:
         ]
     wide = _WIDE.get(field.kind)
     lines = [
+        "begin = pos",
         "number = data[pos]",
         "if number < 0x80:",
         "    pos += 1",
@@ -307,12 +308,13 @@ def _result(field: FieldFacts) -> str:
 
 
 def _after(field: FieldFacts) -> list[str]:
-    return ["pos = stop"] if field.wire != 0 else []
+    return ["pos = stop"] if field.wire != VARINT else []
 
 
 def _span() -> list[str]:
     """Read a length."""
     return [
+        "begin = pos",
         "size = data[pos]",
         "if size < 0x80:",
         "    pos += 1",
@@ -320,7 +322,7 @@ def _span() -> list[str]:
         "    size, pos = read_length(data, pos, end)",
         "stop = pos + size",
         "if stop > end:",
-        "    raise too_long(size, end - pos, start + 1)",
+        "    raise too_long(size, end - pos, begin)",
     ]
 
 

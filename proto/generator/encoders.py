@@ -25,7 +25,6 @@ from .writing import (
     EncodeEntry,
     flaw,
     put_block,
-    put_number,
     write_double,
     write_fixed32,
     write_fixed64,
@@ -33,6 +32,7 @@ from .writing import (
     write_sfixed32,
     write_sfixed64,
 )
+from .wire import put_number
 
 __all__ = ["ENCODERS", "ENTRY_ENCODERS"]
 '''
@@ -221,6 +221,7 @@ def _map(field: FieldFacts) -> list[str]:
 
 
 def _varint(number: int) -> bytes:
+    """Not the library's: what it is printed for must not be needed to print it."""
     out = bytearray()
     while number >= 0x80:
         out.append(number & 0x7F | 0x80)

@@ -110,6 +110,40 @@ def test_a_tag_has_at_most_32_bits() -> None:
     assert error.problem == "a tag is too large"
 
 
+@pytest.mark.parametrize(
+    ("inner", "problem", "where", "offset"),
+    [
+        (b"\x2a\x01\x80", "a tag is cut short", "update", 2),
+        (b"\x2a\x01\x0a", "a length is cut short", "update.participants", 3),
+        (b"\x2a\x03\x0a\x01\x30", "a number is cut short", "update.participants.joined_at", 5),
+        (
+            b"\x2a\x04\x0a\x02\x30\x80",
+            "a number is cut short",
+            "update.participants.joined_at",
+            5,
+        ),
+        (
+            b"\x2a\x05\x0a\x03\xa0\x01\x80",
+            "a number is cut short",
+            "update.participants.client_protocol",
+            6,
+        ),
+    ],
+)
+def test_what_is_cut_short_within_a_message_ends_there_whatever_follows(
+    inner: bytes, problem: str, where: str, offset: int
+) -> None:
+    for rest in (b"", b"\x01", b"\x70\x05"):
+        error = refused(SignalResponse, inner + rest)
+        found = (error.problem, error.where, error.offset)
+        assert found == (problem, f"SignalResponse.{where}", offset)
+
+
+def test_a_length_that_is_too_large_is_where_it_stands_behind_a_long_tag() -> None:
+    error = refused(SignalResponse, tag(REFRESH_TOKEN, 2) + b"\x05ab")
+    assert (error.problem, error.offset) == ("a length of 5 exceeds the 2 bytes left", 2)
+
+
 def test_a_tag_that_is_cut_short() -> None:
     error = refused(SignalResponse, b"\x90\x01\x05" + b"\x80")
     assert (error.problem, error.offset) == ("a tag is cut short", 3)

@@ -40,9 +40,10 @@ def test_a_number_ends_within_ten_bytes_and_within_the_data() -> None:
 
 
 def test_packed_numbers_end_where_their_block_does() -> None:
-    with pytest.raises(Malformed) as error:
-        reading.numbers(b"\x01\x80\x01", 0, 2)
-    assert refused(error) == ("a number is cut short", 1)
+    for rest in (b"\x01", b""):
+        with pytest.raises(Malformed) as error:
+            reading.numbers(b"\x01\x80" + rest, 0, 2)
+        assert refused(error) == ("a number is cut short", 1)
 
 
 @pytest.mark.parametrize(
@@ -120,7 +121,7 @@ def test_what_is_met_becomes_one_error_with_a_path(
 def test_unknown_fields_are_stepped_over_whole(field: bytes) -> None:
     assert reading.skip(field + b"?", 0, 1, len(field) + 1, field[0], 100) == len(field)
     for end in range(1, len(field)):
-        with pytest.raises((Malformed, IndexError)):
+        with pytest.raises(Malformed):
             reading.skip(field[:end], 0, 1, end, field[0], 100)
 
 

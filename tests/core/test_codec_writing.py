@@ -8,13 +8,6 @@ from kitwire.codec import wire, writing
 from kitwire.codec.values import Unwritable
 
 
-@pytest.mark.parametrize("number", [0, 0x7F, 0x80, 0x3FFF, 0x4000, (1 << 64) - 1])
-def test_numbers_are_varints(number: int) -> None:
-    out = bytearray(b"x")
-    writing.put_number(out, number)
-    assert out == b"x" + wire.varint(number)
-
-
 @pytest.mark.parametrize("size", [0, 1, 0x7F, 0x80, 20_000])
 def test_blocks_follow_their_size(size: int) -> None:
     out = bytearray(b"x")

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import betterproto2
 
-from kitwire.codec import reading, schema, values, writing
+from kitwire.codec import reading, schema, values, wire, writing
 from kitwire.codec._decoders import DECODERS
 from kitwire.codec._encoders import ENCODERS
 from proto.generator import decoders, encoders
@@ -29,7 +29,7 @@ def learn(*classes: type[betterproto2.Message]) -> None:
                 if each.enum is not None:
                     known[each.enum.__name__] = each.enum
     names: dict[str, Any] = {"Final": Final, "Mapping": Mapping, "Message": betterproto2.Message}
-    for module in (schema, values, reading, writing):
+    for module in (schema, values, wire, reading, writing):
         names |= vars(module)
     names["m"] = SimpleNamespace(**known)
     lines = [*encoders.definitions(facts), *decoders.definitions(facts)]

@@ -109,13 +109,14 @@ def _decode_ActiveSpeakerUpdate(
         if tag > 0x7F:
             low, tag = tag, 0
             high = data[pos]
-            if high > 0x7F:
+            if high > 0x7F or pos == end:
                 tag, pos = read_tag(data, start, end)
             else:
                 tag = low & 0x7F | high << 7
                 pos += 1
         while True:
             while tag == 10:  # speakers
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -123,7 +124,7 @@ def _decode_ActiveSpeakerUpdate(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["speakers"].append(_decode_SpeakerInfo(data, pos, stop, room - 1, growing))
                 pos = stop
                 if pos == end:
@@ -134,7 +135,7 @@ def _decode_ActiveSpeakerUpdate(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -150,7 +151,7 @@ def _decode_ActiveSpeakerUpdate(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -231,13 +232,14 @@ def _decode_AddTrackRequest(
         if tag > 0x7F:
             low, tag = tag, 0
             high = data[pos]
-            if high > 0x7F:
+            if high > 0x7F or pos == end:
                 tag, pos = read_tag(data, start, end)
             else:
                 tag = low & 0x7F | high << 7
                 pos += 1
         while True:
             if tag == 10:  # cid
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -245,7 +247,7 @@ def _decode_AddTrackRequest(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["cid"] = data[pos:stop].decode()
                 pos = stop
                 if pos == end:
@@ -256,12 +258,13 @@ def _decode_AddTrackRequest(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 18:  # name
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -269,7 +272,7 @@ def _decode_AddTrackRequest(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["name"] = data[pos:stop].decode()
                 pos = stop
                 if pos == end:
@@ -280,12 +283,13 @@ def _decode_AddTrackRequest(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 24:  # type
+                begin = pos
                 number = data[pos]
                 if number < 0x80:
                     pos += 1
@@ -295,7 +299,7 @@ def _decode_AddTrackRequest(
                 values["type"] = _TrackType[number] if number in _TrackType else m.TrackType(number)
                 if pos >= end:
                     if pos > end:
-                        raise cut_short("number", end)
+                        raise cut_short("number", begin)
                     return message
                 start = pos
                 tag = data[pos]
@@ -303,12 +307,13 @@ def _decode_AddTrackRequest(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 32:  # width
+                begin = pos
                 number = data[pos]
                 if number < 0x80:
                     pos += 1
@@ -318,7 +323,7 @@ def _decode_AddTrackRequest(
                 values["width"] = number
                 if pos >= end:
                     if pos > end:
-                        raise cut_short("number", end)
+                        raise cut_short("number", begin)
                     return message
                 start = pos
                 tag = data[pos]
@@ -326,12 +331,13 @@ def _decode_AddTrackRequest(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 40:  # height
+                begin = pos
                 number = data[pos]
                 if number < 0x80:
                     pos += 1
@@ -341,7 +347,7 @@ def _decode_AddTrackRequest(
                 values["height"] = number
                 if pos >= end:
                     if pos > end:
-                        raise cut_short("number", end)
+                        raise cut_short("number", begin)
                     return message
                 start = pos
                 tag = data[pos]
@@ -349,12 +355,13 @@ def _decode_AddTrackRequest(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 48:  # muted
+                begin = pos
                 number = data[pos]
                 if number < 0x80:
                     pos += 1
@@ -363,7 +370,7 @@ def _decode_AddTrackRequest(
                 values["muted"] = number != 0
                 if pos >= end:
                     if pos > end:
-                        raise cut_short("number", end)
+                        raise cut_short("number", begin)
                     return message
                 start = pos
                 tag = data[pos]
@@ -371,12 +378,13 @@ def _decode_AddTrackRequest(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 56:  # disable_dtx
+                begin = pos
                 number = data[pos]
                 if number < 0x80:
                     pos += 1
@@ -385,7 +393,7 @@ def _decode_AddTrackRequest(
                 values["disable_dtx"] = number != 0
                 if pos >= end:
                     if pos > end:
-                        raise cut_short("number", end)
+                        raise cut_short("number", begin)
                     return message
                 start = pos
                 tag = data[pos]
@@ -393,12 +401,13 @@ def _decode_AddTrackRequest(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 64:  # source
+                begin = pos
                 number = data[pos]
                 if number < 0x80:
                     pos += 1
@@ -410,7 +419,7 @@ def _decode_AddTrackRequest(
                 )
                 if pos >= end:
                     if pos > end:
-                        raise cut_short("number", end)
+                        raise cut_short("number", begin)
                     return message
                 start = pos
                 tag = data[pos]
@@ -418,12 +427,13 @@ def _decode_AddTrackRequest(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             while tag == 74:  # layers
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -431,7 +441,7 @@ def _decode_AddTrackRequest(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["layers"].append(_decode_VideoLayer(data, pos, stop, room - 1, growing))
                 pos = stop
                 if pos == end:
@@ -442,12 +452,13 @@ def _decode_AddTrackRequest(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             while tag == 82:  # simulcast_codecs
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -455,7 +466,7 @@ def _decode_AddTrackRequest(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["simulcast_codecs"].append(
                     _decode_SimulcastCodec(data, pos, stop, room - 1, growing)
                 )
@@ -468,12 +479,13 @@ def _decode_AddTrackRequest(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 90:  # sid
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -481,7 +493,7 @@ def _decode_AddTrackRequest(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["sid"] = data[pos:stop].decode()
                 pos = stop
                 if pos == end:
@@ -492,12 +504,13 @@ def _decode_AddTrackRequest(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 96:  # stereo
+                begin = pos
                 number = data[pos]
                 if number < 0x80:
                     pos += 1
@@ -506,7 +519,7 @@ def _decode_AddTrackRequest(
                 values["stereo"] = number != 0
                 if pos >= end:
                     if pos > end:
-                        raise cut_short("number", end)
+                        raise cut_short("number", begin)
                     return message
                 start = pos
                 tag = data[pos]
@@ -514,12 +527,13 @@ def _decode_AddTrackRequest(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 104:  # disable_red
+                begin = pos
                 number = data[pos]
                 if number < 0x80:
                     pos += 1
@@ -528,7 +542,7 @@ def _decode_AddTrackRequest(
                 values["disable_red"] = number != 0
                 if pos >= end:
                     if pos > end:
-                        raise cut_short("number", end)
+                        raise cut_short("number", begin)
                     return message
                 start = pos
                 tag = data[pos]
@@ -536,12 +550,13 @@ def _decode_AddTrackRequest(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 112:  # encryption
+                begin = pos
                 number = data[pos]
                 if number < 0x80:
                     pos += 1
@@ -555,7 +570,7 @@ def _decode_AddTrackRequest(
                 )
                 if pos >= end:
                     if pos > end:
-                        raise cut_short("number", end)
+                        raise cut_short("number", begin)
                     return message
                 start = pos
                 tag = data[pos]
@@ -563,12 +578,13 @@ def _decode_AddTrackRequest(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 122:  # stream
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -576,7 +592,7 @@ def _decode_AddTrackRequest(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["stream"] = data[pos:stop].decode()
                 pos = stop
                 if pos == end:
@@ -587,12 +603,13 @@ def _decode_AddTrackRequest(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 128:  # backup_codec_policy
+                begin = pos
                 number = data[pos]
                 if number < 0x80:
                     pos += 1
@@ -606,7 +623,7 @@ def _decode_AddTrackRequest(
                 )
                 if pos >= end:
                     if pos > end:
-                        raise cut_short("number", end)
+                        raise cut_short("number", begin)
                     return message
                 start = pos
                 tag = data[pos]
@@ -614,12 +631,13 @@ def _decode_AddTrackRequest(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             while tag == 136:  # audio_features
+                begin = pos
                 number = data[pos]
                 if number < 0x80:
                     pos += 1
@@ -633,7 +651,7 @@ def _decode_AddTrackRequest(
                 )
                 if pos >= end:
                     if pos > end:
-                        raise cut_short("number", end)
+                        raise cut_short("number", begin)
                     return message
                 start = pos
                 tag = data[pos]
@@ -641,12 +659,13 @@ def _decode_AddTrackRequest(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             while tag == 138:  # audio_features
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -654,7 +673,7 @@ def _decode_AddTrackRequest(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 block = numbers(data, pos, stop)
                 block = [signed32(each) for each in block]
                 values["audio_features"] += [
@@ -672,12 +691,13 @@ def _decode_AddTrackRequest(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             while tag == 144:  # packet_trailer_features
+                begin = pos
                 number = data[pos]
                 if number < 0x80:
                     pos += 1
@@ -691,7 +711,7 @@ def _decode_AddTrackRequest(
                 )
                 if pos >= end:
                     if pos > end:
-                        raise cut_short("number", end)
+                        raise cut_short("number", begin)
                     return message
                 start = pos
                 tag = data[pos]
@@ -699,12 +719,13 @@ def _decode_AddTrackRequest(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             while tag == 146:  # packet_trailer_features
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -712,7 +733,7 @@ def _decode_AddTrackRequest(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 block = numbers(data, pos, stop)
                 block = [signed32(each) for each in block]
                 values["packet_trailer_features"] += [
@@ -730,7 +751,7 @@ def _decode_AddTrackRequest(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -746,7 +767,7 @@ def _decode_AddTrackRequest(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -801,13 +822,14 @@ def _decode_ChatMessage(
         if tag > 0x7F:
             low, tag = tag, 0
             high = data[pos]
-            if high > 0x7F:
+            if high > 0x7F or pos == end:
                 tag, pos = read_tag(data, start, end)
             else:
                 tag = low & 0x7F | high << 7
                 pos += 1
         while True:
             if tag == 10:  # id
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -815,7 +837,7 @@ def _decode_ChatMessage(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["id"] = data[pos:stop].decode()
                 pos = stop
                 if pos == end:
@@ -826,12 +848,13 @@ def _decode_ChatMessage(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 16:  # timestamp
+                begin = pos
                 number = data[pos]
                 if number < 0x80:
                     pos += 1
@@ -841,7 +864,7 @@ def _decode_ChatMessage(
                 values["timestamp"] = number
                 if pos >= end:
                     if pos > end:
-                        raise cut_short("number", end)
+                        raise cut_short("number", begin)
                     return message
                 start = pos
                 tag = data[pos]
@@ -849,12 +872,13 @@ def _decode_ChatMessage(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 24:  # edit_timestamp
+                begin = pos
                 number = data[pos]
                 if number < 0x80:
                     pos += 1
@@ -864,7 +888,7 @@ def _decode_ChatMessage(
                 values["edit_timestamp"] = number
                 if pos >= end:
                     if pos > end:
-                        raise cut_short("number", end)
+                        raise cut_short("number", begin)
                     return message
                 start = pos
                 tag = data[pos]
@@ -872,12 +896,13 @@ def _decode_ChatMessage(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 34:  # message
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -885,7 +910,7 @@ def _decode_ChatMessage(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["message"] = data[pos:stop].decode()
                 pos = stop
                 if pos == end:
@@ -896,12 +921,13 @@ def _decode_ChatMessage(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 40:  # deleted
+                begin = pos
                 number = data[pos]
                 if number < 0x80:
                     pos += 1
@@ -910,7 +936,7 @@ def _decode_ChatMessage(
                 values["deleted"] = number != 0
                 if pos >= end:
                     if pos > end:
-                        raise cut_short("number", end)
+                        raise cut_short("number", begin)
                     return message
                 start = pos
                 tag = data[pos]
@@ -918,12 +944,13 @@ def _decode_ChatMessage(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 48:  # generated
+                begin = pos
                 number = data[pos]
                 if number < 0x80:
                     pos += 1
@@ -932,7 +959,7 @@ def _decode_ChatMessage(
                 values["generated"] = number != 0
                 if pos >= end:
                     if pos > end:
-                        raise cut_short("number", end)
+                        raise cut_short("number", begin)
                     return message
                 start = pos
                 tag = data[pos]
@@ -940,7 +967,7 @@ def _decode_ChatMessage(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -956,7 +983,7 @@ def _decode_ChatMessage(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -1009,13 +1036,14 @@ def _decode_ClientConfiguration(
         if tag > 0x7F:
             low, tag = tag, 0
             high = data[pos]
-            if high > 0x7F:
+            if high > 0x7F or pos == end:
                 tag, pos = read_tag(data, start, end)
             else:
                 tag = low & 0x7F | high << 7
                 pos += 1
         while True:
             if tag == 10:  # video
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -1023,7 +1051,7 @@ def _decode_ClientConfiguration(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["video"] = _decode_VideoConfiguration(
                     data, pos, stop, room - 1, growing, values["video"]
                 )
@@ -1036,12 +1064,13 @@ def _decode_ClientConfiguration(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 18:  # screen
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -1049,7 +1078,7 @@ def _decode_ClientConfiguration(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["screen"] = _decode_VideoConfiguration(
                     data, pos, stop, room - 1, growing, values["screen"]
                 )
@@ -1062,12 +1091,13 @@ def _decode_ClientConfiguration(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 24:  # resume_connection
+                begin = pos
                 number = data[pos]
                 if number < 0x80:
                     pos += 1
@@ -1081,7 +1111,7 @@ def _decode_ClientConfiguration(
                 )
                 if pos >= end:
                     if pos > end:
-                        raise cut_short("number", end)
+                        raise cut_short("number", begin)
                     return message
                 start = pos
                 tag = data[pos]
@@ -1089,12 +1119,13 @@ def _decode_ClientConfiguration(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 34:  # disabled_codecs
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -1102,7 +1133,7 @@ def _decode_ClientConfiguration(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["disabled_codecs"] = _decode_DisabledCodecs(
                     data, pos, stop, room - 1, growing, values["disabled_codecs"]
                 )
@@ -1115,12 +1146,13 @@ def _decode_ClientConfiguration(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 40:  # force_relay
+                begin = pos
                 number = data[pos]
                 if number < 0x80:
                     pos += 1
@@ -1134,7 +1166,7 @@ def _decode_ClientConfiguration(
                 )
                 if pos >= end:
                     if pos > end:
-                        raise cut_short("number", end)
+                        raise cut_short("number", begin)
                     return message
                 start = pos
                 tag = data[pos]
@@ -1142,7 +1174,7 @@ def _decode_ClientConfiguration(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -1158,7 +1190,7 @@ def _decode_ClientConfiguration(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -1228,13 +1260,14 @@ def _decode_ClientInfo(
         if tag > 0x7F:
             low, tag = tag, 0
             high = data[pos]
-            if high > 0x7F:
+            if high > 0x7F or pos == end:
                 tag, pos = read_tag(data, start, end)
             else:
                 tag = low & 0x7F | high << 7
                 pos += 1
         while True:
             if tag == 8:  # sdk
+                begin = pos
                 number = data[pos]
                 if number < 0x80:
                     pos += 1
@@ -1246,7 +1279,7 @@ def _decode_ClientInfo(
                 )
                 if pos >= end:
                     if pos > end:
-                        raise cut_short("number", end)
+                        raise cut_short("number", begin)
                     return message
                 start = pos
                 tag = data[pos]
@@ -1254,12 +1287,13 @@ def _decode_ClientInfo(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 18:  # version
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -1267,7 +1301,7 @@ def _decode_ClientInfo(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["version"] = data[pos:stop].decode()
                 pos = stop
                 if pos == end:
@@ -1278,12 +1312,13 @@ def _decode_ClientInfo(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 24:  # protocol
+                begin = pos
                 number = data[pos]
                 if number < 0x80:
                     pos += 1
@@ -1293,7 +1328,7 @@ def _decode_ClientInfo(
                 values["protocol"] = number
                 if pos >= end:
                     if pos > end:
-                        raise cut_short("number", end)
+                        raise cut_short("number", begin)
                     return message
                 start = pos
                 tag = data[pos]
@@ -1301,12 +1336,13 @@ def _decode_ClientInfo(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 34:  # os
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -1314,7 +1350,7 @@ def _decode_ClientInfo(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["os"] = data[pos:stop].decode()
                 pos = stop
                 if pos == end:
@@ -1325,12 +1361,13 @@ def _decode_ClientInfo(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 42:  # os_version
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -1338,7 +1375,7 @@ def _decode_ClientInfo(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["os_version"] = data[pos:stop].decode()
                 pos = stop
                 if pos == end:
@@ -1349,12 +1386,13 @@ def _decode_ClientInfo(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 50:  # device_model
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -1362,7 +1400,7 @@ def _decode_ClientInfo(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["device_model"] = data[pos:stop].decode()
                 pos = stop
                 if pos == end:
@@ -1373,12 +1411,13 @@ def _decode_ClientInfo(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 58:  # browser
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -1386,7 +1425,7 @@ def _decode_ClientInfo(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["browser"] = data[pos:stop].decode()
                 pos = stop
                 if pos == end:
@@ -1397,12 +1436,13 @@ def _decode_ClientInfo(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 66:  # browser_version
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -1410,7 +1450,7 @@ def _decode_ClientInfo(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["browser_version"] = data[pos:stop].decode()
                 pos = stop
                 if pos == end:
@@ -1421,12 +1461,13 @@ def _decode_ClientInfo(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 74:  # address
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -1434,7 +1475,7 @@ def _decode_ClientInfo(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["address"] = data[pos:stop].decode()
                 pos = stop
                 if pos == end:
@@ -1445,12 +1486,13 @@ def _decode_ClientInfo(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 82:  # network
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -1458,7 +1500,7 @@ def _decode_ClientInfo(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["network"] = data[pos:stop].decode()
                 pos = stop
                 if pos == end:
@@ -1469,12 +1511,13 @@ def _decode_ClientInfo(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 90:  # other_sdks
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -1482,7 +1525,7 @@ def _decode_ClientInfo(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["other_sdks"] = data[pos:stop].decode()
                 pos = stop
                 if pos == end:
@@ -1493,12 +1536,13 @@ def _decode_ClientInfo(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 96:  # client_protocol
+                begin = pos
                 number = data[pos]
                 if number < 0x80:
                     pos += 1
@@ -1508,7 +1552,7 @@ def _decode_ClientInfo(
                 values["client_protocol"] = number
                 if pos >= end:
                     if pos > end:
-                        raise cut_short("number", end)
+                        raise cut_short("number", begin)
                     return message
                 start = pos
                 tag = data[pos]
@@ -1516,12 +1560,13 @@ def _decode_ClientInfo(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             while tag == 104:  # capabilities
+                begin = pos
                 number = data[pos]
                 if number < 0x80:
                     pos += 1
@@ -1535,7 +1580,7 @@ def _decode_ClientInfo(
                 )
                 if pos >= end:
                     if pos > end:
-                        raise cut_short("number", end)
+                        raise cut_short("number", begin)
                     return message
                 start = pos
                 tag = data[pos]
@@ -1543,12 +1588,13 @@ def _decode_ClientInfo(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             while tag == 106:  # capabilities
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -1556,7 +1602,7 @@ def _decode_ClientInfo(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 block = numbers(data, pos, stop)
                 block = [signed32(each) for each in block]
                 values["capabilities"] += [
@@ -1574,7 +1620,7 @@ def _decode_ClientInfo(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -1590,7 +1636,7 @@ def _decode_ClientInfo(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -1630,13 +1676,14 @@ def _decode_Codec(
         if tag > 0x7F:
             low, tag = tag, 0
             high = data[pos]
-            if high > 0x7F:
+            if high > 0x7F or pos == end:
                 tag, pos = read_tag(data, start, end)
             else:
                 tag = low & 0x7F | high << 7
                 pos += 1
         while True:
             if tag == 10:  # mime
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -1644,7 +1691,7 @@ def _decode_Codec(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["mime"] = data[pos:stop].decode()
                 pos = stop
                 if pos == end:
@@ -1655,12 +1702,13 @@ def _decode_Codec(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 18:  # fmtp_line
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -1668,7 +1716,7 @@ def _decode_Codec(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["fmtp_line"] = data[pos:stop].decode()
                 pos = stop
                 if pos == end:
@@ -1679,7 +1727,7 @@ def _decode_Codec(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -1695,7 +1743,7 @@ def _decode_Codec(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -1744,13 +1792,14 @@ def _decode_ConnectionQualityInfo(
         if tag > 0x7F:
             low, tag = tag, 0
             high = data[pos]
-            if high > 0x7F:
+            if high > 0x7F or pos == end:
                 tag, pos = read_tag(data, start, end)
             else:
                 tag = low & 0x7F | high << 7
                 pos += 1
         while True:
             if tag == 10:  # participant_sid
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -1758,7 +1807,7 @@ def _decode_ConnectionQualityInfo(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["participant_sid"] = data[pos:stop].decode()
                 pos = stop
                 if pos == end:
@@ -1769,12 +1818,13 @@ def _decode_ConnectionQualityInfo(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 16:  # quality
+                begin = pos
                 number = data[pos]
                 if number < 0x80:
                     pos += 1
@@ -1788,7 +1838,7 @@ def _decode_ConnectionQualityInfo(
                 )
                 if pos >= end:
                     if pos > end:
-                        raise cut_short("number", end)
+                        raise cut_short("number", begin)
                     return message
                 start = pos
                 tag = data[pos]
@@ -1796,7 +1846,7 @@ def _decode_ConnectionQualityInfo(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -1815,7 +1865,7 @@ def _decode_ConnectionQualityInfo(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -1831,7 +1881,7 @@ def _decode_ConnectionQualityInfo(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -1872,13 +1922,14 @@ def _decode_ConnectionQualityUpdate(
         if tag > 0x7F:
             low, tag = tag, 0
             high = data[pos]
-            if high > 0x7F:
+            if high > 0x7F or pos == end:
                 tag, pos = read_tag(data, start, end)
             else:
                 tag = low & 0x7F | high << 7
                 pos += 1
         while True:
             while tag == 10:  # updates
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -1886,7 +1937,7 @@ def _decode_ConnectionQualityUpdate(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["updates"].append(
                     _decode_ConnectionQualityInfo(data, pos, stop, room - 1, growing)
                 )
@@ -1899,7 +1950,7 @@ def _decode_ConnectionQualityUpdate(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -1915,7 +1966,7 @@ def _decode_ConnectionQualityUpdate(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -1968,13 +2019,14 @@ def _decode_ConnectionSettings(
         if tag > 0x7F:
             low, tag = tag, 0
             high = data[pos]
-            if high > 0x7F:
+            if high > 0x7F or pos == end:
                 tag, pos = read_tag(data, start, end)
             else:
                 tag = low & 0x7F | high << 7
                 pos += 1
         while True:
             if tag == 8:  # auto_subscribe
+                begin = pos
                 number = data[pos]
                 if number < 0x80:
                     pos += 1
@@ -1983,7 +2035,7 @@ def _decode_ConnectionSettings(
                 values["auto_subscribe"] = number != 0
                 if pos >= end:
                     if pos > end:
-                        raise cut_short("number", end)
+                        raise cut_short("number", begin)
                     return message
                 start = pos
                 tag = data[pos]
@@ -1991,12 +2043,13 @@ def _decode_ConnectionSettings(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 16:  # adaptive_stream
+                begin = pos
                 number = data[pos]
                 if number < 0x80:
                     pos += 1
@@ -2005,7 +2058,7 @@ def _decode_ConnectionSettings(
                 values["adaptive_stream"] = number != 0
                 if pos >= end:
                     if pos > end:
-                        raise cut_short("number", end)
+                        raise cut_short("number", begin)
                     return message
                 start = pos
                 tag = data[pos]
@@ -2013,12 +2066,13 @@ def _decode_ConnectionSettings(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 24:  # subscriber_allow_pause
+                begin = pos
                 number = data[pos]
                 if number < 0x80:
                     pos += 1
@@ -2027,7 +2081,7 @@ def _decode_ConnectionSettings(
                 values["subscriber_allow_pause"] = number != 0
                 if pos >= end:
                     if pos > end:
-                        raise cut_short("number", end)
+                        raise cut_short("number", begin)
                     return message
                 start = pos
                 tag = data[pos]
@@ -2035,12 +2089,13 @@ def _decode_ConnectionSettings(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 32:  # disable_ice_lite
+                begin = pos
                 number = data[pos]
                 if number < 0x80:
                     pos += 1
@@ -2049,7 +2104,7 @@ def _decode_ConnectionSettings(
                 values["disable_ice_lite"] = number != 0
                 if pos >= end:
                     if pos > end:
-                        raise cut_short("number", end)
+                        raise cut_short("number", begin)
                     return message
                 start = pos
                 tag = data[pos]
@@ -2057,12 +2112,13 @@ def _decode_ConnectionSettings(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 40:  # auto_subscribe_data_track
+                begin = pos
                 number = data[pos]
                 if number < 0x80:
                     pos += 1
@@ -2071,7 +2127,7 @@ def _decode_ConnectionSettings(
                 values["auto_subscribe_data_track"] = number != 0
                 if pos >= end:
                     if pos > end:
-                        raise cut_short("number", end)
+                        raise cut_short("number", begin)
                     return message
                 start = pos
                 tag = data[pos]
@@ -2079,7 +2135,7 @@ def _decode_ConnectionSettings(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -2095,7 +2151,7 @@ def _decode_ConnectionSettings(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -2135,13 +2191,14 @@ def _decode_DataBlob(
         if tag > 0x7F:
             low, tag = tag, 0
             high = data[pos]
-            if high > 0x7F:
+            if high > 0x7F or pos == end:
                 tag, pos = read_tag(data, start, end)
             else:
                 tag = low & 0x7F | high << 7
                 pos += 1
         while True:
             if tag == 10:  # key
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -2149,7 +2206,7 @@ def _decode_DataBlob(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["key"] = _decode_DataBlobKey(
                     data, pos, stop, room - 1, growing, values["key"]
                 )
@@ -2162,12 +2219,13 @@ def _decode_DataBlob(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 18:  # contents
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -2175,7 +2233,7 @@ def _decode_DataBlob(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["contents"] = data[pos:stop]
                 pos = stop
                 if pos == end:
@@ -2186,7 +2244,7 @@ def _decode_DataBlob(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -2202,7 +2260,7 @@ def _decode_DataBlob(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -2248,13 +2306,14 @@ def _decode_DataBlobKey(
         if tag > 0x7F:
             low, tag = tag, 0
             high = data[pos]
-            if high > 0x7F:
+            if high > 0x7F or pos == end:
                 tag, pos = read_tag(data, start, end)
             else:
                 tag = low & 0x7F | high << 7
                 pos += 1
         while True:
             if tag == 10:  # generic
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -2262,7 +2321,7 @@ def _decode_DataBlobKey(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 if chosen_key is not None and chosen_key != "generic":
                     values[chosen_key] = None
                 chosen_key = "generic"
@@ -2276,12 +2335,13 @@ def _decode_DataBlobKey(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 18:  # schema_id
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -2289,7 +2349,7 @@ def _decode_DataBlobKey(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 if chosen_key is not None and chosen_key != "schema_id":
                     values[chosen_key] = None
                 chosen_key = "schema_id"
@@ -2305,7 +2365,7 @@ def _decode_DataBlobKey(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -2321,7 +2381,7 @@ def _decode_DataBlobKey(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -2366,13 +2426,14 @@ def _decode_DataChannelInfo(
         if tag > 0x7F:
             low, tag = tag, 0
             high = data[pos]
-            if high > 0x7F:
+            if high > 0x7F or pos == end:
                 tag, pos = read_tag(data, start, end)
             else:
                 tag = low & 0x7F | high << 7
                 pos += 1
         while True:
             if tag == 10:  # label
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -2380,7 +2441,7 @@ def _decode_DataChannelInfo(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["label"] = data[pos:stop].decode()
                 pos = stop
                 if pos == end:
@@ -2391,12 +2452,13 @@ def _decode_DataChannelInfo(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 16:  # id
+                begin = pos
                 number = data[pos]
                 if number < 0x80:
                     pos += 1
@@ -2406,7 +2468,7 @@ def _decode_DataChannelInfo(
                 values["id"] = number
                 if pos >= end:
                     if pos > end:
-                        raise cut_short("number", end)
+                        raise cut_short("number", begin)
                     return message
                 start = pos
                 tag = data[pos]
@@ -2414,12 +2476,13 @@ def _decode_DataChannelInfo(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 24:  # target
+                begin = pos
                 number = data[pos]
                 if number < 0x80:
                     pos += 1
@@ -2431,7 +2494,7 @@ def _decode_DataChannelInfo(
                 )
                 if pos >= end:
                     if pos > end:
-                        raise cut_short("number", end)
+                        raise cut_short("number", begin)
                     return message
                 start = pos
                 tag = data[pos]
@@ -2439,7 +2502,7 @@ def _decode_DataChannelInfo(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -2455,7 +2518,7 @@ def _decode_DataChannelInfo(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -2499,13 +2562,14 @@ def _decode_DataChannelReceiveState(
         if tag > 0x7F:
             low, tag = tag, 0
             high = data[pos]
-            if high > 0x7F:
+            if high > 0x7F or pos == end:
                 tag, pos = read_tag(data, start, end)
             else:
                 tag = low & 0x7F | high << 7
                 pos += 1
         while True:
             if tag == 10:  # publisher_sid
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -2513,7 +2577,7 @@ def _decode_DataChannelReceiveState(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["publisher_sid"] = data[pos:stop].decode()
                 pos = stop
                 if pos == end:
@@ -2524,12 +2588,13 @@ def _decode_DataChannelReceiveState(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 16:  # last_seq
+                begin = pos
                 number = data[pos]
                 if number < 0x80:
                     pos += 1
@@ -2539,7 +2604,7 @@ def _decode_DataChannelReceiveState(
                 values["last_seq"] = number
                 if pos >= end:
                     if pos > end:
-                        raise cut_short("number", end)
+                        raise cut_short("number", begin)
                     return message
                 start = pos
                 tag = data[pos]
@@ -2547,7 +2612,7 @@ def _decode_DataChannelReceiveState(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -2563,7 +2628,7 @@ def _decode_DataChannelReceiveState(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -2659,13 +2724,14 @@ def _decode_DataPacket(
         if tag > 0x7F:
             low, tag = tag, 0
             high = data[pos]
-            if high > 0x7F:
+            if high > 0x7F or pos == end:
                 tag, pos = read_tag(data, start, end)
             else:
                 tag = low & 0x7F | high << 7
                 pos += 1
         while True:
             if tag == 8:  # kind
+                begin = pos
                 number = data[pos]
                 if number < 0x80:
                     pos += 1
@@ -2679,7 +2745,7 @@ def _decode_DataPacket(
                 )
                 if pos >= end:
                     if pos > end:
-                        raise cut_short("number", end)
+                        raise cut_short("number", begin)
                     return message
                 start = pos
                 tag = data[pos]
@@ -2687,12 +2753,13 @@ def _decode_DataPacket(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 18:  # user
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -2700,7 +2767,7 @@ def _decode_DataPacket(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 if chosen_value is not None and chosen_value != "user":
                     values[chosen_value] = None
                 chosen_value = "user"
@@ -2716,12 +2783,13 @@ def _decode_DataPacket(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 26:  # speaker
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -2729,7 +2797,7 @@ def _decode_DataPacket(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 if chosen_value is not None and chosen_value != "speaker":
                     values[chosen_value] = None
                 chosen_value = "speaker"
@@ -2745,12 +2813,13 @@ def _decode_DataPacket(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 34:  # participant_identity
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -2758,7 +2827,7 @@ def _decode_DataPacket(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["participant_identity"] = data[pos:stop].decode()
                 pos = stop
                 if pos == end:
@@ -2769,12 +2838,13 @@ def _decode_DataPacket(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             while tag == 42:  # destination_identities
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -2782,7 +2852,7 @@ def _decode_DataPacket(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["destination_identities"].append(data[pos:stop].decode())
                 pos = stop
                 if pos == end:
@@ -2793,12 +2863,13 @@ def _decode_DataPacket(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 50:  # sip_dtmf
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -2806,7 +2877,7 @@ def _decode_DataPacket(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 if chosen_value is not None and chosen_value != "sip_dtmf":
                     values[chosen_value] = None
                 chosen_value = "sip_dtmf"
@@ -2822,12 +2893,13 @@ def _decode_DataPacket(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 58:  # transcription
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -2835,7 +2907,7 @@ def _decode_DataPacket(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 if chosen_value is not None and chosen_value != "transcription":
                     values[chosen_value] = None
                 chosen_value = "transcription"
@@ -2851,12 +2923,13 @@ def _decode_DataPacket(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 66:  # metrics
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -2864,7 +2937,7 @@ def _decode_DataPacket(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 if chosen_value is not None and chosen_value != "metrics":
                     values[chosen_value] = None
                 chosen_value = "metrics"
@@ -2880,12 +2953,13 @@ def _decode_DataPacket(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 74:  # chat_message
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -2893,7 +2967,7 @@ def _decode_DataPacket(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 if chosen_value is not None and chosen_value != "chat_message":
                     values[chosen_value] = None
                 chosen_value = "chat_message"
@@ -2909,12 +2983,13 @@ def _decode_DataPacket(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 82:  # rpc_request
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -2922,7 +2997,7 @@ def _decode_DataPacket(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 if chosen_value is not None and chosen_value != "rpc_request":
                     values[chosen_value] = None
                 chosen_value = "rpc_request"
@@ -2938,12 +3013,13 @@ def _decode_DataPacket(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 90:  # rpc_ack
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -2951,7 +3027,7 @@ def _decode_DataPacket(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 if chosen_value is not None and chosen_value != "rpc_ack":
                     values[chosen_value] = None
                 chosen_value = "rpc_ack"
@@ -2967,12 +3043,13 @@ def _decode_DataPacket(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 98:  # rpc_response
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -2980,7 +3057,7 @@ def _decode_DataPacket(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 if chosen_value is not None and chosen_value != "rpc_response":
                     values[chosen_value] = None
                 chosen_value = "rpc_response"
@@ -2996,12 +3073,13 @@ def _decode_DataPacket(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 106:  # stream_header
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -3009,7 +3087,7 @@ def _decode_DataPacket(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 if chosen_value is not None and chosen_value != "stream_header":
                     values[chosen_value] = None
                 chosen_value = "stream_header"
@@ -3025,12 +3103,13 @@ def _decode_DataPacket(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 114:  # stream_chunk
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -3038,7 +3117,7 @@ def _decode_DataPacket(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 if chosen_value is not None and chosen_value != "stream_chunk":
                     values[chosen_value] = None
                 chosen_value = "stream_chunk"
@@ -3054,12 +3133,13 @@ def _decode_DataPacket(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 122:  # stream_trailer
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -3067,7 +3147,7 @@ def _decode_DataPacket(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 if chosen_value is not None and chosen_value != "stream_trailer":
                     values[chosen_value] = None
                 chosen_value = "stream_trailer"
@@ -3083,12 +3163,13 @@ def _decode_DataPacket(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 128:  # sequence
+                begin = pos
                 number = data[pos]
                 if number < 0x80:
                     pos += 1
@@ -3098,7 +3179,7 @@ def _decode_DataPacket(
                 values["sequence"] = number
                 if pos >= end:
                     if pos > end:
-                        raise cut_short("number", end)
+                        raise cut_short("number", begin)
                     return message
                 start = pos
                 tag = data[pos]
@@ -3106,12 +3187,13 @@ def _decode_DataPacket(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 138:  # participant_sid
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -3119,7 +3201,7 @@ def _decode_DataPacket(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["participant_sid"] = data[pos:stop].decode()
                 pos = stop
                 if pos == end:
@@ -3130,12 +3212,13 @@ def _decode_DataPacket(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 146:  # encrypted_packet
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -3143,7 +3226,7 @@ def _decode_DataPacket(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 if chosen_value is not None and chosen_value != "encrypted_packet":
                     values[chosen_value] = None
                 chosen_value = "encrypted_packet"
@@ -3159,7 +3242,7 @@ def _decode_DataPacket(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -3175,7 +3258,7 @@ def _decode_DataPacket(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -3215,7 +3298,7 @@ def _decode_DataStream(
         if tag > 0x7F:
             low, tag = tag, 0
             high = data[pos]
-            if high > 0x7F:
+            if high > 0x7F or pos == end:
                 tag, pos = read_tag(data, start, end)
             else:
                 tag = low & 0x7F | high << 7
@@ -3232,7 +3315,7 @@ def _decode_DataStream(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -3272,13 +3355,14 @@ def _decode_DataStreamByteHeader(
         if tag > 0x7F:
             low, tag = tag, 0
             high = data[pos]
-            if high > 0x7F:
+            if high > 0x7F or pos == end:
                 tag, pos = read_tag(data, start, end)
             else:
                 tag = low & 0x7F | high << 7
                 pos += 1
         while True:
             if tag == 10:  # name
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -3286,7 +3370,7 @@ def _decode_DataStreamByteHeader(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["name"] = data[pos:stop].decode()
                 pos = stop
                 if pos == end:
@@ -3297,7 +3381,7 @@ def _decode_DataStreamByteHeader(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -3313,7 +3397,7 @@ def _decode_DataStreamByteHeader(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -3366,13 +3450,14 @@ def _decode_DataStreamChunk(
         if tag > 0x7F:
             low, tag = tag, 0
             high = data[pos]
-            if high > 0x7F:
+            if high > 0x7F or pos == end:
                 tag, pos = read_tag(data, start, end)
             else:
                 tag = low & 0x7F | high << 7
                 pos += 1
         while True:
             if tag == 10:  # stream_id
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -3380,7 +3465,7 @@ def _decode_DataStreamChunk(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["stream_id"] = data[pos:stop].decode()
                 pos = stop
                 if pos == end:
@@ -3391,12 +3476,13 @@ def _decode_DataStreamChunk(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 16:  # chunk_index
+                begin = pos
                 number = data[pos]
                 if number < 0x80:
                     pos += 1
@@ -3405,7 +3491,7 @@ def _decode_DataStreamChunk(
                 values["chunk_index"] = number
                 if pos >= end:
                     if pos > end:
-                        raise cut_short("number", end)
+                        raise cut_short("number", begin)
                     return message
                 start = pos
                 tag = data[pos]
@@ -3413,12 +3499,13 @@ def _decode_DataStreamChunk(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 26:  # content
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -3426,7 +3513,7 @@ def _decode_DataStreamChunk(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["content"] = data[pos:stop]
                 pos = stop
                 if pos == end:
@@ -3437,12 +3524,13 @@ def _decode_DataStreamChunk(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 32:  # version
+                begin = pos
                 number = data[pos]
                 if number < 0x80:
                     pos += 1
@@ -3452,7 +3540,7 @@ def _decode_DataStreamChunk(
                 values["version"] = number
                 if pos >= end:
                     if pos > end:
-                        raise cut_short("number", end)
+                        raise cut_short("number", begin)
                     return message
                 start = pos
                 tag = data[pos]
@@ -3460,12 +3548,13 @@ def _decode_DataStreamChunk(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 42:  # iv
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -3473,7 +3562,7 @@ def _decode_DataStreamChunk(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["iv"] = data[pos:stop]
                 pos = stop
                 if pos == end:
@@ -3484,7 +3573,7 @@ def _decode_DataStreamChunk(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -3500,7 +3589,7 @@ def _decode_DataStreamChunk(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -3553,13 +3642,14 @@ def _decode_DataStreamHeader_attributes(
         if tag > 0x7F:
             low, tag = tag, 0
             high = data[pos]
-            if high > 0x7F:
+            if high > 0x7F or pos == end:
                 tag, pos = read_tag(data, start, end)
             else:
                 tag = low & 0x7F | high << 7
                 pos += 1
         while True:
             if tag == 10:  # key
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -3567,7 +3657,7 @@ def _decode_DataStreamHeader_attributes(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["key"] = data[pos:stop].decode()
                 pos = stop
                 if pos == end:
@@ -3578,12 +3668,13 @@ def _decode_DataStreamHeader_attributes(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 18:  # value
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -3591,7 +3682,7 @@ def _decode_DataStreamHeader_attributes(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["value"] = data[pos:stop].decode()
                 pos = stop
                 if pos == end:
@@ -3602,7 +3693,7 @@ def _decode_DataStreamHeader_attributes(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -3618,7 +3709,7 @@ def _decode_DataStreamHeader_attributes(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -3663,13 +3754,14 @@ def _decode_DataStreamHeader(
         if tag > 0x7F:
             low, tag = tag, 0
             high = data[pos]
-            if high > 0x7F:
+            if high > 0x7F or pos == end:
                 tag, pos = read_tag(data, start, end)
             else:
                 tag = low & 0x7F | high << 7
                 pos += 1
         while True:
             if tag == 10:  # stream_id
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -3677,7 +3769,7 @@ def _decode_DataStreamHeader(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["stream_id"] = data[pos:stop].decode()
                 pos = stop
                 if pos == end:
@@ -3688,12 +3780,13 @@ def _decode_DataStreamHeader(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 16:  # timestamp
+                begin = pos
                 number = data[pos]
                 if number < 0x80:
                     pos += 1
@@ -3703,7 +3796,7 @@ def _decode_DataStreamHeader(
                 values["timestamp"] = number
                 if pos >= end:
                     if pos > end:
-                        raise cut_short("number", end)
+                        raise cut_short("number", begin)
                     return message
                 start = pos
                 tag = data[pos]
@@ -3711,12 +3804,13 @@ def _decode_DataStreamHeader(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 26:  # topic
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -3724,7 +3818,7 @@ def _decode_DataStreamHeader(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["topic"] = data[pos:stop].decode()
                 pos = stop
                 if pos == end:
@@ -3735,12 +3829,13 @@ def _decode_DataStreamHeader(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 34:  # mime_type
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -3748,7 +3843,7 @@ def _decode_DataStreamHeader(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["mime_type"] = data[pos:stop].decode()
                 pos = stop
                 if pos == end:
@@ -3759,12 +3854,13 @@ def _decode_DataStreamHeader(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 40:  # total_length
+                begin = pos
                 number = data[pos]
                 if number < 0x80:
                     pos += 1
@@ -3773,7 +3869,7 @@ def _decode_DataStreamHeader(
                 values["total_length"] = number
                 if pos >= end:
                     if pos > end:
-                        raise cut_short("number", end)
+                        raise cut_short("number", begin)
                     return message
                 start = pos
                 tag = data[pos]
@@ -3781,12 +3877,13 @@ def _decode_DataStreamHeader(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 56:  # encryption_type
+                begin = pos
                 number = data[pos]
                 if number < 0x80:
                     pos += 1
@@ -3800,7 +3897,7 @@ def _decode_DataStreamHeader(
                 )
                 if pos >= end:
                     if pos > end:
-                        raise cut_short("number", end)
+                        raise cut_short("number", begin)
                     return message
                 start = pos
                 tag = data[pos]
@@ -3808,12 +3905,13 @@ def _decode_DataStreamHeader(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             while tag == 66:  # attributes
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -3821,7 +3919,7 @@ def _decode_DataStreamHeader(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 entry: Values = {"key": "", "value": "", "_unknown_fields": b""}
                 _decode_DataStreamHeader_attributes(data, pos, stop, room - 1, growing, entry)
                 pos = stop
@@ -3838,12 +3936,13 @@ def _decode_DataStreamHeader(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 74:  # text_header
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -3851,7 +3950,7 @@ def _decode_DataStreamHeader(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 if chosen_content_header is not None and chosen_content_header != "text_header":
                     values[chosen_content_header] = None
                 chosen_content_header = "text_header"
@@ -3867,12 +3966,13 @@ def _decode_DataStreamHeader(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 82:  # byte_header
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -3880,7 +3980,7 @@ def _decode_DataStreamHeader(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 if chosen_content_header is not None and chosen_content_header != "byte_header":
                     values[chosen_content_header] = None
                 chosen_content_header = "byte_header"
@@ -3896,12 +3996,13 @@ def _decode_DataStreamHeader(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 90:  # inline_content
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -3909,7 +4010,7 @@ def _decode_DataStreamHeader(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["inline_content"] = data[pos:stop]
                 pos = stop
                 if pos == end:
@@ -3920,12 +4021,13 @@ def _decode_DataStreamHeader(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 96:  # compression
+                begin = pos
                 number = data[pos]
                 if number < 0x80:
                     pos += 1
@@ -3939,7 +4041,7 @@ def _decode_DataStreamHeader(
                 )
                 if pos >= end:
                     if pos > end:
-                        raise cut_short("number", end)
+                        raise cut_short("number", begin)
                     return message
                 start = pos
                 tag = data[pos]
@@ -3947,7 +4049,7 @@ def _decode_DataStreamHeader(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -3963,7 +4065,7 @@ def _decode_DataStreamHeader(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -4016,13 +4118,14 @@ def _decode_DataStreamTextHeader(
         if tag > 0x7F:
             low, tag = tag, 0
             high = data[pos]
-            if high > 0x7F:
+            if high > 0x7F or pos == end:
                 tag, pos = read_tag(data, start, end)
             else:
                 tag = low & 0x7F | high << 7
                 pos += 1
         while True:
             if tag == 8:  # operation_type
+                begin = pos
                 number = data[pos]
                 if number < 0x80:
                     pos += 1
@@ -4036,7 +4139,7 @@ def _decode_DataStreamTextHeader(
                 )
                 if pos >= end:
                     if pos > end:
-                        raise cut_short("number", end)
+                        raise cut_short("number", begin)
                     return message
                 start = pos
                 tag = data[pos]
@@ -4044,12 +4147,13 @@ def _decode_DataStreamTextHeader(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 16:  # version
+                begin = pos
                 number = data[pos]
                 if number < 0x80:
                     pos += 1
@@ -4059,7 +4163,7 @@ def _decode_DataStreamTextHeader(
                 values["version"] = number
                 if pos >= end:
                     if pos > end:
-                        raise cut_short("number", end)
+                        raise cut_short("number", begin)
                     return message
                 start = pos
                 tag = data[pos]
@@ -4067,12 +4171,13 @@ def _decode_DataStreamTextHeader(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 26:  # reply_to_stream_id
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -4080,7 +4185,7 @@ def _decode_DataStreamTextHeader(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["reply_to_stream_id"] = data[pos:stop].decode()
                 pos = stop
                 if pos == end:
@@ -4091,12 +4196,13 @@ def _decode_DataStreamTextHeader(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             while tag == 34:  # attached_stream_ids
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -4104,7 +4210,7 @@ def _decode_DataStreamTextHeader(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["attached_stream_ids"].append(data[pos:stop].decode())
                 pos = stop
                 if pos == end:
@@ -4115,12 +4221,13 @@ def _decode_DataStreamTextHeader(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 40:  # generated
+                begin = pos
                 number = data[pos]
                 if number < 0x80:
                     pos += 1
@@ -4129,7 +4236,7 @@ def _decode_DataStreamTextHeader(
                 values["generated"] = number != 0
                 if pos >= end:
                     if pos > end:
-                        raise cut_short("number", end)
+                        raise cut_short("number", begin)
                     return message
                 start = pos
                 tag = data[pos]
@@ -4137,7 +4244,7 @@ def _decode_DataStreamTextHeader(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -4153,7 +4260,7 @@ def _decode_DataStreamTextHeader(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -4186,13 +4293,14 @@ def _decode_DataStreamTrailer_attributes(
         if tag > 0x7F:
             low, tag = tag, 0
             high = data[pos]
-            if high > 0x7F:
+            if high > 0x7F or pos == end:
                 tag, pos = read_tag(data, start, end)
             else:
                 tag = low & 0x7F | high << 7
                 pos += 1
         while True:
             if tag == 10:  # key
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -4200,7 +4308,7 @@ def _decode_DataStreamTrailer_attributes(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["key"] = data[pos:stop].decode()
                 pos = stop
                 if pos == end:
@@ -4211,12 +4319,13 @@ def _decode_DataStreamTrailer_attributes(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 18:  # value
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -4224,7 +4333,7 @@ def _decode_DataStreamTrailer_attributes(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["value"] = data[pos:stop].decode()
                 pos = stop
                 if pos == end:
@@ -4235,7 +4344,7 @@ def _decode_DataStreamTrailer_attributes(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -4251,7 +4360,7 @@ def _decode_DataStreamTrailer_attributes(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -4288,13 +4397,14 @@ def _decode_DataStreamTrailer(
         if tag > 0x7F:
             low, tag = tag, 0
             high = data[pos]
-            if high > 0x7F:
+            if high > 0x7F or pos == end:
                 tag, pos = read_tag(data, start, end)
             else:
                 tag = low & 0x7F | high << 7
                 pos += 1
         while True:
             if tag == 10:  # stream_id
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -4302,7 +4412,7 @@ def _decode_DataStreamTrailer(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["stream_id"] = data[pos:stop].decode()
                 pos = stop
                 if pos == end:
@@ -4313,12 +4423,13 @@ def _decode_DataStreamTrailer(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 18:  # reason
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -4326,7 +4437,7 @@ def _decode_DataStreamTrailer(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["reason"] = data[pos:stop].decode()
                 pos = stop
                 if pos == end:
@@ -4337,12 +4448,13 @@ def _decode_DataStreamTrailer(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             while tag == 26:  # attributes
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -4350,7 +4462,7 @@ def _decode_DataStreamTrailer(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 entry: Values = {"key": "", "value": "", "_unknown_fields": b""}
                 _decode_DataStreamTrailer_attributes(data, pos, stop, room - 1, growing, entry)
                 pos = stop
@@ -4367,7 +4479,7 @@ def _decode_DataStreamTrailer(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -4383,7 +4495,7 @@ def _decode_DataStreamTrailer(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -4433,13 +4545,14 @@ def _decode_DataTrackFrameEncoding(
         if tag > 0x7F:
             low, tag = tag, 0
             high = data[pos]
-            if high > 0x7F:
+            if high > 0x7F or pos == end:
                 tag, pos = read_tag(data, start, end)
             else:
                 tag = low & 0x7F | high << 7
                 pos += 1
         while True:
             if tag == 8:  # well_known
+                begin = pos
                 number = data[pos]
                 if number < 0x80:
                     pos += 1
@@ -4456,7 +4569,7 @@ def _decode_DataTrackFrameEncoding(
                 )
                 if pos >= end:
                     if pos > end:
-                        raise cut_short("number", end)
+                        raise cut_short("number", begin)
                     return message
                 start = pos
                 tag = data[pos]
@@ -4464,12 +4577,13 @@ def _decode_DataTrackFrameEncoding(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 18:  # custom
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -4477,7 +4591,7 @@ def _decode_DataTrackFrameEncoding(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 if chosen_value is not None and chosen_value != "custom":
                     values[chosen_value] = None
                 chosen_value = "custom"
@@ -4491,7 +4605,7 @@ def _decode_DataTrackFrameEncoding(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -4507,7 +4621,7 @@ def _decode_DataTrackFrameEncoding(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -4562,13 +4676,14 @@ def _decode_DataTrackInfo(
         if tag > 0x7F:
             low, tag = tag, 0
             high = data[pos]
-            if high > 0x7F:
+            if high > 0x7F or pos == end:
                 tag, pos = read_tag(data, start, end)
             else:
                 tag = low & 0x7F | high << 7
                 pos += 1
         while True:
             if tag == 8:  # pub_handle
+                begin = pos
                 number = data[pos]
                 if number < 0x80:
                     pos += 1
@@ -4578,7 +4693,7 @@ def _decode_DataTrackInfo(
                 values["pub_handle"] = number
                 if pos >= end:
                     if pos > end:
-                        raise cut_short("number", end)
+                        raise cut_short("number", begin)
                     return message
                 start = pos
                 tag = data[pos]
@@ -4586,12 +4701,13 @@ def _decode_DataTrackInfo(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 18:  # sid
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -4599,7 +4715,7 @@ def _decode_DataTrackInfo(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["sid"] = data[pos:stop].decode()
                 pos = stop
                 if pos == end:
@@ -4610,12 +4726,13 @@ def _decode_DataTrackInfo(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 26:  # name
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -4623,7 +4740,7 @@ def _decode_DataTrackInfo(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["name"] = data[pos:stop].decode()
                 pos = stop
                 if pos == end:
@@ -4634,12 +4751,13 @@ def _decode_DataTrackInfo(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 32:  # encryption
+                begin = pos
                 number = data[pos]
                 if number < 0x80:
                     pos += 1
@@ -4653,7 +4771,7 @@ def _decode_DataTrackInfo(
                 )
                 if pos >= end:
                     if pos > end:
-                        raise cut_short("number", end)
+                        raise cut_short("number", begin)
                     return message
                 start = pos
                 tag = data[pos]
@@ -4661,12 +4779,13 @@ def _decode_DataTrackInfo(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 42:  # frame_encoding
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -4674,7 +4793,7 @@ def _decode_DataTrackInfo(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["frame_encoding"] = _decode_DataTrackFrameEncoding(
                     data, pos, stop, room - 1, growing, values["frame_encoding"]
                 )
@@ -4687,12 +4806,13 @@ def _decode_DataTrackInfo(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 50:  # schema
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -4700,7 +4820,7 @@ def _decode_DataTrackInfo(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["schema"] = _decode_DataTrackSchemaId(
                     data, pos, stop, room - 1, growing, values["schema"]
                 )
@@ -4713,7 +4833,7 @@ def _decode_DataTrackInfo(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -4729,7 +4849,7 @@ def _decode_DataTrackInfo(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -4779,13 +4899,14 @@ def _decode_DataTrackSchemaEncoding(
         if tag > 0x7F:
             low, tag = tag, 0
             high = data[pos]
-            if high > 0x7F:
+            if high > 0x7F or pos == end:
                 tag, pos = read_tag(data, start, end)
             else:
                 tag = low & 0x7F | high << 7
                 pos += 1
         while True:
             if tag == 8:  # well_known
+                begin = pos
                 number = data[pos]
                 if number < 0x80:
                     pos += 1
@@ -4802,7 +4923,7 @@ def _decode_DataTrackSchemaEncoding(
                 )
                 if pos >= end:
                     if pos > end:
-                        raise cut_short("number", end)
+                        raise cut_short("number", begin)
                     return message
                 start = pos
                 tag = data[pos]
@@ -4810,12 +4931,13 @@ def _decode_DataTrackSchemaEncoding(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 18:  # custom
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -4823,7 +4945,7 @@ def _decode_DataTrackSchemaEncoding(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 if chosen_value is not None and chosen_value != "custom":
                     values[chosen_value] = None
                 chosen_value = "custom"
@@ -4837,7 +4959,7 @@ def _decode_DataTrackSchemaEncoding(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -4853,7 +4975,7 @@ def _decode_DataTrackSchemaEncoding(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -4893,13 +5015,14 @@ def _decode_DataTrackSchemaId(
         if tag > 0x7F:
             low, tag = tag, 0
             high = data[pos]
-            if high > 0x7F:
+            if high > 0x7F or pos == end:
                 tag, pos = read_tag(data, start, end)
             else:
                 tag = low & 0x7F | high << 7
                 pos += 1
         while True:
             if tag == 10:  # name
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -4907,7 +5030,7 @@ def _decode_DataTrackSchemaId(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["name"] = data[pos:stop].decode()
                 pos = stop
                 if pos == end:
@@ -4918,12 +5041,13 @@ def _decode_DataTrackSchemaId(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 18:  # encoding
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -4931,7 +5055,7 @@ def _decode_DataTrackSchemaId(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["encoding"] = _decode_DataTrackSchemaEncoding(
                     data, pos, stop, room - 1, growing, values["encoding"]
                 )
@@ -4944,7 +5068,7 @@ def _decode_DataTrackSchemaId(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -4960,7 +5084,7 @@ def _decode_DataTrackSchemaId(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -4989,13 +5113,14 @@ def _decode_DataTrackSubscriberHandles_sub_handles(
         if tag > 0x7F:
             low, tag = tag, 0
             high = data[pos]
-            if high > 0x7F:
+            if high > 0x7F or pos == end:
                 tag, pos = read_tag(data, start, end)
             else:
                 tag = low & 0x7F | high << 7
                 pos += 1
         while True:
             if tag == 8:  # key
+                begin = pos
                 number = data[pos]
                 if number < 0x80:
                     pos += 1
@@ -5005,7 +5130,7 @@ def _decode_DataTrackSubscriberHandles_sub_handles(
                 values["key"] = number
                 if pos >= end:
                     if pos > end:
-                        raise cut_short("number", end)
+                        raise cut_short("number", begin)
                     return
                 start = pos
                 tag = data[pos]
@@ -5013,12 +5138,13 @@ def _decode_DataTrackSubscriberHandles_sub_handles(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 18:  # value
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -5026,7 +5152,7 @@ def _decode_DataTrackSubscriberHandles_sub_handles(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["value"] = _decode_DataTrackSubscriberHandlesPublishedDataTrack(
                     data, pos, stop, room - 1, growing, values["value"]
                 )
@@ -5039,7 +5165,7 @@ def _decode_DataTrackSubscriberHandles_sub_handles(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -5055,7 +5181,7 @@ def _decode_DataTrackSubscriberHandles_sub_handles(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -5092,13 +5218,14 @@ def _decode_DataTrackSubscriberHandles(
         if tag > 0x7F:
             low, tag = tag, 0
             high = data[pos]
-            if high > 0x7F:
+            if high > 0x7F or pos == end:
                 tag, pos = read_tag(data, start, end)
             else:
                 tag = low & 0x7F | high << 7
                 pos += 1
         while True:
             while tag == 10:  # sub_handles
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -5106,7 +5233,7 @@ def _decode_DataTrackSubscriberHandles(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 entry: Values = {"key": 0, "value": None, "_unknown_fields": b""}
                 _decode_DataTrackSubscriberHandles_sub_handles(
                     data, pos, stop, room - 1, growing, entry
@@ -5130,7 +5257,7 @@ def _decode_DataTrackSubscriberHandles(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -5146,7 +5273,7 @@ def _decode_DataTrackSubscriberHandles(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -5195,13 +5322,14 @@ def _decode_DataTrackSubscriberHandlesPublishedDataTrack(
         if tag > 0x7F:
             low, tag = tag, 0
             high = data[pos]
-            if high > 0x7F:
+            if high > 0x7F or pos == end:
                 tag, pos = read_tag(data, start, end)
             else:
                 tag = low & 0x7F | high << 7
                 pos += 1
         while True:
             if tag == 10:  # publisher_identity
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -5209,7 +5337,7 @@ def _decode_DataTrackSubscriberHandlesPublishedDataTrack(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["publisher_identity"] = data[pos:stop].decode()
                 pos = stop
                 if pos == end:
@@ -5220,12 +5348,13 @@ def _decode_DataTrackSubscriberHandlesPublishedDataTrack(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 18:  # publisher_sid
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -5233,7 +5362,7 @@ def _decode_DataTrackSubscriberHandlesPublishedDataTrack(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["publisher_sid"] = data[pos:stop].decode()
                 pos = stop
                 if pos == end:
@@ -5244,12 +5373,13 @@ def _decode_DataTrackSubscriberHandlesPublishedDataTrack(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 26:  # track_sid
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -5257,7 +5387,7 @@ def _decode_DataTrackSubscriberHandlesPublishedDataTrack(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["track_sid"] = data[pos:stop].decode()
                 pos = stop
                 if pos == end:
@@ -5268,7 +5398,7 @@ def _decode_DataTrackSubscriberHandlesPublishedDataTrack(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -5284,7 +5414,7 @@ def _decode_DataTrackSubscriberHandlesPublishedDataTrack(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -5324,13 +5454,14 @@ def _decode_DataTrackSubscriptionOptions(
         if tag > 0x7F:
             low, tag = tag, 0
             high = data[pos]
-            if high > 0x7F:
+            if high > 0x7F or pos == end:
                 tag, pos = read_tag(data, start, end)
             else:
                 tag = low & 0x7F | high << 7
                 pos += 1
         while True:
             if tag == 8:  # target_fps
+                begin = pos
                 number = data[pos]
                 if number < 0x80:
                     pos += 1
@@ -5340,7 +5471,7 @@ def _decode_DataTrackSubscriptionOptions(
                 values["target_fps"] = number
                 if pos >= end:
                     if pos > end:
-                        raise cut_short("number", end)
+                        raise cut_short("number", begin)
                     return message
                 start = pos
                 tag = data[pos]
@@ -5348,7 +5479,7 @@ def _decode_DataTrackSubscriptionOptions(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -5364,7 +5495,7 @@ def _decode_DataTrackSubscriptionOptions(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -5406,13 +5537,14 @@ def _decode_DisabledCodecs(
         if tag > 0x7F:
             low, tag = tag, 0
             high = data[pos]
-            if high > 0x7F:
+            if high > 0x7F or pos == end:
                 tag, pos = read_tag(data, start, end)
             else:
                 tag = low & 0x7F | high << 7
                 pos += 1
         while True:
             while tag == 10:  # codecs
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -5420,7 +5552,7 @@ def _decode_DisabledCodecs(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["codecs"].append(_decode_Codec(data, pos, stop, room - 1, growing))
                 pos = stop
                 if pos == end:
@@ -5431,12 +5563,13 @@ def _decode_DisabledCodecs(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             while tag == 18:  # publish
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -5444,7 +5577,7 @@ def _decode_DisabledCodecs(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["publish"].append(_decode_Codec(data, pos, stop, room - 1, growing))
                 pos = stop
                 if pos == end:
@@ -5455,7 +5588,7 @@ def _decode_DisabledCodecs(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -5471,7 +5604,7 @@ def _decode_DisabledCodecs(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -5522,13 +5655,14 @@ def _decode_EncryptedPacket(
         if tag > 0x7F:
             low, tag = tag, 0
             high = data[pos]
-            if high > 0x7F:
+            if high > 0x7F or pos == end:
                 tag, pos = read_tag(data, start, end)
             else:
                 tag = low & 0x7F | high << 7
                 pos += 1
         while True:
             if tag == 8:  # encryption_type
+                begin = pos
                 number = data[pos]
                 if number < 0x80:
                     pos += 1
@@ -5542,7 +5676,7 @@ def _decode_EncryptedPacket(
                 )
                 if pos >= end:
                     if pos > end:
-                        raise cut_short("number", end)
+                        raise cut_short("number", begin)
                     return message
                 start = pos
                 tag = data[pos]
@@ -5550,12 +5684,13 @@ def _decode_EncryptedPacket(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 18:  # iv
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -5563,7 +5698,7 @@ def _decode_EncryptedPacket(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["iv"] = data[pos:stop]
                 pos = stop
                 if pos == end:
@@ -5574,12 +5709,13 @@ def _decode_EncryptedPacket(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 24:  # key_index
+                begin = pos
                 number = data[pos]
                 if number < 0x80:
                     pos += 1
@@ -5589,7 +5725,7 @@ def _decode_EncryptedPacket(
                 values["key_index"] = number
                 if pos >= end:
                     if pos > end:
-                        raise cut_short("number", end)
+                        raise cut_short("number", begin)
                     return message
                 start = pos
                 tag = data[pos]
@@ -5597,12 +5733,13 @@ def _decode_EncryptedPacket(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 34:  # encrypted_value
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -5610,7 +5747,7 @@ def _decode_EncryptedPacket(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["encrypted_value"] = data[pos:stop]
                 pos = stop
                 if pos == end:
@@ -5621,7 +5758,7 @@ def _decode_EncryptedPacket(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -5637,7 +5774,7 @@ def _decode_EncryptedPacket(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -5677,7 +5814,7 @@ def _decode_Encryption(
         if tag > 0x7F:
             low, tag = tag, 0
             high = data[pos]
-            if high > 0x7F:
+            if high > 0x7F or pos == end:
                 tag, pos = read_tag(data, start, end)
             else:
                 tag = low & 0x7F | high << 7
@@ -5694,7 +5831,7 @@ def _decode_Encryption(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -5755,13 +5892,14 @@ def _decode_EventMetric(
         if tag > 0x7F:
             low, tag = tag, 0
             high = data[pos]
-            if high > 0x7F:
+            if high > 0x7F or pos == end:
                 tag, pos = read_tag(data, start, end)
             else:
                 tag = low & 0x7F | high << 7
                 pos += 1
         while True:
             if tag == 8:  # label
+                begin = pos
                 number = data[pos]
                 if number < 0x80:
                     pos += 1
@@ -5771,7 +5909,7 @@ def _decode_EventMetric(
                 values["label"] = number
                 if pos >= end:
                     if pos > end:
-                        raise cut_short("number", end)
+                        raise cut_short("number", begin)
                     return message
                 start = pos
                 tag = data[pos]
@@ -5779,12 +5917,13 @@ def _decode_EventMetric(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 16:  # participant_identity
+                begin = pos
                 number = data[pos]
                 if number < 0x80:
                     pos += 1
@@ -5794,7 +5933,7 @@ def _decode_EventMetric(
                 values["participant_identity"] = number
                 if pos >= end:
                     if pos > end:
-                        raise cut_short("number", end)
+                        raise cut_short("number", begin)
                     return message
                 start = pos
                 tag = data[pos]
@@ -5802,12 +5941,13 @@ def _decode_EventMetric(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 24:  # track_sid
+                begin = pos
                 number = data[pos]
                 if number < 0x80:
                     pos += 1
@@ -5817,7 +5957,7 @@ def _decode_EventMetric(
                 values["track_sid"] = number
                 if pos >= end:
                     if pos > end:
-                        raise cut_short("number", end)
+                        raise cut_short("number", begin)
                     return message
                 start = pos
                 tag = data[pos]
@@ -5825,12 +5965,13 @@ def _decode_EventMetric(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 32:  # start_timestamp_ms
+                begin = pos
                 number = data[pos]
                 if number < 0x80:
                     pos += 1
@@ -5840,7 +5981,7 @@ def _decode_EventMetric(
                 values["start_timestamp_ms"] = number
                 if pos >= end:
                     if pos > end:
-                        raise cut_short("number", end)
+                        raise cut_short("number", begin)
                     return message
                 start = pos
                 tag = data[pos]
@@ -5848,12 +5989,13 @@ def _decode_EventMetric(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 40:  # end_timestamp_ms
+                begin = pos
                 number = data[pos]
                 if number < 0x80:
                     pos += 1
@@ -5863,7 +6005,7 @@ def _decode_EventMetric(
                 values["end_timestamp_ms"] = number
                 if pos >= end:
                     if pos > end:
-                        raise cut_short("number", end)
+                        raise cut_short("number", begin)
                     return message
                 start = pos
                 tag = data[pos]
@@ -5871,12 +6013,13 @@ def _decode_EventMetric(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 50:  # normalized_start_timestamp
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -5884,7 +6027,7 @@ def _decode_EventMetric(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["normalized_start_timestamp"] = _decode_Timestamp(
                     data, pos, stop, room - 1, growing, values["normalized_start_timestamp"]
                 )
@@ -5897,12 +6040,13 @@ def _decode_EventMetric(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 58:  # normalized_end_timestamp
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -5910,7 +6054,7 @@ def _decode_EventMetric(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["normalized_end_timestamp"] = _decode_Timestamp(
                     data, pos, stop, room - 1, growing, values["normalized_end_timestamp"]
                 )
@@ -5923,12 +6067,13 @@ def _decode_EventMetric(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 66:  # metadata
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -5936,7 +6081,7 @@ def _decode_EventMetric(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["metadata"] = data[pos:stop].decode()
                 pos = stop
                 if pos == end:
@@ -5947,12 +6092,13 @@ def _decode_EventMetric(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 72:  # rid
+                begin = pos
                 number = data[pos]
                 if number < 0x80:
                     pos += 1
@@ -5962,7 +6108,7 @@ def _decode_EventMetric(
                 values["rid"] = number
                 if pos >= end:
                     if pos > end:
-                        raise cut_short("number", end)
+                        raise cut_short("number", begin)
                     return message
                 start = pos
                 tag = data[pos]
@@ -5970,7 +6116,7 @@ def _decode_EventMetric(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -5986,7 +6132,7 @@ def _decode_EventMetric(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -6035,13 +6181,14 @@ def _decode_GetDataBlobRequest(
         if tag > 0x7F:
             low, tag = tag, 0
             high = data[pos]
-            if high > 0x7F:
+            if high > 0x7F or pos == end:
                 tag, pos = read_tag(data, start, end)
             else:
                 tag = low & 0x7F | high << 7
                 pos += 1
         while True:
             if tag == 8:  # request_id
+                begin = pos
                 number = data[pos]
                 if number < 0x80:
                     pos += 1
@@ -6051,7 +6198,7 @@ def _decode_GetDataBlobRequest(
                 values["request_id"] = number
                 if pos >= end:
                     if pos > end:
-                        raise cut_short("number", end)
+                        raise cut_short("number", begin)
                     return message
                 start = pos
                 tag = data[pos]
@@ -6059,12 +6206,13 @@ def _decode_GetDataBlobRequest(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 18:  # participant_identity
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -6072,7 +6220,7 @@ def _decode_GetDataBlobRequest(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["participant_identity"] = data[pos:stop].decode()
                 pos = stop
                 if pos == end:
@@ -6083,12 +6231,13 @@ def _decode_GetDataBlobRequest(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 26:  # key
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -6096,7 +6245,7 @@ def _decode_GetDataBlobRequest(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["key"] = _decode_DataBlobKey(
                     data, pos, stop, room - 1, growing, values["key"]
                 )
@@ -6109,7 +6258,7 @@ def _decode_GetDataBlobRequest(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -6125,7 +6274,7 @@ def _decode_GetDataBlobRequest(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -6165,13 +6314,14 @@ def _decode_GetDataBlobResponse(
         if tag > 0x7F:
             low, tag = tag, 0
             high = data[pos]
-            if high > 0x7F:
+            if high > 0x7F or pos == end:
                 tag, pos = read_tag(data, start, end)
             else:
                 tag = low & 0x7F | high << 7
                 pos += 1
         while True:
             if tag == 8:  # request_id
+                begin = pos
                 number = data[pos]
                 if number < 0x80:
                     pos += 1
@@ -6181,7 +6331,7 @@ def _decode_GetDataBlobResponse(
                 values["request_id"] = number
                 if pos >= end:
                     if pos > end:
-                        raise cut_short("number", end)
+                        raise cut_short("number", begin)
                     return message
                 start = pos
                 tag = data[pos]
@@ -6189,12 +6339,13 @@ def _decode_GetDataBlobResponse(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 18:  # blob
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -6202,7 +6353,7 @@ def _decode_GetDataBlobResponse(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["blob"] = _decode_DataBlob(
                     data, pos, stop, room - 1, growing, values["blob"]
                 )
@@ -6215,7 +6366,7 @@ def _decode_GetDataBlobResponse(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -6231,7 +6382,7 @@ def _decode_GetDataBlobResponse(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -6272,13 +6423,14 @@ def _decode_IceServer(
         if tag > 0x7F:
             low, tag = tag, 0
             high = data[pos]
-            if high > 0x7F:
+            if high > 0x7F or pos == end:
                 tag, pos = read_tag(data, start, end)
             else:
                 tag = low & 0x7F | high << 7
                 pos += 1
         while True:
             while tag == 10:  # urls
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -6286,7 +6438,7 @@ def _decode_IceServer(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["urls"].append(data[pos:stop].decode())
                 pos = stop
                 if pos == end:
@@ -6297,12 +6449,13 @@ def _decode_IceServer(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 18:  # username
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -6310,7 +6463,7 @@ def _decode_IceServer(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["username"] = data[pos:stop].decode()
                 pos = stop
                 if pos == end:
@@ -6321,12 +6474,13 @@ def _decode_IceServer(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 26:  # credential
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -6334,7 +6488,7 @@ def _decode_IceServer(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["credential"] = data[pos:stop].decode()
                 pos = stop
                 if pos == end:
@@ -6345,7 +6499,7 @@ def _decode_IceServer(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -6361,7 +6515,7 @@ def _decode_IceServer(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -6411,13 +6565,14 @@ def _decode_JoinRequest_participant_attributes(
         if tag > 0x7F:
             low, tag = tag, 0
             high = data[pos]
-            if high > 0x7F:
+            if high > 0x7F or pos == end:
                 tag, pos = read_tag(data, start, end)
             else:
                 tag = low & 0x7F | high << 7
                 pos += 1
         while True:
             if tag == 10:  # key
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -6425,7 +6580,7 @@ def _decode_JoinRequest_participant_attributes(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["key"] = data[pos:stop].decode()
                 pos = stop
                 if pos == end:
@@ -6436,12 +6591,13 @@ def _decode_JoinRequest_participant_attributes(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 18:  # value
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -6449,7 +6605,7 @@ def _decode_JoinRequest_participant_attributes(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["value"] = data[pos:stop].decode()
                 pos = stop
                 if pos == end:
@@ -6460,7 +6616,7 @@ def _decode_JoinRequest_participant_attributes(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -6476,7 +6632,7 @@ def _decode_JoinRequest_participant_attributes(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -6514,13 +6670,14 @@ def _decode_JoinRequest(
         if tag > 0x7F:
             low, tag = tag, 0
             high = data[pos]
-            if high > 0x7F:
+            if high > 0x7F or pos == end:
                 tag, pos = read_tag(data, start, end)
             else:
                 tag = low & 0x7F | high << 7
                 pos += 1
         while True:
             if tag == 10:  # client_info
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -6528,7 +6685,7 @@ def _decode_JoinRequest(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["client_info"] = _decode_ClientInfo(
                     data, pos, stop, room - 1, growing, values["client_info"]
                 )
@@ -6541,12 +6698,13 @@ def _decode_JoinRequest(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 18:  # connection_settings
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -6554,7 +6712,7 @@ def _decode_JoinRequest(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["connection_settings"] = _decode_ConnectionSettings(
                     data, pos, stop, room - 1, growing, values["connection_settings"]
                 )
@@ -6567,12 +6725,13 @@ def _decode_JoinRequest(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 26:  # metadata
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -6580,7 +6739,7 @@ def _decode_JoinRequest(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["metadata"] = data[pos:stop].decode()
                 pos = stop
                 if pos == end:
@@ -6591,12 +6750,13 @@ def _decode_JoinRequest(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             while tag == 34:  # participant_attributes
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -6604,7 +6764,7 @@ def _decode_JoinRequest(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 entry: Values = {"key": "", "value": "", "_unknown_fields": b""}
                 _decode_JoinRequest_participant_attributes(
                     data, pos, stop, room - 1, growing, entry
@@ -6623,12 +6783,13 @@ def _decode_JoinRequest(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             while tag == 42:  # add_track_requests
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -6636,7 +6797,7 @@ def _decode_JoinRequest(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["add_track_requests"].append(
                     _decode_AddTrackRequest(data, pos, stop, room - 1, growing)
                 )
@@ -6649,12 +6810,13 @@ def _decode_JoinRequest(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 50:  # publisher_offer
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -6662,7 +6824,7 @@ def _decode_JoinRequest(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["publisher_offer"] = _decode_SessionDescription(
                     data, pos, stop, room - 1, growing, values["publisher_offer"]
                 )
@@ -6675,12 +6837,13 @@ def _decode_JoinRequest(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 56:  # reconnect
+                begin = pos
                 number = data[pos]
                 if number < 0x80:
                     pos += 1
@@ -6689,7 +6852,7 @@ def _decode_JoinRequest(
                 values["reconnect"] = number != 0
                 if pos >= end:
                     if pos > end:
-                        raise cut_short("number", end)
+                        raise cut_short("number", begin)
                     return message
                 start = pos
                 tag = data[pos]
@@ -6697,12 +6860,13 @@ def _decode_JoinRequest(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 64:  # reconnect_reason
+                begin = pos
                 number = data[pos]
                 if number < 0x80:
                     pos += 1
@@ -6716,7 +6880,7 @@ def _decode_JoinRequest(
                 )
                 if pos >= end:
                     if pos > end:
-                        raise cut_short("number", end)
+                        raise cut_short("number", begin)
                     return message
                 start = pos
                 tag = data[pos]
@@ -6724,12 +6888,13 @@ def _decode_JoinRequest(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 74:  # participant_sid
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -6737,7 +6902,7 @@ def _decode_JoinRequest(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["participant_sid"] = data[pos:stop].decode()
                 pos = stop
                 if pos == end:
@@ -6748,12 +6913,13 @@ def _decode_JoinRequest(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 82:  # sync_state
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -6761,7 +6927,7 @@ def _decode_JoinRequest(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["sync_state"] = _decode_SyncState(
                     data, pos, stop, room - 1, growing, values["sync_state"]
                 )
@@ -6774,7 +6940,7 @@ def _decode_JoinRequest(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -6790,7 +6956,7 @@ def _decode_JoinRequest(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -6863,13 +7029,14 @@ def _decode_JoinResponse(
         if tag > 0x7F:
             low, tag = tag, 0
             high = data[pos]
-            if high > 0x7F:
+            if high > 0x7F or pos == end:
                 tag, pos = read_tag(data, start, end)
             else:
                 tag = low & 0x7F | high << 7
                 pos += 1
         while True:
             if tag == 10:  # room
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -6877,7 +7044,7 @@ def _decode_JoinResponse(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["room"] = _decode_Room(data, pos, stop, room - 1, growing, values["room"])
                 pos = stop
                 if pos == end:
@@ -6888,12 +7055,13 @@ def _decode_JoinResponse(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 18:  # participant
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -6901,7 +7069,7 @@ def _decode_JoinResponse(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["participant"] = _decode_ParticipantInfo(
                     data, pos, stop, room - 1, growing, values["participant"]
                 )
@@ -6914,12 +7082,13 @@ def _decode_JoinResponse(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             while tag == 26:  # other_participants
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -6927,7 +7096,7 @@ def _decode_JoinResponse(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["other_participants"].append(
                     _decode_ParticipantInfo(data, pos, stop, room - 1, growing)
                 )
@@ -6940,12 +7109,13 @@ def _decode_JoinResponse(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 34:  # server_version
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -6953,7 +7123,7 @@ def _decode_JoinResponse(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["server_version"] = data[pos:stop].decode()
                 pos = stop
                 if pos == end:
@@ -6964,12 +7134,13 @@ def _decode_JoinResponse(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             while tag == 42:  # ice_servers
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -6977,7 +7148,7 @@ def _decode_JoinResponse(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["ice_servers"].append(_decode_IceServer(data, pos, stop, room - 1, growing))
                 pos = stop
                 if pos == end:
@@ -6988,12 +7159,13 @@ def _decode_JoinResponse(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 48:  # subscriber_primary
+                begin = pos
                 number = data[pos]
                 if number < 0x80:
                     pos += 1
@@ -7002,7 +7174,7 @@ def _decode_JoinResponse(
                 values["subscriber_primary"] = number != 0
                 if pos >= end:
                     if pos > end:
-                        raise cut_short("number", end)
+                        raise cut_short("number", begin)
                     return message
                 start = pos
                 tag = data[pos]
@@ -7010,12 +7182,13 @@ def _decode_JoinResponse(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 58:  # alternative_url
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -7023,7 +7196,7 @@ def _decode_JoinResponse(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["alternative_url"] = data[pos:stop].decode()
                 pos = stop
                 if pos == end:
@@ -7034,12 +7207,13 @@ def _decode_JoinResponse(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 66:  # client_configuration
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -7047,7 +7221,7 @@ def _decode_JoinResponse(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["client_configuration"] = _decode_ClientConfiguration(
                     data, pos, stop, room - 1, growing, values["client_configuration"]
                 )
@@ -7060,12 +7234,13 @@ def _decode_JoinResponse(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 74:  # server_region
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -7073,7 +7248,7 @@ def _decode_JoinResponse(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["server_region"] = data[pos:stop].decode()
                 pos = stop
                 if pos == end:
@@ -7084,12 +7259,13 @@ def _decode_JoinResponse(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 80:  # ping_timeout
+                begin = pos
                 number = data[pos]
                 if number < 0x80:
                     pos += 1
@@ -7099,7 +7275,7 @@ def _decode_JoinResponse(
                 values["ping_timeout"] = number
                 if pos >= end:
                     if pos > end:
-                        raise cut_short("number", end)
+                        raise cut_short("number", begin)
                     return message
                 start = pos
                 tag = data[pos]
@@ -7107,12 +7283,13 @@ def _decode_JoinResponse(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 88:  # ping_interval
+                begin = pos
                 number = data[pos]
                 if number < 0x80:
                     pos += 1
@@ -7122,7 +7299,7 @@ def _decode_JoinResponse(
                 values["ping_interval"] = number
                 if pos >= end:
                     if pos > end:
-                        raise cut_short("number", end)
+                        raise cut_short("number", begin)
                     return message
                 start = pos
                 tag = data[pos]
@@ -7130,12 +7307,13 @@ def _decode_JoinResponse(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 98:  # server_info
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -7143,7 +7321,7 @@ def _decode_JoinResponse(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["server_info"] = _decode_ServerInfo(
                     data, pos, stop, room - 1, growing, values["server_info"]
                 )
@@ -7156,12 +7334,13 @@ def _decode_JoinResponse(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 106:  # sif_trailer
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -7169,7 +7348,7 @@ def _decode_JoinResponse(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["sif_trailer"] = data[pos:stop]
                 pos = stop
                 if pos == end:
@@ -7180,12 +7359,13 @@ def _decode_JoinResponse(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             while tag == 114:  # enabled_publish_codecs
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -7193,7 +7373,7 @@ def _decode_JoinResponse(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["enabled_publish_codecs"].append(
                     _decode_Codec(data, pos, stop, room - 1, growing)
                 )
@@ -7206,12 +7386,13 @@ def _decode_JoinResponse(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 120:  # fast_publish
+                begin = pos
                 number = data[pos]
                 if number < 0x80:
                     pos += 1
@@ -7220,7 +7401,7 @@ def _decode_JoinResponse(
                 values["fast_publish"] = number != 0
                 if pos >= end:
                     if pos > end:
-                        raise cut_short("number", end)
+                        raise cut_short("number", begin)
                     return message
                 start = pos
                 tag = data[pos]
@@ -7228,7 +7409,7 @@ def _decode_JoinResponse(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -7244,7 +7425,7 @@ def _decode_JoinResponse(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -7295,13 +7476,14 @@ def _decode_LeaveRequest(
         if tag > 0x7F:
             low, tag = tag, 0
             high = data[pos]
-            if high > 0x7F:
+            if high > 0x7F or pos == end:
                 tag, pos = read_tag(data, start, end)
             else:
                 tag = low & 0x7F | high << 7
                 pos += 1
         while True:
             if tag == 8:  # can_reconnect
+                begin = pos
                 number = data[pos]
                 if number < 0x80:
                     pos += 1
@@ -7310,7 +7492,7 @@ def _decode_LeaveRequest(
                 values["can_reconnect"] = number != 0
                 if pos >= end:
                     if pos > end:
-                        raise cut_short("number", end)
+                        raise cut_short("number", begin)
                     return message
                 start = pos
                 tag = data[pos]
@@ -7318,12 +7500,13 @@ def _decode_LeaveRequest(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 16:  # reason
+                begin = pos
                 number = data[pos]
                 if number < 0x80:
                     pos += 1
@@ -7337,7 +7520,7 @@ def _decode_LeaveRequest(
                 )
                 if pos >= end:
                     if pos > end:
-                        raise cut_short("number", end)
+                        raise cut_short("number", begin)
                     return message
                 start = pos
                 tag = data[pos]
@@ -7345,12 +7528,13 @@ def _decode_LeaveRequest(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 24:  # action
+                begin = pos
                 number = data[pos]
                 if number < 0x80:
                     pos += 1
@@ -7364,7 +7548,7 @@ def _decode_LeaveRequest(
                 )
                 if pos >= end:
                     if pos > end:
-                        raise cut_short("number", end)
+                        raise cut_short("number", begin)
                     return message
                 start = pos
                 tag = data[pos]
@@ -7372,12 +7556,13 @@ def _decode_LeaveRequest(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 34:  # regions
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -7385,7 +7570,7 @@ def _decode_LeaveRequest(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["regions"] = _decode_RegionSettings(
                     data, pos, stop, room - 1, growing, values["regions"]
                 )
@@ -7398,7 +7583,7 @@ def _decode_LeaveRequest(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -7414,7 +7599,7 @@ def _decode_LeaveRequest(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -7458,13 +7643,14 @@ def _decode_MediaSectionsRequirement(
         if tag > 0x7F:
             low, tag = tag, 0
             high = data[pos]
-            if high > 0x7F:
+            if high > 0x7F or pos == end:
                 tag, pos = read_tag(data, start, end)
             else:
                 tag = low & 0x7F | high << 7
                 pos += 1
         while True:
             if tag == 8:  # num_audios
+                begin = pos
                 number = data[pos]
                 if number < 0x80:
                     pos += 1
@@ -7474,7 +7660,7 @@ def _decode_MediaSectionsRequirement(
                 values["num_audios"] = number
                 if pos >= end:
                     if pos > end:
-                        raise cut_short("number", end)
+                        raise cut_short("number", begin)
                     return message
                 start = pos
                 tag = data[pos]
@@ -7482,12 +7668,13 @@ def _decode_MediaSectionsRequirement(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 16:  # num_videos
+                begin = pos
                 number = data[pos]
                 if number < 0x80:
                     pos += 1
@@ -7497,7 +7684,7 @@ def _decode_MediaSectionsRequirement(
                 values["num_videos"] = number
                 if pos >= end:
                     if pos > end:
-                        raise cut_short("number", end)
+                        raise cut_short("number", begin)
                     return message
                 start = pos
                 tag = data[pos]
@@ -7505,7 +7692,7 @@ def _decode_MediaSectionsRequirement(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -7521,7 +7708,7 @@ def _decode_MediaSectionsRequirement(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -7570,13 +7757,14 @@ def _decode_MetricSample(
         if tag > 0x7F:
             low, tag = tag, 0
             high = data[pos]
-            if high > 0x7F:
+            if high > 0x7F or pos == end:
                 tag, pos = read_tag(data, start, end)
             else:
                 tag = low & 0x7F | high << 7
                 pos += 1
         while True:
             if tag == 8:  # timestamp_ms
+                begin = pos
                 number = data[pos]
                 if number < 0x80:
                     pos += 1
@@ -7586,7 +7774,7 @@ def _decode_MetricSample(
                 values["timestamp_ms"] = number
                 if pos >= end:
                     if pos > end:
-                        raise cut_short("number", end)
+                        raise cut_short("number", begin)
                     return message
                 start = pos
                 tag = data[pos]
@@ -7594,12 +7782,13 @@ def _decode_MetricSample(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 18:  # normalized_timestamp
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -7607,7 +7796,7 @@ def _decode_MetricSample(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["normalized_timestamp"] = _decode_Timestamp(
                     data, pos, stop, room - 1, growing, values["normalized_timestamp"]
                 )
@@ -7620,7 +7809,7 @@ def _decode_MetricSample(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -7639,7 +7828,7 @@ def _decode_MetricSample(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -7655,7 +7844,7 @@ def _decode_MetricSample(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -7708,13 +7897,14 @@ def _decode_MetricsBatch(
         if tag > 0x7F:
             low, tag = tag, 0
             high = data[pos]
-            if high > 0x7F:
+            if high > 0x7F or pos == end:
                 tag, pos = read_tag(data, start, end)
             else:
                 tag = low & 0x7F | high << 7
                 pos += 1
         while True:
             if tag == 8:  # timestamp_ms
+                begin = pos
                 number = data[pos]
                 if number < 0x80:
                     pos += 1
@@ -7724,7 +7914,7 @@ def _decode_MetricsBatch(
                 values["timestamp_ms"] = number
                 if pos >= end:
                     if pos > end:
-                        raise cut_short("number", end)
+                        raise cut_short("number", begin)
                     return message
                 start = pos
                 tag = data[pos]
@@ -7732,12 +7922,13 @@ def _decode_MetricsBatch(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 18:  # normalized_timestamp
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -7745,7 +7936,7 @@ def _decode_MetricsBatch(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["normalized_timestamp"] = _decode_Timestamp(
                     data, pos, stop, room - 1, growing, values["normalized_timestamp"]
                 )
@@ -7758,12 +7949,13 @@ def _decode_MetricsBatch(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             while tag == 26:  # str_data
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -7771,7 +7963,7 @@ def _decode_MetricsBatch(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["str_data"].append(data[pos:stop].decode())
                 pos = stop
                 if pos == end:
@@ -7782,12 +7974,13 @@ def _decode_MetricsBatch(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             while tag == 34:  # time_series
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -7795,7 +7988,7 @@ def _decode_MetricsBatch(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["time_series"].append(
                     _decode_TimeSeriesMetric(data, pos, stop, room - 1, growing)
                 )
@@ -7808,12 +8001,13 @@ def _decode_MetricsBatch(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             while tag == 42:  # events
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -7821,7 +8015,7 @@ def _decode_MetricsBatch(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["events"].append(_decode_EventMetric(data, pos, stop, room - 1, growing))
                 pos = stop
                 if pos == end:
@@ -7832,7 +8026,7 @@ def _decode_MetricsBatch(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -7848,7 +8042,7 @@ def _decode_MetricsBatch(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -7888,13 +8082,14 @@ def _decode_MuteTrackRequest(
         if tag > 0x7F:
             low, tag = tag, 0
             high = data[pos]
-            if high > 0x7F:
+            if high > 0x7F or pos == end:
                 tag, pos = read_tag(data, start, end)
             else:
                 tag = low & 0x7F | high << 7
                 pos += 1
         while True:
             if tag == 10:  # sid
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -7902,7 +8097,7 @@ def _decode_MuteTrackRequest(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["sid"] = data[pos:stop].decode()
                 pos = stop
                 if pos == end:
@@ -7913,12 +8108,13 @@ def _decode_MuteTrackRequest(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 16:  # muted
+                begin = pos
                 number = data[pos]
                 if number < 0x80:
                     pos += 1
@@ -7927,7 +8123,7 @@ def _decode_MuteTrackRequest(
                 values["muted"] = number != 0
                 if pos >= end:
                     if pos > end:
-                        raise cut_short("number", end)
+                        raise cut_short("number", begin)
                     return message
                 start = pos
                 tag = data[pos]
@@ -7935,7 +8131,7 @@ def _decode_MuteTrackRequest(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -7951,7 +8147,7 @@ def _decode_MuteTrackRequest(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -8018,13 +8214,14 @@ def _decode_ParticipantInfo_attributes(
         if tag > 0x7F:
             low, tag = tag, 0
             high = data[pos]
-            if high > 0x7F:
+            if high > 0x7F or pos == end:
                 tag, pos = read_tag(data, start, end)
             else:
                 tag = low & 0x7F | high << 7
                 pos += 1
         while True:
             if tag == 10:  # key
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -8032,7 +8229,7 @@ def _decode_ParticipantInfo_attributes(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["key"] = data[pos:stop].decode()
                 pos = stop
                 if pos == end:
@@ -8043,12 +8240,13 @@ def _decode_ParticipantInfo_attributes(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 18:  # value
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -8056,7 +8254,7 @@ def _decode_ParticipantInfo_attributes(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["value"] = data[pos:stop].decode()
                 pos = stop
                 if pos == end:
@@ -8067,7 +8265,7 @@ def _decode_ParticipantInfo_attributes(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -8083,7 +8281,7 @@ def _decode_ParticipantInfo_attributes(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -8124,13 +8322,14 @@ def _decode_ParticipantInfo(
         if tag > 0x7F:
             low, tag = tag, 0
             high = data[pos]
-            if high > 0x7F:
+            if high > 0x7F or pos == end:
                 tag, pos = read_tag(data, start, end)
             else:
                 tag = low & 0x7F | high << 7
                 pos += 1
         while True:
             if tag == 10:  # sid
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -8138,7 +8337,7 @@ def _decode_ParticipantInfo(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["sid"] = data[pos:stop].decode()
                 pos = stop
                 if pos == end:
@@ -8149,12 +8348,13 @@ def _decode_ParticipantInfo(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 18:  # identity
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -8162,7 +8362,7 @@ def _decode_ParticipantInfo(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["identity"] = data[pos:stop].decode()
                 pos = stop
                 if pos == end:
@@ -8173,12 +8373,13 @@ def _decode_ParticipantInfo(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 24:  # state
+                begin = pos
                 number = data[pos]
                 if number < 0x80:
                     pos += 1
@@ -8192,7 +8393,7 @@ def _decode_ParticipantInfo(
                 )
                 if pos >= end:
                     if pos > end:
-                        raise cut_short("number", end)
+                        raise cut_short("number", begin)
                     return message
                 start = pos
                 tag = data[pos]
@@ -8200,12 +8401,13 @@ def _decode_ParticipantInfo(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             while tag == 34:  # tracks
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -8213,7 +8415,7 @@ def _decode_ParticipantInfo(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["tracks"].append(_decode_TrackInfo(data, pos, stop, room - 1, growing))
                 pos = stop
                 if pos == end:
@@ -8224,12 +8426,13 @@ def _decode_ParticipantInfo(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 42:  # metadata
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -8237,7 +8440,7 @@ def _decode_ParticipantInfo(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["metadata"] = data[pos:stop].decode()
                 pos = stop
                 if pos == end:
@@ -8248,12 +8451,13 @@ def _decode_ParticipantInfo(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 48:  # joined_at
+                begin = pos
                 number = data[pos]
                 if number < 0x80:
                     pos += 1
@@ -8263,7 +8467,7 @@ def _decode_ParticipantInfo(
                 values["joined_at"] = number
                 if pos >= end:
                     if pos > end:
-                        raise cut_short("number", end)
+                        raise cut_short("number", begin)
                     return message
                 start = pos
                 tag = data[pos]
@@ -8271,12 +8475,13 @@ def _decode_ParticipantInfo(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 74:  # name
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -8284,7 +8489,7 @@ def _decode_ParticipantInfo(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["name"] = data[pos:stop].decode()
                 pos = stop
                 if pos == end:
@@ -8295,12 +8500,13 @@ def _decode_ParticipantInfo(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 80:  # version
+                begin = pos
                 number = data[pos]
                 if number < 0x80:
                     pos += 1
@@ -8310,7 +8516,7 @@ def _decode_ParticipantInfo(
                 values["version"] = number
                 if pos >= end:
                     if pos > end:
-                        raise cut_short("number", end)
+                        raise cut_short("number", begin)
                     return message
                 start = pos
                 tag = data[pos]
@@ -8318,12 +8524,13 @@ def _decode_ParticipantInfo(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 90:  # permission
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -8331,7 +8538,7 @@ def _decode_ParticipantInfo(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["permission"] = _decode_ParticipantPermission(
                     data, pos, stop, room - 1, growing, values["permission"]
                 )
@@ -8344,12 +8551,13 @@ def _decode_ParticipantInfo(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 98:  # region
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -8357,7 +8565,7 @@ def _decode_ParticipantInfo(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["region"] = data[pos:stop].decode()
                 pos = stop
                 if pos == end:
@@ -8368,12 +8576,13 @@ def _decode_ParticipantInfo(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 104:  # is_publisher
+                begin = pos
                 number = data[pos]
                 if number < 0x80:
                     pos += 1
@@ -8382,7 +8591,7 @@ def _decode_ParticipantInfo(
                 values["is_publisher"] = number != 0
                 if pos >= end:
                     if pos > end:
-                        raise cut_short("number", end)
+                        raise cut_short("number", begin)
                     return message
                 start = pos
                 tag = data[pos]
@@ -8390,12 +8599,13 @@ def _decode_ParticipantInfo(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 112:  # kind
+                begin = pos
                 number = data[pos]
                 if number < 0x80:
                     pos += 1
@@ -8409,7 +8619,7 @@ def _decode_ParticipantInfo(
                 )
                 if pos >= end:
                     if pos > end:
-                        raise cut_short("number", end)
+                        raise cut_short("number", begin)
                     return message
                 start = pos
                 tag = data[pos]
@@ -8417,12 +8627,13 @@ def _decode_ParticipantInfo(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             while tag == 122:  # attributes
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -8430,7 +8641,7 @@ def _decode_ParticipantInfo(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 entry: Values = {"key": "", "value": "", "_unknown_fields": b""}
                 _decode_ParticipantInfo_attributes(data, pos, stop, room - 1, growing, entry)
                 pos = stop
@@ -8447,12 +8658,13 @@ def _decode_ParticipantInfo(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 128:  # disconnect_reason
+                begin = pos
                 number = data[pos]
                 if number < 0x80:
                     pos += 1
@@ -8466,7 +8678,7 @@ def _decode_ParticipantInfo(
                 )
                 if pos >= end:
                     if pos > end:
-                        raise cut_short("number", end)
+                        raise cut_short("number", begin)
                     return message
                 start = pos
                 tag = data[pos]
@@ -8474,12 +8686,13 @@ def _decode_ParticipantInfo(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 136:  # joined_at_ms
+                begin = pos
                 number = data[pos]
                 if number < 0x80:
                     pos += 1
@@ -8489,7 +8702,7 @@ def _decode_ParticipantInfo(
                 values["joined_at_ms"] = number
                 if pos >= end:
                     if pos > end:
-                        raise cut_short("number", end)
+                        raise cut_short("number", begin)
                     return message
                 start = pos
                 tag = data[pos]
@@ -8497,12 +8710,13 @@ def _decode_ParticipantInfo(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             while tag == 144:  # kind_details
+                begin = pos
                 number = data[pos]
                 if number < 0x80:
                     pos += 1
@@ -8516,7 +8730,7 @@ def _decode_ParticipantInfo(
                 )
                 if pos >= end:
                     if pos > end:
-                        raise cut_short("number", end)
+                        raise cut_short("number", begin)
                     return message
                 start = pos
                 tag = data[pos]
@@ -8524,12 +8738,13 @@ def _decode_ParticipantInfo(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             while tag == 146:  # kind_details
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -8537,7 +8752,7 @@ def _decode_ParticipantInfo(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 block = numbers(data, pos, stop)
                 block = [signed32(each) for each in block]
                 values["kind_details"] += [
@@ -8555,12 +8770,13 @@ def _decode_ParticipantInfo(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             while tag == 154:  # data_tracks
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -8568,7 +8784,7 @@ def _decode_ParticipantInfo(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["data_tracks"].append(
                     _decode_DataTrackInfo(data, pos, stop, room - 1, growing)
                 )
@@ -8581,12 +8797,13 @@ def _decode_ParticipantInfo(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 160:  # client_protocol
+                begin = pos
                 number = data[pos]
                 if number < 0x80:
                     pos += 1
@@ -8596,7 +8813,7 @@ def _decode_ParticipantInfo(
                 values["client_protocol"] = number
                 if pos >= end:
                     if pos > end:
-                        raise cut_short("number", end)
+                        raise cut_short("number", begin)
                     return message
                 start = pos
                 tag = data[pos]
@@ -8604,12 +8821,13 @@ def _decode_ParticipantInfo(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             while tag == 168:  # capabilities
+                begin = pos
                 number = data[pos]
                 if number < 0x80:
                     pos += 1
@@ -8623,7 +8841,7 @@ def _decode_ParticipantInfo(
                 )
                 if pos >= end:
                     if pos > end:
-                        raise cut_short("number", end)
+                        raise cut_short("number", begin)
                     return message
                 start = pos
                 tag = data[pos]
@@ -8631,12 +8849,13 @@ def _decode_ParticipantInfo(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             while tag == 170:  # capabilities
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -8644,7 +8863,7 @@ def _decode_ParticipantInfo(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 block = numbers(data, pos, stop)
                 block = [signed32(each) for each in block]
                 values["capabilities"] += [
@@ -8662,7 +8881,7 @@ def _decode_ParticipantInfo(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -8678,7 +8897,7 @@ def _decode_ParticipantInfo(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -8742,13 +8961,14 @@ def _decode_ParticipantPermission(
         if tag > 0x7F:
             low, tag = tag, 0
             high = data[pos]
-            if high > 0x7F:
+            if high > 0x7F or pos == end:
                 tag, pos = read_tag(data, start, end)
             else:
                 tag = low & 0x7F | high << 7
                 pos += 1
         while True:
             if tag == 8:  # can_subscribe
+                begin = pos
                 number = data[pos]
                 if number < 0x80:
                     pos += 1
@@ -8757,7 +8977,7 @@ def _decode_ParticipantPermission(
                 values["can_subscribe"] = number != 0
                 if pos >= end:
                     if pos > end:
-                        raise cut_short("number", end)
+                        raise cut_short("number", begin)
                     return message
                 start = pos
                 tag = data[pos]
@@ -8765,12 +8985,13 @@ def _decode_ParticipantPermission(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 16:  # can_publish
+                begin = pos
                 number = data[pos]
                 if number < 0x80:
                     pos += 1
@@ -8779,7 +9000,7 @@ def _decode_ParticipantPermission(
                 values["can_publish"] = number != 0
                 if pos >= end:
                     if pos > end:
-                        raise cut_short("number", end)
+                        raise cut_short("number", begin)
                     return message
                 start = pos
                 tag = data[pos]
@@ -8787,12 +9008,13 @@ def _decode_ParticipantPermission(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 24:  # can_publish_data
+                begin = pos
                 number = data[pos]
                 if number < 0x80:
                     pos += 1
@@ -8801,7 +9023,7 @@ def _decode_ParticipantPermission(
                 values["can_publish_data"] = number != 0
                 if pos >= end:
                     if pos > end:
-                        raise cut_short("number", end)
+                        raise cut_short("number", begin)
                     return message
                 start = pos
                 tag = data[pos]
@@ -8809,12 +9031,13 @@ def _decode_ParticipantPermission(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 56:  # hidden
+                begin = pos
                 number = data[pos]
                 if number < 0x80:
                     pos += 1
@@ -8823,7 +9046,7 @@ def _decode_ParticipantPermission(
                 values["hidden"] = number != 0
                 if pos >= end:
                     if pos > end:
-                        raise cut_short("number", end)
+                        raise cut_short("number", begin)
                     return message
                 start = pos
                 tag = data[pos]
@@ -8831,12 +9054,13 @@ def _decode_ParticipantPermission(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 64:  # recorder
+                begin = pos
                 number = data[pos]
                 if number < 0x80:
                     pos += 1
@@ -8845,7 +9069,7 @@ def _decode_ParticipantPermission(
                 values["recorder"] = number != 0
                 if pos >= end:
                     if pos > end:
-                        raise cut_short("number", end)
+                        raise cut_short("number", begin)
                     return message
                 start = pos
                 tag = data[pos]
@@ -8853,12 +9077,13 @@ def _decode_ParticipantPermission(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             while tag == 72:  # can_publish_sources
+                begin = pos
                 number = data[pos]
                 if number < 0x80:
                     pos += 1
@@ -8870,7 +9095,7 @@ def _decode_ParticipantPermission(
                 )
                 if pos >= end:
                     if pos > end:
-                        raise cut_short("number", end)
+                        raise cut_short("number", begin)
                     return message
                 start = pos
                 tag = data[pos]
@@ -8878,12 +9103,13 @@ def _decode_ParticipantPermission(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             while tag == 74:  # can_publish_sources
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -8891,7 +9117,7 @@ def _decode_ParticipantPermission(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 block = numbers(data, pos, stop)
                 block = [signed32(each) for each in block]
                 values["can_publish_sources"] += [
@@ -8907,12 +9133,13 @@ def _decode_ParticipantPermission(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 80:  # can_update_metadata
+                begin = pos
                 number = data[pos]
                 if number < 0x80:
                     pos += 1
@@ -8921,7 +9148,7 @@ def _decode_ParticipantPermission(
                 values["can_update_metadata"] = number != 0
                 if pos >= end:
                     if pos > end:
-                        raise cut_short("number", end)
+                        raise cut_short("number", begin)
                     return message
                 start = pos
                 tag = data[pos]
@@ -8929,12 +9156,13 @@ def _decode_ParticipantPermission(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 88:  # agent
+                begin = pos
                 number = data[pos]
                 if number < 0x80:
                     pos += 1
@@ -8943,7 +9171,7 @@ def _decode_ParticipantPermission(
                 values["agent"] = number != 0
                 if pos >= end:
                     if pos > end:
-                        raise cut_short("number", end)
+                        raise cut_short("number", begin)
                     return message
                 start = pos
                 tag = data[pos]
@@ -8951,12 +9179,13 @@ def _decode_ParticipantPermission(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 96:  # can_subscribe_metrics
+                begin = pos
                 number = data[pos]
                 if number < 0x80:
                     pos += 1
@@ -8965,7 +9194,7 @@ def _decode_ParticipantPermission(
                 values["can_subscribe_metrics"] = number != 0
                 if pos >= end:
                     if pos > end:
-                        raise cut_short("number", end)
+                        raise cut_short("number", begin)
                     return message
                 start = pos
                 tag = data[pos]
@@ -8973,12 +9202,13 @@ def _decode_ParticipantPermission(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 104:  # can_manage_agent_session
+                begin = pos
                 number = data[pos]
                 if number < 0x80:
                     pos += 1
@@ -8987,7 +9217,7 @@ def _decode_ParticipantPermission(
                 values["can_manage_agent_session"] = number != 0
                 if pos >= end:
                     if pos > end:
-                        raise cut_short("number", end)
+                        raise cut_short("number", begin)
                     return message
                 start = pos
                 tag = data[pos]
@@ -8995,7 +9225,7 @@ def _decode_ParticipantPermission(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -9011,7 +9241,7 @@ def _decode_ParticipantPermission(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -9052,13 +9282,14 @@ def _decode_ParticipantTracks(
         if tag > 0x7F:
             low, tag = tag, 0
             high = data[pos]
-            if high > 0x7F:
+            if high > 0x7F or pos == end:
                 tag, pos = read_tag(data, start, end)
             else:
                 tag = low & 0x7F | high << 7
                 pos += 1
         while True:
             if tag == 10:  # participant_sid
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -9066,7 +9297,7 @@ def _decode_ParticipantTracks(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["participant_sid"] = data[pos:stop].decode()
                 pos = stop
                 if pos == end:
@@ -9077,12 +9308,13 @@ def _decode_ParticipantTracks(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             while tag == 18:  # track_sids
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -9090,7 +9322,7 @@ def _decode_ParticipantTracks(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["track_sids"].append(data[pos:stop].decode())
                 pos = stop
                 if pos == end:
@@ -9101,7 +9333,7 @@ def _decode_ParticipantTracks(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -9117,7 +9349,7 @@ def _decode_ParticipantTracks(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -9158,13 +9390,14 @@ def _decode_ParticipantUpdate(
         if tag > 0x7F:
             low, tag = tag, 0
             high = data[pos]
-            if high > 0x7F:
+            if high > 0x7F or pos == end:
                 tag, pos = read_tag(data, start, end)
             else:
                 tag = low & 0x7F | high << 7
                 pos += 1
         while True:
             while tag == 10:  # participants
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -9172,7 +9405,7 @@ def _decode_ParticipantUpdate(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["participants"].append(
                     _decode_ParticipantInfo(data, pos, stop, room - 1, growing)
                 )
@@ -9185,7 +9418,7 @@ def _decode_ParticipantUpdate(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -9201,7 +9434,7 @@ def _decode_ParticipantUpdate(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -9241,13 +9474,14 @@ def _decode_Ping(
         if tag > 0x7F:
             low, tag = tag, 0
             high = data[pos]
-            if high > 0x7F:
+            if high > 0x7F or pos == end:
                 tag, pos = read_tag(data, start, end)
             else:
                 tag = low & 0x7F | high << 7
                 pos += 1
         while True:
             if tag == 8:  # timestamp
+                begin = pos
                 number = data[pos]
                 if number < 0x80:
                     pos += 1
@@ -9257,7 +9491,7 @@ def _decode_Ping(
                 values["timestamp"] = number
                 if pos >= end:
                     if pos > end:
-                        raise cut_short("number", end)
+                        raise cut_short("number", begin)
                     return message
                 start = pos
                 tag = data[pos]
@@ -9265,12 +9499,13 @@ def _decode_Ping(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 16:  # rtt
+                begin = pos
                 number = data[pos]
                 if number < 0x80:
                     pos += 1
@@ -9280,7 +9515,7 @@ def _decode_Ping(
                 values["rtt"] = number
                 if pos >= end:
                     if pos > end:
-                        raise cut_short("number", end)
+                        raise cut_short("number", begin)
                     return message
                 start = pos
                 tag = data[pos]
@@ -9288,7 +9523,7 @@ def _decode_Ping(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -9304,7 +9539,7 @@ def _decode_Ping(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -9344,13 +9579,14 @@ def _decode_Pong(
         if tag > 0x7F:
             low, tag = tag, 0
             high = data[pos]
-            if high > 0x7F:
+            if high > 0x7F or pos == end:
                 tag, pos = read_tag(data, start, end)
             else:
                 tag = low & 0x7F | high << 7
                 pos += 1
         while True:
             if tag == 8:  # last_ping_timestamp
+                begin = pos
                 number = data[pos]
                 if number < 0x80:
                     pos += 1
@@ -9360,7 +9596,7 @@ def _decode_Pong(
                 values["last_ping_timestamp"] = number
                 if pos >= end:
                     if pos > end:
-                        raise cut_short("number", end)
+                        raise cut_short("number", begin)
                     return message
                 start = pos
                 tag = data[pos]
@@ -9368,12 +9604,13 @@ def _decode_Pong(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 16:  # timestamp
+                begin = pos
                 number = data[pos]
                 if number < 0x80:
                     pos += 1
@@ -9383,7 +9620,7 @@ def _decode_Pong(
                 values["timestamp"] = number
                 if pos >= end:
                     if pos > end:
-                        raise cut_short("number", end)
+                        raise cut_short("number", begin)
                     return message
                 start = pos
                 tag = data[pos]
@@ -9391,7 +9628,7 @@ def _decode_Pong(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -9407,7 +9644,7 @@ def _decode_Pong(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -9460,13 +9697,14 @@ def _decode_PublishDataTrackRequest(
         if tag > 0x7F:
             low, tag = tag, 0
             high = data[pos]
-            if high > 0x7F:
+            if high > 0x7F or pos == end:
                 tag, pos = read_tag(data, start, end)
             else:
                 tag = low & 0x7F | high << 7
                 pos += 1
         while True:
             if tag == 8:  # pub_handle
+                begin = pos
                 number = data[pos]
                 if number < 0x80:
                     pos += 1
@@ -9476,7 +9714,7 @@ def _decode_PublishDataTrackRequest(
                 values["pub_handle"] = number
                 if pos >= end:
                     if pos > end:
-                        raise cut_short("number", end)
+                        raise cut_short("number", begin)
                     return message
                 start = pos
                 tag = data[pos]
@@ -9484,12 +9722,13 @@ def _decode_PublishDataTrackRequest(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 18:  # name
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -9497,7 +9736,7 @@ def _decode_PublishDataTrackRequest(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["name"] = data[pos:stop].decode()
                 pos = stop
                 if pos == end:
@@ -9508,12 +9747,13 @@ def _decode_PublishDataTrackRequest(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 24:  # encryption
+                begin = pos
                 number = data[pos]
                 if number < 0x80:
                     pos += 1
@@ -9527,7 +9767,7 @@ def _decode_PublishDataTrackRequest(
                 )
                 if pos >= end:
                     if pos > end:
-                        raise cut_short("number", end)
+                        raise cut_short("number", begin)
                     return message
                 start = pos
                 tag = data[pos]
@@ -9535,12 +9775,13 @@ def _decode_PublishDataTrackRequest(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 34:  # frame_encoding
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -9548,7 +9789,7 @@ def _decode_PublishDataTrackRequest(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["frame_encoding"] = _decode_DataTrackFrameEncoding(
                     data, pos, stop, room - 1, growing, values["frame_encoding"]
                 )
@@ -9561,12 +9802,13 @@ def _decode_PublishDataTrackRequest(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 42:  # schema
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -9574,7 +9816,7 @@ def _decode_PublishDataTrackRequest(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["schema"] = _decode_DataTrackSchemaId(
                     data, pos, stop, room - 1, growing, values["schema"]
                 )
@@ -9587,7 +9829,7 @@ def _decode_PublishDataTrackRequest(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -9603,7 +9845,7 @@ def _decode_PublishDataTrackRequest(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -9643,13 +9885,14 @@ def _decode_PublishDataTrackResponse(
         if tag > 0x7F:
             low, tag = tag, 0
             high = data[pos]
-            if high > 0x7F:
+            if high > 0x7F or pos == end:
                 tag, pos = read_tag(data, start, end)
             else:
                 tag = low & 0x7F | high << 7
                 pos += 1
         while True:
             if tag == 10:  # info
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -9657,7 +9900,7 @@ def _decode_PublishDataTrackResponse(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["info"] = _decode_DataTrackInfo(
                     data, pos, stop, room - 1, growing, values["info"]
                 )
@@ -9670,7 +9913,7 @@ def _decode_PublishDataTrackResponse(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -9686,7 +9929,7 @@ def _decode_PublishDataTrackResponse(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -9737,13 +9980,14 @@ def _decode_ReconnectResponse(
         if tag > 0x7F:
             low, tag = tag, 0
             high = data[pos]
-            if high > 0x7F:
+            if high > 0x7F or pos == end:
                 tag, pos = read_tag(data, start, end)
             else:
                 tag = low & 0x7F | high << 7
                 pos += 1
         while True:
             while tag == 10:  # ice_servers
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -9751,7 +9995,7 @@ def _decode_ReconnectResponse(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["ice_servers"].append(_decode_IceServer(data, pos, stop, room - 1, growing))
                 pos = stop
                 if pos == end:
@@ -9762,12 +10006,13 @@ def _decode_ReconnectResponse(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 18:  # client_configuration
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -9775,7 +10020,7 @@ def _decode_ReconnectResponse(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["client_configuration"] = _decode_ClientConfiguration(
                     data, pos, stop, room - 1, growing, values["client_configuration"]
                 )
@@ -9788,12 +10033,13 @@ def _decode_ReconnectResponse(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 26:  # server_info
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -9801,7 +10047,7 @@ def _decode_ReconnectResponse(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["server_info"] = _decode_ServerInfo(
                     data, pos, stop, room - 1, growing, values["server_info"]
                 )
@@ -9814,12 +10060,13 @@ def _decode_ReconnectResponse(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 32:  # last_message_seq
+                begin = pos
                 number = data[pos]
                 if number < 0x80:
                     pos += 1
@@ -9829,7 +10076,7 @@ def _decode_ReconnectResponse(
                 values["last_message_seq"] = number
                 if pos >= end:
                     if pos > end:
-                        raise cut_short("number", end)
+                        raise cut_short("number", begin)
                     return message
                 start = pos
                 tag = data[pos]
@@ -9837,7 +10084,7 @@ def _decode_ReconnectResponse(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -9853,7 +10100,7 @@ def _decode_ReconnectResponse(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -9893,13 +10140,14 @@ def _decode_RegionInfo(
         if tag > 0x7F:
             low, tag = tag, 0
             high = data[pos]
-            if high > 0x7F:
+            if high > 0x7F or pos == end:
                 tag, pos = read_tag(data, start, end)
             else:
                 tag = low & 0x7F | high << 7
                 pos += 1
         while True:
             if tag == 10:  # region
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -9907,7 +10155,7 @@ def _decode_RegionInfo(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["region"] = data[pos:stop].decode()
                 pos = stop
                 if pos == end:
@@ -9918,12 +10166,13 @@ def _decode_RegionInfo(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 18:  # url
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -9931,7 +10180,7 @@ def _decode_RegionInfo(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["url"] = data[pos:stop].decode()
                 pos = stop
                 if pos == end:
@@ -9942,12 +10191,13 @@ def _decode_RegionInfo(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 24:  # distance
+                begin = pos
                 number = data[pos]
                 if number < 0x80:
                     pos += 1
@@ -9957,7 +10207,7 @@ def _decode_RegionInfo(
                 values["distance"] = number
                 if pos >= end:
                     if pos > end:
-                        raise cut_short("number", end)
+                        raise cut_short("number", begin)
                     return message
                 start = pos
                 tag = data[pos]
@@ -9965,7 +10215,7 @@ def _decode_RegionInfo(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -9981,7 +10231,7 @@ def _decode_RegionInfo(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -10022,13 +10272,14 @@ def _decode_RegionSettings(
         if tag > 0x7F:
             low, tag = tag, 0
             high = data[pos]
-            if high > 0x7F:
+            if high > 0x7F or pos == end:
                 tag, pos = read_tag(data, start, end)
             else:
                 tag = low & 0x7F | high << 7
                 pos += 1
         while True:
             while tag == 10:  # regions
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -10036,7 +10287,7 @@ def _decode_RegionSettings(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["regions"].append(_decode_RegionInfo(data, pos, stop, room - 1, growing))
                 pos = stop
                 if pos == end:
@@ -10047,7 +10298,7 @@ def _decode_RegionSettings(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -10063,7 +10314,7 @@ def _decode_RegionSettings(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -10140,13 +10391,14 @@ def _decode_RequestResponse(
         if tag > 0x7F:
             low, tag = tag, 0
             high = data[pos]
-            if high > 0x7F:
+            if high > 0x7F or pos == end:
                 tag, pos = read_tag(data, start, end)
             else:
                 tag = low & 0x7F | high << 7
                 pos += 1
         while True:
             if tag == 8:  # request_id
+                begin = pos
                 number = data[pos]
                 if number < 0x80:
                     pos += 1
@@ -10156,7 +10408,7 @@ def _decode_RequestResponse(
                 values["request_id"] = number
                 if pos >= end:
                     if pos > end:
-                        raise cut_short("number", end)
+                        raise cut_short("number", begin)
                     return message
                 start = pos
                 tag = data[pos]
@@ -10164,12 +10416,13 @@ def _decode_RequestResponse(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 16:  # reason
+                begin = pos
                 number = data[pos]
                 if number < 0x80:
                     pos += 1
@@ -10183,7 +10436,7 @@ def _decode_RequestResponse(
                 )
                 if pos >= end:
                     if pos > end:
-                        raise cut_short("number", end)
+                        raise cut_short("number", begin)
                     return message
                 start = pos
                 tag = data[pos]
@@ -10191,12 +10444,13 @@ def _decode_RequestResponse(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 26:  # message
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -10204,7 +10458,7 @@ def _decode_RequestResponse(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["message"] = data[pos:stop].decode()
                 pos = stop
                 if pos == end:
@@ -10215,12 +10469,13 @@ def _decode_RequestResponse(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 34:  # trickle
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -10228,7 +10483,7 @@ def _decode_RequestResponse(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 if chosen_request is not None and chosen_request != "trickle":
                     values[chosen_request] = None
                 chosen_request = "trickle"
@@ -10244,12 +10499,13 @@ def _decode_RequestResponse(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 42:  # add_track
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -10257,7 +10513,7 @@ def _decode_RequestResponse(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 if chosen_request is not None and chosen_request != "add_track":
                     values[chosen_request] = None
                 chosen_request = "add_track"
@@ -10273,12 +10529,13 @@ def _decode_RequestResponse(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 50:  # mute
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -10286,7 +10543,7 @@ def _decode_RequestResponse(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 if chosen_request is not None and chosen_request != "mute":
                     values[chosen_request] = None
                 chosen_request = "mute"
@@ -10302,12 +10559,13 @@ def _decode_RequestResponse(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 58:  # update_metadata
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -10315,7 +10573,7 @@ def _decode_RequestResponse(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 if chosen_request is not None and chosen_request != "update_metadata":
                     values[chosen_request] = None
                 chosen_request = "update_metadata"
@@ -10331,12 +10589,13 @@ def _decode_RequestResponse(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 66:  # update_audio_track
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -10344,7 +10603,7 @@ def _decode_RequestResponse(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 if chosen_request is not None and chosen_request != "update_audio_track":
                     values[chosen_request] = None
                 chosen_request = "update_audio_track"
@@ -10360,12 +10619,13 @@ def _decode_RequestResponse(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 74:  # update_video_track
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -10373,7 +10633,7 @@ def _decode_RequestResponse(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 if chosen_request is not None and chosen_request != "update_video_track":
                     values[chosen_request] = None
                 chosen_request = "update_video_track"
@@ -10389,12 +10649,13 @@ def _decode_RequestResponse(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 82:  # publish_data_track
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -10402,7 +10663,7 @@ def _decode_RequestResponse(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 if chosen_request is not None and chosen_request != "publish_data_track":
                     values[chosen_request] = None
                 chosen_request = "publish_data_track"
@@ -10418,12 +10679,13 @@ def _decode_RequestResponse(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 90:  # unpublish_data_track
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -10431,7 +10693,7 @@ def _decode_RequestResponse(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 if chosen_request is not None and chosen_request != "unpublish_data_track":
                     values[chosen_request] = None
                 chosen_request = "unpublish_data_track"
@@ -10447,7 +10709,7 @@ def _decode_RequestResponse(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -10463,7 +10725,7 @@ def _decode_RequestResponse(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -10534,13 +10796,14 @@ def _decode_Room(
         if tag > 0x7F:
             low, tag = tag, 0
             high = data[pos]
-            if high > 0x7F:
+            if high > 0x7F or pos == end:
                 tag, pos = read_tag(data, start, end)
             else:
                 tag = low & 0x7F | high << 7
                 pos += 1
         while True:
             if tag == 10:  # sid
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -10548,7 +10811,7 @@ def _decode_Room(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["sid"] = data[pos:stop].decode()
                 pos = stop
                 if pos == end:
@@ -10559,12 +10822,13 @@ def _decode_Room(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 18:  # name
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -10572,7 +10836,7 @@ def _decode_Room(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["name"] = data[pos:stop].decode()
                 pos = stop
                 if pos == end:
@@ -10583,12 +10847,13 @@ def _decode_Room(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 24:  # empty_timeout
+                begin = pos
                 number = data[pos]
                 if number < 0x80:
                     pos += 1
@@ -10598,7 +10863,7 @@ def _decode_Room(
                 values["empty_timeout"] = number
                 if pos >= end:
                     if pos > end:
-                        raise cut_short("number", end)
+                        raise cut_short("number", begin)
                     return message
                 start = pos
                 tag = data[pos]
@@ -10606,12 +10871,13 @@ def _decode_Room(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 32:  # max_participants
+                begin = pos
                 number = data[pos]
                 if number < 0x80:
                     pos += 1
@@ -10621,7 +10887,7 @@ def _decode_Room(
                 values["max_participants"] = number
                 if pos >= end:
                     if pos > end:
-                        raise cut_short("number", end)
+                        raise cut_short("number", begin)
                     return message
                 start = pos
                 tag = data[pos]
@@ -10629,12 +10895,13 @@ def _decode_Room(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 40:  # creation_time
+                begin = pos
                 number = data[pos]
                 if number < 0x80:
                     pos += 1
@@ -10644,7 +10911,7 @@ def _decode_Room(
                 values["creation_time"] = number
                 if pos >= end:
                     if pos > end:
-                        raise cut_short("number", end)
+                        raise cut_short("number", begin)
                     return message
                 start = pos
                 tag = data[pos]
@@ -10652,12 +10919,13 @@ def _decode_Room(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 50:  # turn_password
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -10665,7 +10933,7 @@ def _decode_Room(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["turn_password"] = data[pos:stop].decode()
                 pos = stop
                 if pos == end:
@@ -10676,12 +10944,13 @@ def _decode_Room(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             while tag == 58:  # enabled_codecs
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -10689,7 +10958,7 @@ def _decode_Room(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["enabled_codecs"].append(_decode_Codec(data, pos, stop, room - 1, growing))
                 pos = stop
                 if pos == end:
@@ -10700,12 +10969,13 @@ def _decode_Room(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 66:  # metadata
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -10713,7 +10983,7 @@ def _decode_Room(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["metadata"] = data[pos:stop].decode()
                 pos = stop
                 if pos == end:
@@ -10724,12 +10994,13 @@ def _decode_Room(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 72:  # num_participants
+                begin = pos
                 number = data[pos]
                 if number < 0x80:
                     pos += 1
@@ -10739,7 +11010,7 @@ def _decode_Room(
                 values["num_participants"] = number
                 if pos >= end:
                     if pos > end:
-                        raise cut_short("number", end)
+                        raise cut_short("number", begin)
                     return message
                 start = pos
                 tag = data[pos]
@@ -10747,12 +11018,13 @@ def _decode_Room(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 80:  # active_recording
+                begin = pos
                 number = data[pos]
                 if number < 0x80:
                     pos += 1
@@ -10761,7 +11033,7 @@ def _decode_Room(
                 values["active_recording"] = number != 0
                 if pos >= end:
                     if pos > end:
-                        raise cut_short("number", end)
+                        raise cut_short("number", begin)
                     return message
                 start = pos
                 tag = data[pos]
@@ -10769,12 +11041,13 @@ def _decode_Room(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 88:  # num_publishers
+                begin = pos
                 number = data[pos]
                 if number < 0x80:
                     pos += 1
@@ -10784,7 +11057,7 @@ def _decode_Room(
                 values["num_publishers"] = number
                 if pos >= end:
                     if pos > end:
-                        raise cut_short("number", end)
+                        raise cut_short("number", begin)
                     return message
                 start = pos
                 tag = data[pos]
@@ -10792,12 +11065,13 @@ def _decode_Room(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 106:  # version
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -10805,7 +11079,7 @@ def _decode_Room(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["version"] = _decode_TimedVersion(
                     data, pos, stop, room - 1, growing, values["version"]
                 )
@@ -10818,12 +11092,13 @@ def _decode_Room(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 112:  # departure_timeout
+                begin = pos
                 number = data[pos]
                 if number < 0x80:
                     pos += 1
@@ -10833,7 +11108,7 @@ def _decode_Room(
                 values["departure_timeout"] = number
                 if pos >= end:
                     if pos > end:
-                        raise cut_short("number", end)
+                        raise cut_short("number", begin)
                     return message
                 start = pos
                 tag = data[pos]
@@ -10841,12 +11116,13 @@ def _decode_Room(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 120:  # creation_time_ms
+                begin = pos
                 number = data[pos]
                 if number < 0x80:
                     pos += 1
@@ -10856,7 +11132,7 @@ def _decode_Room(
                 values["creation_time_ms"] = number
                 if pos >= end:
                     if pos > end:
-                        raise cut_short("number", end)
+                        raise cut_short("number", begin)
                     return message
                 start = pos
                 tag = data[pos]
@@ -10864,7 +11140,7 @@ def _decode_Room(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -10880,7 +11156,7 @@ def _decode_Room(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -10931,13 +11207,14 @@ def _decode_RoomMovedResponse(
         if tag > 0x7F:
             low, tag = tag, 0
             high = data[pos]
-            if high > 0x7F:
+            if high > 0x7F or pos == end:
                 tag, pos = read_tag(data, start, end)
             else:
                 tag = low & 0x7F | high << 7
                 pos += 1
         while True:
             if tag == 10:  # room
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -10945,7 +11222,7 @@ def _decode_RoomMovedResponse(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["room"] = _decode_Room(data, pos, stop, room - 1, growing, values["room"])
                 pos = stop
                 if pos == end:
@@ -10956,12 +11233,13 @@ def _decode_RoomMovedResponse(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 18:  # token
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -10969,7 +11247,7 @@ def _decode_RoomMovedResponse(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["token"] = data[pos:stop].decode()
                 pos = stop
                 if pos == end:
@@ -10980,12 +11258,13 @@ def _decode_RoomMovedResponse(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 26:  # participant
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -10993,7 +11272,7 @@ def _decode_RoomMovedResponse(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["participant"] = _decode_ParticipantInfo(
                     data, pos, stop, room - 1, growing, values["participant"]
                 )
@@ -11006,12 +11285,13 @@ def _decode_RoomMovedResponse(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             while tag == 34:  # other_participants
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -11019,7 +11299,7 @@ def _decode_RoomMovedResponse(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["other_participants"].append(
                     _decode_ParticipantInfo(data, pos, stop, room - 1, growing)
                 )
@@ -11032,7 +11312,7 @@ def _decode_RoomMovedResponse(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -11048,7 +11328,7 @@ def _decode_RoomMovedResponse(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -11088,13 +11368,14 @@ def _decode_RoomUpdate(
         if tag > 0x7F:
             low, tag = tag, 0
             high = data[pos]
-            if high > 0x7F:
+            if high > 0x7F or pos == end:
                 tag, pos = read_tag(data, start, end)
             else:
                 tag = low & 0x7F | high << 7
                 pos += 1
         while True:
             if tag == 10:  # room
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -11102,7 +11383,7 @@ def _decode_RoomUpdate(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["room"] = _decode_Room(data, pos, stop, room - 1, growing, values["room"])
                 pos = stop
                 if pos == end:
@@ -11113,7 +11394,7 @@ def _decode_RoomUpdate(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -11129,7 +11410,7 @@ def _decode_RoomUpdate(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -11169,13 +11450,14 @@ def _decode_RpcAck(
         if tag > 0x7F:
             low, tag = tag, 0
             high = data[pos]
-            if high > 0x7F:
+            if high > 0x7F or pos == end:
                 tag, pos = read_tag(data, start, end)
             else:
                 tag = low & 0x7F | high << 7
                 pos += 1
         while True:
             if tag == 10:  # request_id
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -11183,7 +11465,7 @@ def _decode_RpcAck(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["request_id"] = data[pos:stop].decode()
                 pos = stop
                 if pos == end:
@@ -11194,7 +11476,7 @@ def _decode_RpcAck(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -11210,7 +11492,7 @@ def _decode_RpcAck(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -11250,13 +11532,14 @@ def _decode_RpcError(
         if tag > 0x7F:
             low, tag = tag, 0
             high = data[pos]
-            if high > 0x7F:
+            if high > 0x7F or pos == end:
                 tag, pos = read_tag(data, start, end)
             else:
                 tag = low & 0x7F | high << 7
                 pos += 1
         while True:
             if tag == 8:  # code
+                begin = pos
                 number = data[pos]
                 if number < 0x80:
                     pos += 1
@@ -11266,7 +11549,7 @@ def _decode_RpcError(
                 values["code"] = number
                 if pos >= end:
                     if pos > end:
-                        raise cut_short("number", end)
+                        raise cut_short("number", begin)
                     return message
                 start = pos
                 tag = data[pos]
@@ -11274,12 +11557,13 @@ def _decode_RpcError(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 18:  # message
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -11287,7 +11571,7 @@ def _decode_RpcError(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["message"] = data[pos:stop].decode()
                 pos = stop
                 if pos == end:
@@ -11298,12 +11582,13 @@ def _decode_RpcError(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 26:  # data
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -11311,7 +11596,7 @@ def _decode_RpcError(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["data"] = data[pos:stop].decode()
                 pos = stop
                 if pos == end:
@@ -11322,7 +11607,7 @@ def _decode_RpcError(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -11338,7 +11623,7 @@ def _decode_RpcError(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -11393,13 +11678,14 @@ def _decode_RpcRequest(
         if tag > 0x7F:
             low, tag = tag, 0
             high = data[pos]
-            if high > 0x7F:
+            if high > 0x7F or pos == end:
                 tag, pos = read_tag(data, start, end)
             else:
                 tag = low & 0x7F | high << 7
                 pos += 1
         while True:
             if tag == 10:  # id
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -11407,7 +11693,7 @@ def _decode_RpcRequest(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["id"] = data[pos:stop].decode()
                 pos = stop
                 if pos == end:
@@ -11418,12 +11704,13 @@ def _decode_RpcRequest(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 18:  # method
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -11431,7 +11718,7 @@ def _decode_RpcRequest(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["method"] = data[pos:stop].decode()
                 pos = stop
                 if pos == end:
@@ -11442,12 +11729,13 @@ def _decode_RpcRequest(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 26:  # payload
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -11455,7 +11743,7 @@ def _decode_RpcRequest(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["payload"] = data[pos:stop].decode()
                 pos = stop
                 if pos == end:
@@ -11466,12 +11754,13 @@ def _decode_RpcRequest(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 32:  # response_timeout_ms
+                begin = pos
                 number = data[pos]
                 if number < 0x80:
                     pos += 1
@@ -11481,7 +11770,7 @@ def _decode_RpcRequest(
                 values["response_timeout_ms"] = number
                 if pos >= end:
                     if pos > end:
-                        raise cut_short("number", end)
+                        raise cut_short("number", begin)
                     return message
                 start = pos
                 tag = data[pos]
@@ -11489,12 +11778,13 @@ def _decode_RpcRequest(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 40:  # version
+                begin = pos
                 number = data[pos]
                 if number < 0x80:
                     pos += 1
@@ -11504,7 +11794,7 @@ def _decode_RpcRequest(
                 values["version"] = number
                 if pos >= end:
                     if pos > end:
-                        raise cut_short("number", end)
+                        raise cut_short("number", begin)
                     return message
                 start = pos
                 tag = data[pos]
@@ -11512,12 +11802,13 @@ def _decode_RpcRequest(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 50:  # compressed_payload
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -11525,7 +11816,7 @@ def _decode_RpcRequest(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["compressed_payload"] = data[pos:stop]
                 pos = stop
                 if pos == end:
@@ -11536,7 +11827,7 @@ def _decode_RpcRequest(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -11552,7 +11843,7 @@ def _decode_RpcRequest(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -11610,13 +11901,14 @@ def _decode_RpcResponse(
         if tag > 0x7F:
             low, tag = tag, 0
             high = data[pos]
-            if high > 0x7F:
+            if high > 0x7F or pos == end:
                 tag, pos = read_tag(data, start, end)
             else:
                 tag = low & 0x7F | high << 7
                 pos += 1
         while True:
             if tag == 10:  # request_id
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -11624,7 +11916,7 @@ def _decode_RpcResponse(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["request_id"] = data[pos:stop].decode()
                 pos = stop
                 if pos == end:
@@ -11635,12 +11927,13 @@ def _decode_RpcResponse(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 18:  # payload
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -11648,7 +11941,7 @@ def _decode_RpcResponse(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 if chosen_value is not None and chosen_value != "payload":
                     values[chosen_value] = None
                 chosen_value = "payload"
@@ -11662,12 +11955,13 @@ def _decode_RpcResponse(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 26:  # error
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -11675,7 +11969,7 @@ def _decode_RpcResponse(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 if chosen_value is not None and chosen_value != "error":
                     values[chosen_value] = None
                 chosen_value = "error"
@@ -11691,12 +11985,13 @@ def _decode_RpcResponse(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 34:  # compressed_payload
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -11704,7 +11999,7 @@ def _decode_RpcResponse(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 if chosen_value is not None and chosen_value != "compressed_payload":
                     values[chosen_value] = None
                 chosen_value = "compressed_payload"
@@ -11718,7 +12013,7 @@ def _decode_RpcResponse(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -11734,7 +12029,7 @@ def _decode_RpcResponse(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -11791,13 +12086,14 @@ def _decode_ServerInfo(
         if tag > 0x7F:
             low, tag = tag, 0
             high = data[pos]
-            if high > 0x7F:
+            if high > 0x7F or pos == end:
                 tag, pos = read_tag(data, start, end)
             else:
                 tag = low & 0x7F | high << 7
                 pos += 1
         while True:
             if tag == 8:  # edition
+                begin = pos
                 number = data[pos]
                 if number < 0x80:
                     pos += 1
@@ -11811,7 +12107,7 @@ def _decode_ServerInfo(
                 )
                 if pos >= end:
                     if pos > end:
-                        raise cut_short("number", end)
+                        raise cut_short("number", begin)
                     return message
                 start = pos
                 tag = data[pos]
@@ -11819,12 +12115,13 @@ def _decode_ServerInfo(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 18:  # version
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -11832,7 +12129,7 @@ def _decode_ServerInfo(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["version"] = data[pos:stop].decode()
                 pos = stop
                 if pos == end:
@@ -11843,12 +12140,13 @@ def _decode_ServerInfo(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 24:  # protocol
+                begin = pos
                 number = data[pos]
                 if number < 0x80:
                     pos += 1
@@ -11858,7 +12156,7 @@ def _decode_ServerInfo(
                 values["protocol"] = number
                 if pos >= end:
                     if pos > end:
-                        raise cut_short("number", end)
+                        raise cut_short("number", begin)
                     return message
                 start = pos
                 tag = data[pos]
@@ -11866,12 +12164,13 @@ def _decode_ServerInfo(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 34:  # region
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -11879,7 +12178,7 @@ def _decode_ServerInfo(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["region"] = data[pos:stop].decode()
                 pos = stop
                 if pos == end:
@@ -11890,12 +12189,13 @@ def _decode_ServerInfo(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 42:  # node_id
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -11903,7 +12203,7 @@ def _decode_ServerInfo(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["node_id"] = data[pos:stop].decode()
                 pos = stop
                 if pos == end:
@@ -11914,12 +12214,13 @@ def _decode_ServerInfo(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 50:  # debug_info
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -11927,7 +12228,7 @@ def _decode_ServerInfo(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["debug_info"] = data[pos:stop].decode()
                 pos = stop
                 if pos == end:
@@ -11938,12 +12239,13 @@ def _decode_ServerInfo(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 56:  # agent_protocol
+                begin = pos
                 number = data[pos]
                 if number < 0x80:
                     pos += 1
@@ -11953,7 +12255,7 @@ def _decode_ServerInfo(
                 values["agent_protocol"] = number
                 if pos >= end:
                     if pos > end:
-                        raise cut_short("number", end)
+                        raise cut_short("number", begin)
                     return message
                 start = pos
                 tag = data[pos]
@@ -11961,7 +12263,7 @@ def _decode_ServerInfo(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -11977,7 +12279,7 @@ def _decode_ServerInfo(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -12011,13 +12313,14 @@ def _decode_SessionDescription_mid_to_track_id(
         if tag > 0x7F:
             low, tag = tag, 0
             high = data[pos]
-            if high > 0x7F:
+            if high > 0x7F or pos == end:
                 tag, pos = read_tag(data, start, end)
             else:
                 tag = low & 0x7F | high << 7
                 pos += 1
         while True:
             if tag == 10:  # key
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -12025,7 +12328,7 @@ def _decode_SessionDescription_mid_to_track_id(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["key"] = data[pos:stop].decode()
                 pos = stop
                 if pos == end:
@@ -12036,12 +12339,13 @@ def _decode_SessionDescription_mid_to_track_id(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 18:  # value
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -12049,7 +12353,7 @@ def _decode_SessionDescription_mid_to_track_id(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["value"] = data[pos:stop].decode()
                 pos = stop
                 if pos == end:
@@ -12060,7 +12364,7 @@ def _decode_SessionDescription_mid_to_track_id(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -12076,7 +12380,7 @@ def _decode_SessionDescription_mid_to_track_id(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -12113,13 +12417,14 @@ def _decode_SessionDescription(
         if tag > 0x7F:
             low, tag = tag, 0
             high = data[pos]
-            if high > 0x7F:
+            if high > 0x7F or pos == end:
                 tag, pos = read_tag(data, start, end)
             else:
                 tag = low & 0x7F | high << 7
                 pos += 1
         while True:
             if tag == 10:  # type
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -12127,7 +12432,7 @@ def _decode_SessionDescription(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["type"] = data[pos:stop].decode()
                 pos = stop
                 if pos == end:
@@ -12138,12 +12443,13 @@ def _decode_SessionDescription(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 18:  # sdp
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -12151,7 +12457,7 @@ def _decode_SessionDescription(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["sdp"] = data[pos:stop].decode()
                 pos = stop
                 if pos == end:
@@ -12162,12 +12468,13 @@ def _decode_SessionDescription(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 24:  # id
+                begin = pos
                 number = data[pos]
                 if number < 0x80:
                     pos += 1
@@ -12177,7 +12484,7 @@ def _decode_SessionDescription(
                 values["id"] = number
                 if pos >= end:
                     if pos > end:
-                        raise cut_short("number", end)
+                        raise cut_short("number", begin)
                     return message
                 start = pos
                 tag = data[pos]
@@ -12185,12 +12492,13 @@ def _decode_SessionDescription(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             while tag == 34:  # mid_to_track_id
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -12198,7 +12506,7 @@ def _decode_SessionDescription(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 entry: Values = {"key": "", "value": "", "_unknown_fields": b""}
                 _decode_SessionDescription_mid_to_track_id(
                     data, pos, stop, room - 1, growing, entry
@@ -12217,7 +12525,7 @@ def _decode_SessionDescription(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -12233,7 +12541,7 @@ def _decode_SessionDescription(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -12346,7 +12654,7 @@ def _decode_SignalRequest(
         if tag > 0x7F:
             low, tag = tag, 0
             high = data[pos]
-            if high > 0x7F:
+            if high > 0x7F or pos == end:
                 tag, pos = read_tag(data, start, end)
             else:
                 tag = low & 0x7F | high << 7
@@ -12356,6 +12664,7 @@ def _decode_SignalRequest(
                 if tag < 50:
                     if tag < 26:
                         if tag == 10:  # offer
+                            begin = pos
                             size = data[pos]
                             if size < 0x80:
                                 pos += 1
@@ -12363,7 +12672,7 @@ def _decode_SignalRequest(
                                 size, pos = read_length(data, pos, end)
                             stop = pos + size
                             if stop > end:
-                                raise too_long(size, end - pos, start + 1)
+                                raise too_long(size, end - pos, begin)
                             if chosen_message is not None and chosen_message != "offer":
                                 values[chosen_message] = None
                             chosen_message = "offer"
@@ -12379,12 +12688,13 @@ def _decode_SignalRequest(
                             if tag > 0x7F:
                                 low, tag = tag, 0
                                 high = data[pos]
-                                if high > 0x7F:
+                                if high > 0x7F or pos == end:
                                     tag, pos = read_tag(data, start, end)
                                 else:
                                     tag = low & 0x7F | high << 7
                                     pos += 1
                         if tag == 18:  # answer
+                            begin = pos
                             size = data[pos]
                             if size < 0x80:
                                 pos += 1
@@ -12392,7 +12702,7 @@ def _decode_SignalRequest(
                                 size, pos = read_length(data, pos, end)
                             stop = pos + size
                             if stop > end:
-                                raise too_long(size, end - pos, start + 1)
+                                raise too_long(size, end - pos, begin)
                             if chosen_message is not None and chosen_message != "answer":
                                 values[chosen_message] = None
                             chosen_message = "answer"
@@ -12408,13 +12718,14 @@ def _decode_SignalRequest(
                             if tag > 0x7F:
                                 low, tag = tag, 0
                                 high = data[pos]
-                                if high > 0x7F:
+                                if high > 0x7F or pos == end:
                                     tag, pos = read_tag(data, start, end)
                                 else:
                                     tag = low & 0x7F | high << 7
                                     pos += 1
                     else:
                         if tag == 26:  # trickle
+                            begin = pos
                             size = data[pos]
                             if size < 0x80:
                                 pos += 1
@@ -12422,7 +12733,7 @@ def _decode_SignalRequest(
                                 size, pos = read_length(data, pos, end)
                             stop = pos + size
                             if stop > end:
-                                raise too_long(size, end - pos, start + 1)
+                                raise too_long(size, end - pos, begin)
                             if chosen_message is not None and chosen_message != "trickle":
                                 values[chosen_message] = None
                             chosen_message = "trickle"
@@ -12438,12 +12749,13 @@ def _decode_SignalRequest(
                             if tag > 0x7F:
                                 low, tag = tag, 0
                                 high = data[pos]
-                                if high > 0x7F:
+                                if high > 0x7F or pos == end:
                                     tag, pos = read_tag(data, start, end)
                                 else:
                                     tag = low & 0x7F | high << 7
                                     pos += 1
                         if tag == 34:  # add_track
+                            begin = pos
                             size = data[pos]
                             if size < 0x80:
                                 pos += 1
@@ -12451,7 +12763,7 @@ def _decode_SignalRequest(
                                 size, pos = read_length(data, pos, end)
                             stop = pos + size
                             if stop > end:
-                                raise too_long(size, end - pos, start + 1)
+                                raise too_long(size, end - pos, begin)
                             if chosen_message is not None and chosen_message != "add_track":
                                 values[chosen_message] = None
                             chosen_message = "add_track"
@@ -12467,12 +12779,13 @@ def _decode_SignalRequest(
                             if tag > 0x7F:
                                 low, tag = tag, 0
                                 high = data[pos]
-                                if high > 0x7F:
+                                if high > 0x7F or pos == end:
                                     tag, pos = read_tag(data, start, end)
                                 else:
                                     tag = low & 0x7F | high << 7
                                     pos += 1
                         if tag == 42:  # mute
+                            begin = pos
                             size = data[pos]
                             if size < 0x80:
                                 pos += 1
@@ -12480,7 +12793,7 @@ def _decode_SignalRequest(
                                 size, pos = read_length(data, pos, end)
                             stop = pos + size
                             if stop > end:
-                                raise too_long(size, end - pos, start + 1)
+                                raise too_long(size, end - pos, begin)
                             if chosen_message is not None and chosen_message != "mute":
                                 values[chosen_message] = None
                             chosen_message = "mute"
@@ -12496,7 +12809,7 @@ def _decode_SignalRequest(
                             if tag > 0x7F:
                                 low, tag = tag, 0
                                 high = data[pos]
-                                if high > 0x7F:
+                                if high > 0x7F or pos == end:
                                     tag, pos = read_tag(data, start, end)
                                 else:
                                     tag = low & 0x7F | high << 7
@@ -12504,6 +12817,7 @@ def _decode_SignalRequest(
                 else:
                     if tag < 82:
                         if tag == 50:  # subscription
+                            begin = pos
                             size = data[pos]
                             if size < 0x80:
                                 pos += 1
@@ -12511,7 +12825,7 @@ def _decode_SignalRequest(
                                 size, pos = read_length(data, pos, end)
                             stop = pos + size
                             if stop > end:
-                                raise too_long(size, end - pos, start + 1)
+                                raise too_long(size, end - pos, begin)
                             if chosen_message is not None and chosen_message != "subscription":
                                 values[chosen_message] = None
                             chosen_message = "subscription"
@@ -12527,12 +12841,13 @@ def _decode_SignalRequest(
                             if tag > 0x7F:
                                 low, tag = tag, 0
                                 high = data[pos]
-                                if high > 0x7F:
+                                if high > 0x7F or pos == end:
                                     tag, pos = read_tag(data, start, end)
                                 else:
                                     tag = low & 0x7F | high << 7
                                     pos += 1
                         if tag == 58:  # track_setting
+                            begin = pos
                             size = data[pos]
                             if size < 0x80:
                                 pos += 1
@@ -12540,7 +12855,7 @@ def _decode_SignalRequest(
                                 size, pos = read_length(data, pos, end)
                             stop = pos + size
                             if stop > end:
-                                raise too_long(size, end - pos, start + 1)
+                                raise too_long(size, end - pos, begin)
                             if chosen_message is not None and chosen_message != "track_setting":
                                 values[chosen_message] = None
                             chosen_message = "track_setting"
@@ -12556,12 +12871,13 @@ def _decode_SignalRequest(
                             if tag > 0x7F:
                                 low, tag = tag, 0
                                 high = data[pos]
-                                if high > 0x7F:
+                                if high > 0x7F or pos == end:
                                     tag, pos = read_tag(data, start, end)
                                 else:
                                     tag = low & 0x7F | high << 7
                                     pos += 1
                         if tag == 66:  # leave
+                            begin = pos
                             size = data[pos]
                             if size < 0x80:
                                 pos += 1
@@ -12569,7 +12885,7 @@ def _decode_SignalRequest(
                                 size, pos = read_length(data, pos, end)
                             stop = pos + size
                             if stop > end:
-                                raise too_long(size, end - pos, start + 1)
+                                raise too_long(size, end - pos, begin)
                             if chosen_message is not None and chosen_message != "leave":
                                 values[chosen_message] = None
                             chosen_message = "leave"
@@ -12585,13 +12901,14 @@ def _decode_SignalRequest(
                             if tag > 0x7F:
                                 low, tag = tag, 0
                                 high = data[pos]
-                                if high > 0x7F:
+                                if high > 0x7F or pos == end:
                                     tag, pos = read_tag(data, start, end)
                                 else:
                                     tag = low & 0x7F | high << 7
                                     pos += 1
                     else:
                         if tag == 82:  # update_layers
+                            begin = pos
                             size = data[pos]
                             if size < 0x80:
                                 pos += 1
@@ -12599,7 +12916,7 @@ def _decode_SignalRequest(
                                 size, pos = read_length(data, pos, end)
                             stop = pos + size
                             if stop > end:
-                                raise too_long(size, end - pos, start + 1)
+                                raise too_long(size, end - pos, begin)
                             if chosen_message is not None and chosen_message != "update_layers":
                                 values[chosen_message] = None
                             chosen_message = "update_layers"
@@ -12615,12 +12932,13 @@ def _decode_SignalRequest(
                             if tag > 0x7F:
                                 low, tag = tag, 0
                                 high = data[pos]
-                                if high > 0x7F:
+                                if high > 0x7F or pos == end:
                                     tag, pos = read_tag(data, start, end)
                                 else:
                                     tag = low & 0x7F | high << 7
                                     pos += 1
                         if tag == 90:  # subscription_permission
+                            begin = pos
                             size = data[pos]
                             if size < 0x80:
                                 pos += 1
@@ -12628,7 +12946,7 @@ def _decode_SignalRequest(
                                 size, pos = read_length(data, pos, end)
                             stop = pos + size
                             if stop > end:
-                                raise too_long(size, end - pos, start + 1)
+                                raise too_long(size, end - pos, begin)
                             if (
                                 chosen_message is not None
                                 and chosen_message != "subscription_permission"
@@ -12652,12 +12970,13 @@ def _decode_SignalRequest(
                             if tag > 0x7F:
                                 low, tag = tag, 0
                                 high = data[pos]
-                                if high > 0x7F:
+                                if high > 0x7F or pos == end:
                                     tag, pos = read_tag(data, start, end)
                                 else:
                                     tag = low & 0x7F | high << 7
                                     pos += 1
                         if tag == 98:  # sync_state
+                            begin = pos
                             size = data[pos]
                             if size < 0x80:
                                 pos += 1
@@ -12665,7 +12984,7 @@ def _decode_SignalRequest(
                                 size, pos = read_length(data, pos, end)
                             stop = pos + size
                             if stop > end:
-                                raise too_long(size, end - pos, start + 1)
+                                raise too_long(size, end - pos, begin)
                             if chosen_message is not None and chosen_message != "sync_state":
                                 values[chosen_message] = None
                             chosen_message = "sync_state"
@@ -12681,7 +13000,7 @@ def _decode_SignalRequest(
                             if tag > 0x7F:
                                 low, tag = tag, 0
                                 high = data[pos]
-                                if high > 0x7F:
+                                if high > 0x7F or pos == end:
                                     tag, pos = read_tag(data, start, end)
                                 else:
                                     tag = low & 0x7F | high << 7
@@ -12690,6 +13009,7 @@ def _decode_SignalRequest(
                 if tag < 146:
                     if tag < 122:
                         if tag == 106:  # simulate
+                            begin = pos
                             size = data[pos]
                             if size < 0x80:
                                 pos += 1
@@ -12697,7 +13017,7 @@ def _decode_SignalRequest(
                                 size, pos = read_length(data, pos, end)
                             stop = pos + size
                             if stop > end:
-                                raise too_long(size, end - pos, start + 1)
+                                raise too_long(size, end - pos, begin)
                             if chosen_message is not None and chosen_message != "simulate":
                                 values[chosen_message] = None
                             chosen_message = "simulate"
@@ -12713,12 +13033,13 @@ def _decode_SignalRequest(
                             if tag > 0x7F:
                                 low, tag = tag, 0
                                 high = data[pos]
-                                if high > 0x7F:
+                                if high > 0x7F or pos == end:
                                     tag, pos = read_tag(data, start, end)
                                 else:
                                     tag = low & 0x7F | high << 7
                                     pos += 1
                         if tag == 112:  # ping
+                            begin = pos
                             number = data[pos]
                             if number < 0x80:
                                 pos += 1
@@ -12731,7 +13052,7 @@ def _decode_SignalRequest(
                             values["ping"] = number
                             if pos >= end:
                                 if pos > end:
-                                    raise cut_short("number", end)
+                                    raise cut_short("number", begin)
                                 return message
                             start = pos
                             tag = data[pos]
@@ -12739,13 +13060,14 @@ def _decode_SignalRequest(
                             if tag > 0x7F:
                                 low, tag = tag, 0
                                 high = data[pos]
-                                if high > 0x7F:
+                                if high > 0x7F or pos == end:
                                     tag, pos = read_tag(data, start, end)
                                 else:
                                     tag = low & 0x7F | high << 7
                                     pos += 1
                     else:
                         if tag == 122:  # update_metadata
+                            begin = pos
                             size = data[pos]
                             if size < 0x80:
                                 pos += 1
@@ -12753,7 +13075,7 @@ def _decode_SignalRequest(
                                 size, pos = read_length(data, pos, end)
                             stop = pos + size
                             if stop > end:
-                                raise too_long(size, end - pos, start + 1)
+                                raise too_long(size, end - pos, begin)
                             if chosen_message is not None and chosen_message != "update_metadata":
                                 values[chosen_message] = None
                             chosen_message = "update_metadata"
@@ -12769,12 +13091,13 @@ def _decode_SignalRequest(
                             if tag > 0x7F:
                                 low, tag = tag, 0
                                 high = data[pos]
-                                if high > 0x7F:
+                                if high > 0x7F or pos == end:
                                     tag, pos = read_tag(data, start, end)
                                 else:
                                     tag = low & 0x7F | high << 7
                                     pos += 1
                         if tag == 130:  # ping_req
+                            begin = pos
                             size = data[pos]
                             if size < 0x80:
                                 pos += 1
@@ -12782,7 +13105,7 @@ def _decode_SignalRequest(
                                 size, pos = read_length(data, pos, end)
                             stop = pos + size
                             if stop > end:
-                                raise too_long(size, end - pos, start + 1)
+                                raise too_long(size, end - pos, begin)
                             if chosen_message is not None and chosen_message != "ping_req":
                                 values[chosen_message] = None
                             chosen_message = "ping_req"
@@ -12798,12 +13121,13 @@ def _decode_SignalRequest(
                             if tag > 0x7F:
                                 low, tag = tag, 0
                                 high = data[pos]
-                                if high > 0x7F:
+                                if high > 0x7F or pos == end:
                                     tag, pos = read_tag(data, start, end)
                                 else:
                                     tag = low & 0x7F | high << 7
                                     pos += 1
                         if tag == 138:  # update_audio_track
+                            begin = pos
                             size = data[pos]
                             if size < 0x80:
                                 pos += 1
@@ -12811,7 +13135,7 @@ def _decode_SignalRequest(
                                 size, pos = read_length(data, pos, end)
                             stop = pos + size
                             if stop > end:
-                                raise too_long(size, end - pos, start + 1)
+                                raise too_long(size, end - pos, begin)
                             if (
                                 chosen_message is not None
                                 and chosen_message != "update_audio_track"
@@ -12830,7 +13154,7 @@ def _decode_SignalRequest(
                             if tag > 0x7F:
                                 low, tag = tag, 0
                                 high = data[pos]
-                                if high > 0x7F:
+                                if high > 0x7F or pos == end:
                                     tag, pos = read_tag(data, start, end)
                                 else:
                                     tag = low & 0x7F | high << 7
@@ -12838,6 +13162,7 @@ def _decode_SignalRequest(
                 else:
                     if tag < 170:
                         if tag == 146:  # update_video_track
+                            begin = pos
                             size = data[pos]
                             if size < 0x80:
                                 pos += 1
@@ -12845,7 +13170,7 @@ def _decode_SignalRequest(
                                 size, pos = read_length(data, pos, end)
                             stop = pos + size
                             if stop > end:
-                                raise too_long(size, end - pos, start + 1)
+                                raise too_long(size, end - pos, begin)
                             if (
                                 chosen_message is not None
                                 and chosen_message != "update_video_track"
@@ -12864,12 +13189,13 @@ def _decode_SignalRequest(
                             if tag > 0x7F:
                                 low, tag = tag, 0
                                 high = data[pos]
-                                if high > 0x7F:
+                                if high > 0x7F or pos == end:
                                     tag, pos = read_tag(data, start, end)
                                 else:
                                     tag = low & 0x7F | high << 7
                                     pos += 1
                         if tag == 154:  # publish_data_track_request
+                            begin = pos
                             size = data[pos]
                             if size < 0x80:
                                 pos += 1
@@ -12877,7 +13203,7 @@ def _decode_SignalRequest(
                                 size, pos = read_length(data, pos, end)
                             stop = pos + size
                             if stop > end:
-                                raise too_long(size, end - pos, start + 1)
+                                raise too_long(size, end - pos, begin)
                             if (
                                 chosen_message is not None
                                 and chosen_message != "publish_data_track_request"
@@ -12901,12 +13227,13 @@ def _decode_SignalRequest(
                             if tag > 0x7F:
                                 low, tag = tag, 0
                                 high = data[pos]
-                                if high > 0x7F:
+                                if high > 0x7F or pos == end:
                                     tag, pos = read_tag(data, start, end)
                                 else:
                                     tag = low & 0x7F | high << 7
                                     pos += 1
                         if tag == 162:  # unpublish_data_track_request
+                            begin = pos
                             size = data[pos]
                             if size < 0x80:
                                 pos += 1
@@ -12914,7 +13241,7 @@ def _decode_SignalRequest(
                                 size, pos = read_length(data, pos, end)
                             stop = pos + size
                             if stop > end:
-                                raise too_long(size, end - pos, start + 1)
+                                raise too_long(size, end - pos, begin)
                             if (
                                 chosen_message is not None
                                 and chosen_message != "unpublish_data_track_request"
@@ -12940,13 +13267,14 @@ def _decode_SignalRequest(
                             if tag > 0x7F:
                                 low, tag = tag, 0
                                 high = data[pos]
-                                if high > 0x7F:
+                                if high > 0x7F or pos == end:
                                     tag, pos = read_tag(data, start, end)
                                 else:
                                     tag = low & 0x7F | high << 7
                                     pos += 1
                     else:
                         if tag == 170:  # update_data_subscription
+                            begin = pos
                             size = data[pos]
                             if size < 0x80:
                                 pos += 1
@@ -12954,7 +13282,7 @@ def _decode_SignalRequest(
                                 size, pos = read_length(data, pos, end)
                             stop = pos + size
                             if stop > end:
-                                raise too_long(size, end - pos, start + 1)
+                                raise too_long(size, end - pos, begin)
                             if (
                                 chosen_message is not None
                                 and chosen_message != "update_data_subscription"
@@ -12978,12 +13306,13 @@ def _decode_SignalRequest(
                             if tag > 0x7F:
                                 low, tag = tag, 0
                                 high = data[pos]
-                                if high > 0x7F:
+                                if high > 0x7F or pos == end:
                                     tag, pos = read_tag(data, start, end)
                                 else:
                                     tag = low & 0x7F | high << 7
                                     pos += 1
                         if tag == 178:  # store_data_blob_request
+                            begin = pos
                             size = data[pos]
                             if size < 0x80:
                                 pos += 1
@@ -12991,7 +13320,7 @@ def _decode_SignalRequest(
                                 size, pos = read_length(data, pos, end)
                             stop = pos + size
                             if stop > end:
-                                raise too_long(size, end - pos, start + 1)
+                                raise too_long(size, end - pos, begin)
                             if (
                                 chosen_message is not None
                                 and chosen_message != "store_data_blob_request"
@@ -13015,12 +13344,13 @@ def _decode_SignalRequest(
                             if tag > 0x7F:
                                 low, tag = tag, 0
                                 high = data[pos]
-                                if high > 0x7F:
+                                if high > 0x7F or pos == end:
                                     tag, pos = read_tag(data, start, end)
                                 else:
                                     tag = low & 0x7F | high << 7
                                     pos += 1
                         if tag == 186:  # get_data_blob_request
+                            begin = pos
                             size = data[pos]
                             if size < 0x80:
                                 pos += 1
@@ -13028,7 +13358,7 @@ def _decode_SignalRequest(
                                 size, pos = read_length(data, pos, end)
                             stop = pos + size
                             if stop > end:
-                                raise too_long(size, end - pos, start + 1)
+                                raise too_long(size, end - pos, begin)
                             if (
                                 chosen_message is not None
                                 and chosen_message != "get_data_blob_request"
@@ -13047,7 +13377,7 @@ def _decode_SignalRequest(
                             if tag > 0x7F:
                                 low, tag = tag, 0
                                 high = data[pos]
-                                if high > 0x7F:
+                                if high > 0x7F or pos == end:
                                     tag, pos = read_tag(data, start, end)
                                 else:
                                     tag = low & 0x7F | high << 7
@@ -13063,7 +13393,7 @@ def _decode_SignalRequest(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -13200,7 +13530,7 @@ def _decode_SignalResponse(
         if tag > 0x7F:
             low, tag = tag, 0
             high = data[pos]
-            if high > 0x7F:
+            if high > 0x7F or pos == end:
                 tag, pos = read_tag(data, start, end)
             else:
                 tag = low & 0x7F | high << 7
@@ -13210,6 +13540,7 @@ def _decode_SignalResponse(
                 if tag < 74:
                     if tag < 34:
                         if tag == 10:  # join
+                            begin = pos
                             size = data[pos]
                             if size < 0x80:
                                 pos += 1
@@ -13217,7 +13548,7 @@ def _decode_SignalResponse(
                                 size, pos = read_length(data, pos, end)
                             stop = pos + size
                             if stop > end:
-                                raise too_long(size, end - pos, start + 1)
+                                raise too_long(size, end - pos, begin)
                             if chosen_message is not None and chosen_message != "join":
                                 values[chosen_message] = None
                             chosen_message = "join"
@@ -13233,12 +13564,13 @@ def _decode_SignalResponse(
                             if tag > 0x7F:
                                 low, tag = tag, 0
                                 high = data[pos]
-                                if high > 0x7F:
+                                if high > 0x7F or pos == end:
                                     tag, pos = read_tag(data, start, end)
                                 else:
                                     tag = low & 0x7F | high << 7
                                     pos += 1
                         if tag == 18:  # answer
+                            begin = pos
                             size = data[pos]
                             if size < 0x80:
                                 pos += 1
@@ -13246,7 +13578,7 @@ def _decode_SignalResponse(
                                 size, pos = read_length(data, pos, end)
                             stop = pos + size
                             if stop > end:
-                                raise too_long(size, end - pos, start + 1)
+                                raise too_long(size, end - pos, begin)
                             if chosen_message is not None and chosen_message != "answer":
                                 values[chosen_message] = None
                             chosen_message = "answer"
@@ -13262,12 +13594,13 @@ def _decode_SignalResponse(
                             if tag > 0x7F:
                                 low, tag = tag, 0
                                 high = data[pos]
-                                if high > 0x7F:
+                                if high > 0x7F or pos == end:
                                     tag, pos = read_tag(data, start, end)
                                 else:
                                     tag = low & 0x7F | high << 7
                                     pos += 1
                         if tag == 26:  # offer
+                            begin = pos
                             size = data[pos]
                             if size < 0x80:
                                 pos += 1
@@ -13275,7 +13608,7 @@ def _decode_SignalResponse(
                                 size, pos = read_length(data, pos, end)
                             stop = pos + size
                             if stop > end:
-                                raise too_long(size, end - pos, start + 1)
+                                raise too_long(size, end - pos, begin)
                             if chosen_message is not None and chosen_message != "offer":
                                 values[chosen_message] = None
                             chosen_message = "offer"
@@ -13291,7 +13624,7 @@ def _decode_SignalResponse(
                             if tag > 0x7F:
                                 low, tag = tag, 0
                                 high = data[pos]
-                                if high > 0x7F:
+                                if high > 0x7F or pos == end:
                                     tag, pos = read_tag(data, start, end)
                                 else:
                                     tag = low & 0x7F | high << 7
@@ -13299,6 +13632,7 @@ def _decode_SignalResponse(
                     else:
                         if tag < 50:
                             if tag == 34:  # trickle
+                                begin = pos
                                 size = data[pos]
                                 if size < 0x80:
                                     pos += 1
@@ -13306,7 +13640,7 @@ def _decode_SignalResponse(
                                     size, pos = read_length(data, pos, end)
                                 stop = pos + size
                                 if stop > end:
-                                    raise too_long(size, end - pos, start + 1)
+                                    raise too_long(size, end - pos, begin)
                                 if chosen_message is not None and chosen_message != "trickle":
                                     values[chosen_message] = None
                                 chosen_message = "trickle"
@@ -13322,12 +13656,13 @@ def _decode_SignalResponse(
                                 if tag > 0x7F:
                                     low, tag = tag, 0
                                     high = data[pos]
-                                    if high > 0x7F:
+                                    if high > 0x7F or pos == end:
                                         tag, pos = read_tag(data, start, end)
                                     else:
                                         tag = low & 0x7F | high << 7
                                         pos += 1
                             if tag == 42:  # update
+                                begin = pos
                                 size = data[pos]
                                 if size < 0x80:
                                     pos += 1
@@ -13335,7 +13670,7 @@ def _decode_SignalResponse(
                                     size, pos = read_length(data, pos, end)
                                 stop = pos + size
                                 if stop > end:
-                                    raise too_long(size, end - pos, start + 1)
+                                    raise too_long(size, end - pos, begin)
                                 if chosen_message is not None and chosen_message != "update":
                                     values[chosen_message] = None
                                 chosen_message = "update"
@@ -13351,13 +13686,14 @@ def _decode_SignalResponse(
                                 if tag > 0x7F:
                                     low, tag = tag, 0
                                     high = data[pos]
-                                    if high > 0x7F:
+                                    if high > 0x7F or pos == end:
                                         tag, pos = read_tag(data, start, end)
                                     else:
                                         tag = low & 0x7F | high << 7
                                         pos += 1
                         else:
                             if tag == 50:  # track_published
+                                begin = pos
                                 size = data[pos]
                                 if size < 0x80:
                                     pos += 1
@@ -13365,7 +13701,7 @@ def _decode_SignalResponse(
                                     size, pos = read_length(data, pos, end)
                                 stop = pos + size
                                 if stop > end:
-                                    raise too_long(size, end - pos, start + 1)
+                                    raise too_long(size, end - pos, begin)
                                 if (
                                     chosen_message is not None
                                     and chosen_message != "track_published"
@@ -13384,12 +13720,13 @@ def _decode_SignalResponse(
                                 if tag > 0x7F:
                                     low, tag = tag, 0
                                     high = data[pos]
-                                    if high > 0x7F:
+                                    if high > 0x7F or pos == end:
                                         tag, pos = read_tag(data, start, end)
                                     else:
                                         tag = low & 0x7F | high << 7
                                         pos += 1
                             if tag == 66:  # leave
+                                begin = pos
                                 size = data[pos]
                                 if size < 0x80:
                                     pos += 1
@@ -13397,7 +13734,7 @@ def _decode_SignalResponse(
                                     size, pos = read_length(data, pos, end)
                                 stop = pos + size
                                 if stop > end:
-                                    raise too_long(size, end - pos, start + 1)
+                                    raise too_long(size, end - pos, begin)
                                 if chosen_message is not None and chosen_message != "leave":
                                     values[chosen_message] = None
                                 chosen_message = "leave"
@@ -13413,7 +13750,7 @@ def _decode_SignalResponse(
                                 if tag > 0x7F:
                                     low, tag = tag, 0
                                     high = data[pos]
-                                    if high > 0x7F:
+                                    if high > 0x7F or pos == end:
                                         tag, pos = read_tag(data, start, end)
                                     else:
                                         tag = low & 0x7F | high << 7
@@ -13422,6 +13759,7 @@ def _decode_SignalResponse(
                     if tag < 106:
                         if tag < 90:
                             if tag == 74:  # mute
+                                begin = pos
                                 size = data[pos]
                                 if size < 0x80:
                                     pos += 1
@@ -13429,7 +13767,7 @@ def _decode_SignalResponse(
                                     size, pos = read_length(data, pos, end)
                                 stop = pos + size
                                 if stop > end:
-                                    raise too_long(size, end - pos, start + 1)
+                                    raise too_long(size, end - pos, begin)
                                 if chosen_message is not None and chosen_message != "mute":
                                     values[chosen_message] = None
                                 chosen_message = "mute"
@@ -13445,12 +13783,13 @@ def _decode_SignalResponse(
                                 if tag > 0x7F:
                                     low, tag = tag, 0
                                     high = data[pos]
-                                    if high > 0x7F:
+                                    if high > 0x7F or pos == end:
                                         tag, pos = read_tag(data, start, end)
                                     else:
                                         tag = low & 0x7F | high << 7
                                         pos += 1
                             if tag == 82:  # speakers_changed
+                                begin = pos
                                 size = data[pos]
                                 if size < 0x80:
                                     pos += 1
@@ -13458,7 +13797,7 @@ def _decode_SignalResponse(
                                     size, pos = read_length(data, pos, end)
                                 stop = pos + size
                                 if stop > end:
-                                    raise too_long(size, end - pos, start + 1)
+                                    raise too_long(size, end - pos, begin)
                                 if (
                                     chosen_message is not None
                                     and chosen_message != "speakers_changed"
@@ -13477,13 +13816,14 @@ def _decode_SignalResponse(
                                 if tag > 0x7F:
                                     low, tag = tag, 0
                                     high = data[pos]
-                                    if high > 0x7F:
+                                    if high > 0x7F or pos == end:
                                         tag, pos = read_tag(data, start, end)
                                     else:
                                         tag = low & 0x7F | high << 7
                                         pos += 1
                         else:
                             if tag == 90:  # room_update
+                                begin = pos
                                 size = data[pos]
                                 if size < 0x80:
                                     pos += 1
@@ -13491,7 +13831,7 @@ def _decode_SignalResponse(
                                     size, pos = read_length(data, pos, end)
                                 stop = pos + size
                                 if stop > end:
-                                    raise too_long(size, end - pos, start + 1)
+                                    raise too_long(size, end - pos, begin)
                                 if chosen_message is not None and chosen_message != "room_update":
                                     values[chosen_message] = None
                                 chosen_message = "room_update"
@@ -13507,12 +13847,13 @@ def _decode_SignalResponse(
                                 if tag > 0x7F:
                                     low, tag = tag, 0
                                     high = data[pos]
-                                    if high > 0x7F:
+                                    if high > 0x7F or pos == end:
                                         tag, pos = read_tag(data, start, end)
                                     else:
                                         tag = low & 0x7F | high << 7
                                         pos += 1
                             if tag == 98:  # connection_quality
+                                begin = pos
                                 size = data[pos]
                                 if size < 0x80:
                                     pos += 1
@@ -13520,7 +13861,7 @@ def _decode_SignalResponse(
                                     size, pos = read_length(data, pos, end)
                                 stop = pos + size
                                 if stop > end:
-                                    raise too_long(size, end - pos, start + 1)
+                                    raise too_long(size, end - pos, begin)
                                 if (
                                     chosen_message is not None
                                     and chosen_message != "connection_quality"
@@ -13539,7 +13880,7 @@ def _decode_SignalResponse(
                                 if tag > 0x7F:
                                     low, tag = tag, 0
                                     high = data[pos]
-                                    if high > 0x7F:
+                                    if high > 0x7F or pos == end:
                                         tag, pos = read_tag(data, start, end)
                                     else:
                                         tag = low & 0x7F | high << 7
@@ -13547,6 +13888,7 @@ def _decode_SignalResponse(
                     else:
                         if tag < 122:
                             if tag == 106:  # stream_state_update
+                                begin = pos
                                 size = data[pos]
                                 if size < 0x80:
                                     pos += 1
@@ -13554,7 +13896,7 @@ def _decode_SignalResponse(
                                     size, pos = read_length(data, pos, end)
                                 stop = pos + size
                                 if stop > end:
-                                    raise too_long(size, end - pos, start + 1)
+                                    raise too_long(size, end - pos, begin)
                                 if (
                                     chosen_message is not None
                                     and chosen_message != "stream_state_update"
@@ -13578,12 +13920,13 @@ def _decode_SignalResponse(
                                 if tag > 0x7F:
                                     low, tag = tag, 0
                                     high = data[pos]
-                                    if high > 0x7F:
+                                    if high > 0x7F or pos == end:
                                         tag, pos = read_tag(data, start, end)
                                     else:
                                         tag = low & 0x7F | high << 7
                                         pos += 1
                             if tag == 114:  # subscribed_quality_update
+                                begin = pos
                                 size = data[pos]
                                 if size < 0x80:
                                     pos += 1
@@ -13591,7 +13934,7 @@ def _decode_SignalResponse(
                                     size, pos = read_length(data, pos, end)
                                 stop = pos + size
                                 if stop > end:
-                                    raise too_long(size, end - pos, start + 1)
+                                    raise too_long(size, end - pos, begin)
                                 if (
                                     chosen_message is not None
                                     and chosen_message != "subscribed_quality_update"
@@ -13617,13 +13960,14 @@ def _decode_SignalResponse(
                                 if tag > 0x7F:
                                     low, tag = tag, 0
                                     high = data[pos]
-                                    if high > 0x7F:
+                                    if high > 0x7F or pos == end:
                                         tag, pos = read_tag(data, start, end)
                                     else:
                                         tag = low & 0x7F | high << 7
                                         pos += 1
                         else:
                             if tag == 122:  # subscription_permission_update
+                                begin = pos
                                 size = data[pos]
                                 if size < 0x80:
                                     pos += 1
@@ -13631,7 +13975,7 @@ def _decode_SignalResponse(
                                     size, pos = read_length(data, pos, end)
                                 stop = pos + size
                                 if stop > end:
-                                    raise too_long(size, end - pos, start + 1)
+                                    raise too_long(size, end - pos, begin)
                                 if (
                                     chosen_message is not None
                                     and chosen_message != "subscription_permission_update"
@@ -13657,12 +14001,13 @@ def _decode_SignalResponse(
                                 if tag > 0x7F:
                                     low, tag = tag, 0
                                     high = data[pos]
-                                    if high > 0x7F:
+                                    if high > 0x7F or pos == end:
                                         tag, pos = read_tag(data, start, end)
                                     else:
                                         tag = low & 0x7F | high << 7
                                         pos += 1
                             if tag == 130:  # refresh_token
+                                begin = pos
                                 size = data[pos]
                                 if size < 0x80:
                                     pos += 1
@@ -13670,7 +14015,7 @@ def _decode_SignalResponse(
                                     size, pos = read_length(data, pos, end)
                                 stop = pos + size
                                 if stop > end:
-                                    raise too_long(size, end - pos, start + 1)
+                                    raise too_long(size, end - pos, begin)
                                 if chosen_message is not None and chosen_message != "refresh_token":
                                     values[chosen_message] = None
                                 chosen_message = "refresh_token"
@@ -13684,7 +14029,7 @@ def _decode_SignalResponse(
                                 if tag > 0x7F:
                                     low, tag = tag, 0
                                     high = data[pos]
-                                    if high > 0x7F:
+                                    if high > 0x7F or pos == end:
                                         tag, pos = read_tag(data, start, end)
                                     else:
                                         tag = low & 0x7F | high << 7
@@ -13693,6 +14038,7 @@ def _decode_SignalResponse(
                 if tag < 194:
                     if tag < 162:
                         if tag == 138:  # track_unpublished
+                            begin = pos
                             size = data[pos]
                             if size < 0x80:
                                 pos += 1
@@ -13700,7 +14046,7 @@ def _decode_SignalResponse(
                                 size, pos = read_length(data, pos, end)
                             stop = pos + size
                             if stop > end:
-                                raise too_long(size, end - pos, start + 1)
+                                raise too_long(size, end - pos, begin)
                             if chosen_message is not None and chosen_message != "track_unpublished":
                                 values[chosen_message] = None
                             chosen_message = "track_unpublished"
@@ -13716,12 +14062,13 @@ def _decode_SignalResponse(
                             if tag > 0x7F:
                                 low, tag = tag, 0
                                 high = data[pos]
-                                if high > 0x7F:
+                                if high > 0x7F or pos == end:
                                     tag, pos = read_tag(data, start, end)
                                 else:
                                     tag = low & 0x7F | high << 7
                                     pos += 1
                         if tag == 144:  # pong
+                            begin = pos
                             number = data[pos]
                             if number < 0x80:
                                 pos += 1
@@ -13734,7 +14081,7 @@ def _decode_SignalResponse(
                             values["pong"] = number
                             if pos >= end:
                                 if pos > end:
-                                    raise cut_short("number", end)
+                                    raise cut_short("number", begin)
                                 return message
                             start = pos
                             tag = data[pos]
@@ -13742,12 +14089,13 @@ def _decode_SignalResponse(
                             if tag > 0x7F:
                                 low, tag = tag, 0
                                 high = data[pos]
-                                if high > 0x7F:
+                                if high > 0x7F or pos == end:
                                     tag, pos = read_tag(data, start, end)
                                 else:
                                     tag = low & 0x7F | high << 7
                                     pos += 1
                         if tag == 154:  # reconnect
+                            begin = pos
                             size = data[pos]
                             if size < 0x80:
                                 pos += 1
@@ -13755,7 +14103,7 @@ def _decode_SignalResponse(
                                 size, pos = read_length(data, pos, end)
                             stop = pos + size
                             if stop > end:
-                                raise too_long(size, end - pos, start + 1)
+                                raise too_long(size, end - pos, begin)
                             if chosen_message is not None and chosen_message != "reconnect":
                                 values[chosen_message] = None
                             chosen_message = "reconnect"
@@ -13771,7 +14119,7 @@ def _decode_SignalResponse(
                             if tag > 0x7F:
                                 low, tag = tag, 0
                                 high = data[pos]
-                                if high > 0x7F:
+                                if high > 0x7F or pos == end:
                                     tag, pos = read_tag(data, start, end)
                                 else:
                                     tag = low & 0x7F | high << 7
@@ -13779,6 +14127,7 @@ def _decode_SignalResponse(
                     else:
                         if tag < 178:
                             if tag == 162:  # pong_resp
+                                begin = pos
                                 size = data[pos]
                                 if size < 0x80:
                                     pos += 1
@@ -13786,7 +14135,7 @@ def _decode_SignalResponse(
                                     size, pos = read_length(data, pos, end)
                                 stop = pos + size
                                 if stop > end:
-                                    raise too_long(size, end - pos, start + 1)
+                                    raise too_long(size, end - pos, begin)
                                 if chosen_message is not None and chosen_message != "pong_resp":
                                     values[chosen_message] = None
                                 chosen_message = "pong_resp"
@@ -13802,12 +14151,13 @@ def _decode_SignalResponse(
                                 if tag > 0x7F:
                                     low, tag = tag, 0
                                     high = data[pos]
-                                    if high > 0x7F:
+                                    if high > 0x7F or pos == end:
                                         tag, pos = read_tag(data, start, end)
                                     else:
                                         tag = low & 0x7F | high << 7
                                         pos += 1
                             if tag == 170:  # subscription_response
+                                begin = pos
                                 size = data[pos]
                                 if size < 0x80:
                                     pos += 1
@@ -13815,7 +14165,7 @@ def _decode_SignalResponse(
                                     size, pos = read_length(data, pos, end)
                                 stop = pos + size
                                 if stop > end:
-                                    raise too_long(size, end - pos, start + 1)
+                                    raise too_long(size, end - pos, begin)
                                 if (
                                     chosen_message is not None
                                     and chosen_message != "subscription_response"
@@ -13839,13 +14189,14 @@ def _decode_SignalResponse(
                                 if tag > 0x7F:
                                     low, tag = tag, 0
                                     high = data[pos]
-                                    if high > 0x7F:
+                                    if high > 0x7F or pos == end:
                                         tag, pos = read_tag(data, start, end)
                                     else:
                                         tag = low & 0x7F | high << 7
                                         pos += 1
                         else:
                             if tag == 178:  # request_response
+                                begin = pos
                                 size = data[pos]
                                 if size < 0x80:
                                     pos += 1
@@ -13853,7 +14204,7 @@ def _decode_SignalResponse(
                                     size, pos = read_length(data, pos, end)
                                 stop = pos + size
                                 if stop > end:
-                                    raise too_long(size, end - pos, start + 1)
+                                    raise too_long(size, end - pos, begin)
                                 if (
                                     chosen_message is not None
                                     and chosen_message != "request_response"
@@ -13872,12 +14223,13 @@ def _decode_SignalResponse(
                                 if tag > 0x7F:
                                     low, tag = tag, 0
                                     high = data[pos]
-                                    if high > 0x7F:
+                                    if high > 0x7F or pos == end:
                                         tag, pos = read_tag(data, start, end)
                                     else:
                                         tag = low & 0x7F | high << 7
                                         pos += 1
                             if tag == 186:  # track_subscribed
+                                begin = pos
                                 size = data[pos]
                                 if size < 0x80:
                                     pos += 1
@@ -13885,7 +14237,7 @@ def _decode_SignalResponse(
                                     size, pos = read_length(data, pos, end)
                                 stop = pos + size
                                 if stop > end:
-                                    raise too_long(size, end - pos, start + 1)
+                                    raise too_long(size, end - pos, begin)
                                 if (
                                     chosen_message is not None
                                     and chosen_message != "track_subscribed"
@@ -13904,7 +14256,7 @@ def _decode_SignalResponse(
                                 if tag > 0x7F:
                                     low, tag = tag, 0
                                     high = data[pos]
-                                    if high > 0x7F:
+                                    if high > 0x7F or pos == end:
                                         tag, pos = read_tag(data, start, end)
                                     else:
                                         tag = low & 0x7F | high << 7
@@ -13913,6 +14265,7 @@ def _decode_SignalResponse(
                     if tag < 226:
                         if tag < 210:
                             if tag == 194:  # room_moved
+                                begin = pos
                                 size = data[pos]
                                 if size < 0x80:
                                     pos += 1
@@ -13920,7 +14273,7 @@ def _decode_SignalResponse(
                                     size, pos = read_length(data, pos, end)
                                 stop = pos + size
                                 if stop > end:
-                                    raise too_long(size, end - pos, start + 1)
+                                    raise too_long(size, end - pos, begin)
                                 if chosen_message is not None and chosen_message != "room_moved":
                                     values[chosen_message] = None
                                 chosen_message = "room_moved"
@@ -13936,12 +14289,13 @@ def _decode_SignalResponse(
                                 if tag > 0x7F:
                                     low, tag = tag, 0
                                     high = data[pos]
-                                    if high > 0x7F:
+                                    if high > 0x7F or pos == end:
                                         tag, pos = read_tag(data, start, end)
                                     else:
                                         tag = low & 0x7F | high << 7
                                         pos += 1
                             if tag == 202:  # media_sections_requirement
+                                begin = pos
                                 size = data[pos]
                                 if size < 0x80:
                                     pos += 1
@@ -13949,7 +14303,7 @@ def _decode_SignalResponse(
                                     size, pos = read_length(data, pos, end)
                                 stop = pos + size
                                 if stop > end:
-                                    raise too_long(size, end - pos, start + 1)
+                                    raise too_long(size, end - pos, begin)
                                 if (
                                     chosen_message is not None
                                     and chosen_message != "media_sections_requirement"
@@ -13975,13 +14329,14 @@ def _decode_SignalResponse(
                                 if tag > 0x7F:
                                     low, tag = tag, 0
                                     high = data[pos]
-                                    if high > 0x7F:
+                                    if high > 0x7F or pos == end:
                                         tag, pos = read_tag(data, start, end)
                                     else:
                                         tag = low & 0x7F | high << 7
                                         pos += 1
                         else:
                             if tag == 210:  # subscribed_audio_codec_update
+                                begin = pos
                                 size = data[pos]
                                 if size < 0x80:
                                     pos += 1
@@ -13989,7 +14344,7 @@ def _decode_SignalResponse(
                                     size, pos = read_length(data, pos, end)
                                 stop = pos + size
                                 if stop > end:
-                                    raise too_long(size, end - pos, start + 1)
+                                    raise too_long(size, end - pos, begin)
                                 if (
                                     chosen_message is not None
                                     and chosen_message != "subscribed_audio_codec_update"
@@ -14015,12 +14370,13 @@ def _decode_SignalResponse(
                                 if tag > 0x7F:
                                     low, tag = tag, 0
                                     high = data[pos]
-                                    if high > 0x7F:
+                                    if high > 0x7F or pos == end:
                                         tag, pos = read_tag(data, start, end)
                                     else:
                                         tag = low & 0x7F | high << 7
                                         pos += 1
                             if tag == 218:  # publish_data_track_response
+                                begin = pos
                                 size = data[pos]
                                 if size < 0x80:
                                     pos += 1
@@ -14028,7 +14384,7 @@ def _decode_SignalResponse(
                                     size, pos = read_length(data, pos, end)
                                 stop = pos + size
                                 if stop > end:
-                                    raise too_long(size, end - pos, start + 1)
+                                    raise too_long(size, end - pos, begin)
                                 if (
                                     chosen_message is not None
                                     and chosen_message != "publish_data_track_response"
@@ -14054,7 +14410,7 @@ def _decode_SignalResponse(
                                 if tag > 0x7F:
                                     low, tag = tag, 0
                                     high = data[pos]
-                                    if high > 0x7F:
+                                    if high > 0x7F or pos == end:
                                         tag, pos = read_tag(data, start, end)
                                     else:
                                         tag = low & 0x7F | high << 7
@@ -14062,6 +14418,7 @@ def _decode_SignalResponse(
                     else:
                         if tag < 242:
                             if tag == 226:  # unpublish_data_track_response
+                                begin = pos
                                 size = data[pos]
                                 if size < 0x80:
                                     pos += 1
@@ -14069,7 +14426,7 @@ def _decode_SignalResponse(
                                     size, pos = read_length(data, pos, end)
                                 stop = pos + size
                                 if stop > end:
-                                    raise too_long(size, end - pos, start + 1)
+                                    raise too_long(size, end - pos, begin)
                                 if (
                                     chosen_message is not None
                                     and chosen_message != "unpublish_data_track_response"
@@ -14095,12 +14452,13 @@ def _decode_SignalResponse(
                                 if tag > 0x7F:
                                     low, tag = tag, 0
                                     high = data[pos]
-                                    if high > 0x7F:
+                                    if high > 0x7F or pos == end:
                                         tag, pos = read_tag(data, start, end)
                                     else:
                                         tag = low & 0x7F | high << 7
                                         pos += 1
                             if tag == 234:  # data_track_subscriber_handles
+                                begin = pos
                                 size = data[pos]
                                 if size < 0x80:
                                     pos += 1
@@ -14108,7 +14466,7 @@ def _decode_SignalResponse(
                                     size, pos = read_length(data, pos, end)
                                 stop = pos + size
                                 if stop > end:
-                                    raise too_long(size, end - pos, start + 1)
+                                    raise too_long(size, end - pos, begin)
                                 if (
                                     chosen_message is not None
                                     and chosen_message != "data_track_subscriber_handles"
@@ -14134,13 +14492,14 @@ def _decode_SignalResponse(
                                 if tag > 0x7F:
                                     low, tag = tag, 0
                                     high = data[pos]
-                                    if high > 0x7F:
+                                    if high > 0x7F or pos == end:
                                         tag, pos = read_tag(data, start, end)
                                     else:
                                         tag = low & 0x7F | high << 7
                                         pos += 1
                         else:
                             if tag == 242:  # store_data_blob_response
+                                begin = pos
                                 size = data[pos]
                                 if size < 0x80:
                                     pos += 1
@@ -14148,7 +14507,7 @@ def _decode_SignalResponse(
                                     size, pos = read_length(data, pos, end)
                                 stop = pos + size
                                 if stop > end:
-                                    raise too_long(size, end - pos, start + 1)
+                                    raise too_long(size, end - pos, begin)
                                 if (
                                     chosen_message is not None
                                     and chosen_message != "store_data_blob_response"
@@ -14172,12 +14531,13 @@ def _decode_SignalResponse(
                                 if tag > 0x7F:
                                     low, tag = tag, 0
                                     high = data[pos]
-                                    if high > 0x7F:
+                                    if high > 0x7F or pos == end:
                                         tag, pos = read_tag(data, start, end)
                                     else:
                                         tag = low & 0x7F | high << 7
                                         pos += 1
                             if tag == 250:  # get_data_blob_response
+                                begin = pos
                                 size = data[pos]
                                 if size < 0x80:
                                     pos += 1
@@ -14185,7 +14545,7 @@ def _decode_SignalResponse(
                                     size, pos = read_length(data, pos, end)
                                 stop = pos + size
                                 if stop > end:
-                                    raise too_long(size, end - pos, start + 1)
+                                    raise too_long(size, end - pos, begin)
                                 if (
                                     chosen_message is not None
                                     and chosen_message != "get_data_blob_response"
@@ -14209,7 +14569,7 @@ def _decode_SignalResponse(
                                 if tag > 0x7F:
                                     low, tag = tag, 0
                                     high = data[pos]
-                                    if high > 0x7F:
+                                    if high > 0x7F or pos == end:
                                         tag, pos = read_tag(data, start, end)
                                     else:
                                         tag = low & 0x7F | high << 7
@@ -14225,7 +14585,7 @@ def _decode_SignalResponse(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -14299,7 +14659,7 @@ def _decode_SimulateScenario(
         if tag > 0x7F:
             low, tag = tag, 0
             high = data[pos]
-            if high > 0x7F:
+            if high > 0x7F or pos == end:
                 tag, pos = read_tag(data, start, end)
             else:
                 tag = low & 0x7F | high << 7
@@ -14308,6 +14668,7 @@ def _decode_SimulateScenario(
             if tag < 40:
                 if tag < 24:
                     if tag == 8:  # speaker_update
+                        begin = pos
                         number = data[pos]
                         if number < 0x80:
                             pos += 1
@@ -14320,7 +14681,7 @@ def _decode_SimulateScenario(
                         values["speaker_update"] = number
                         if pos >= end:
                             if pos > end:
-                                raise cut_short("number", end)
+                                raise cut_short("number", begin)
                             return message
                         start = pos
                         tag = data[pos]
@@ -14328,12 +14689,13 @@ def _decode_SimulateScenario(
                         if tag > 0x7F:
                             low, tag = tag, 0
                             high = data[pos]
-                            if high > 0x7F:
+                            if high > 0x7F or pos == end:
                                 tag, pos = read_tag(data, start, end)
                             else:
                                 tag = low & 0x7F | high << 7
                                 pos += 1
                     if tag == 16:  # node_failure
+                        begin = pos
                         number = data[pos]
                         if number < 0x80:
                             pos += 1
@@ -14345,7 +14707,7 @@ def _decode_SimulateScenario(
                         values["node_failure"] = number != 0
                         if pos >= end:
                             if pos > end:
-                                raise cut_short("number", end)
+                                raise cut_short("number", begin)
                             return message
                         start = pos
                         tag = data[pos]
@@ -14353,13 +14715,14 @@ def _decode_SimulateScenario(
                         if tag > 0x7F:
                             low, tag = tag, 0
                             high = data[pos]
-                            if high > 0x7F:
+                            if high > 0x7F or pos == end:
                                 tag, pos = read_tag(data, start, end)
                             else:
                                 tag = low & 0x7F | high << 7
                                 pos += 1
                 else:
                     if tag == 24:  # migration
+                        begin = pos
                         number = data[pos]
                         if number < 0x80:
                             pos += 1
@@ -14371,7 +14734,7 @@ def _decode_SimulateScenario(
                         values["migration"] = number != 0
                         if pos >= end:
                             if pos > end:
-                                raise cut_short("number", end)
+                                raise cut_short("number", begin)
                             return message
                         start = pos
                         tag = data[pos]
@@ -14379,12 +14742,13 @@ def _decode_SimulateScenario(
                         if tag > 0x7F:
                             low, tag = tag, 0
                             high = data[pos]
-                            if high > 0x7F:
+                            if high > 0x7F or pos == end:
                                 tag, pos = read_tag(data, start, end)
                             else:
                                 tag = low & 0x7F | high << 7
                                 pos += 1
                     if tag == 32:  # server_leave
+                        begin = pos
                         number = data[pos]
                         if number < 0x80:
                             pos += 1
@@ -14396,7 +14760,7 @@ def _decode_SimulateScenario(
                         values["server_leave"] = number != 0
                         if pos >= end:
                             if pos > end:
-                                raise cut_short("number", end)
+                                raise cut_short("number", begin)
                             return message
                         start = pos
                         tag = data[pos]
@@ -14404,7 +14768,7 @@ def _decode_SimulateScenario(
                         if tag > 0x7F:
                             low, tag = tag, 0
                             high = data[pos]
-                            if high > 0x7F:
+                            if high > 0x7F or pos == end:
                                 tag, pos = read_tag(data, start, end)
                             else:
                                 tag = low & 0x7F | high << 7
@@ -14412,6 +14776,7 @@ def _decode_SimulateScenario(
             else:
                 if tag < 56:
                     if tag == 40:  # switch_candidate_protocol
+                        begin = pos
                         number = data[pos]
                         if number < 0x80:
                             pos += 1
@@ -14431,7 +14796,7 @@ def _decode_SimulateScenario(
                         )
                         if pos >= end:
                             if pos > end:
-                                raise cut_short("number", end)
+                                raise cut_short("number", begin)
                             return message
                         start = pos
                         tag = data[pos]
@@ -14439,12 +14804,13 @@ def _decode_SimulateScenario(
                         if tag > 0x7F:
                             low, tag = tag, 0
                             high = data[pos]
-                            if high > 0x7F:
+                            if high > 0x7F or pos == end:
                                 tag, pos = read_tag(data, start, end)
                             else:
                                 tag = low & 0x7F | high << 7
                                 pos += 1
                     if tag == 48:  # subscriber_bandwidth
+                        begin = pos
                         number = data[pos]
                         if number < 0x80:
                             pos += 1
@@ -14460,7 +14826,7 @@ def _decode_SimulateScenario(
                         values["subscriber_bandwidth"] = number
                         if pos >= end:
                             if pos > end:
-                                raise cut_short("number", end)
+                                raise cut_short("number", begin)
                             return message
                         start = pos
                         tag = data[pos]
@@ -14468,13 +14834,14 @@ def _decode_SimulateScenario(
                         if tag > 0x7F:
                             low, tag = tag, 0
                             high = data[pos]
-                            if high > 0x7F:
+                            if high > 0x7F or pos == end:
                                 tag, pos = read_tag(data, start, end)
                             else:
                                 tag = low & 0x7F | high << 7
                                 pos += 1
                 else:
                     if tag == 56:  # disconnect_signal_on_resume
+                        begin = pos
                         number = data[pos]
                         if number < 0x80:
                             pos += 1
@@ -14489,7 +14856,7 @@ def _decode_SimulateScenario(
                         values["disconnect_signal_on_resume"] = number != 0
                         if pos >= end:
                             if pos > end:
-                                raise cut_short("number", end)
+                                raise cut_short("number", begin)
                             return message
                         start = pos
                         tag = data[pos]
@@ -14497,12 +14864,13 @@ def _decode_SimulateScenario(
                         if tag > 0x7F:
                             low, tag = tag, 0
                             high = data[pos]
-                            if high > 0x7F:
+                            if high > 0x7F or pos == end:
                                 tag, pos = read_tag(data, start, end)
                             else:
                                 tag = low & 0x7F | high << 7
                                 pos += 1
                     if tag == 64:  # disconnect_signal_on_resume_no_messages
+                        begin = pos
                         number = data[pos]
                         if number < 0x80:
                             pos += 1
@@ -14517,7 +14885,7 @@ def _decode_SimulateScenario(
                         values["disconnect_signal_on_resume_no_messages"] = number != 0
                         if pos >= end:
                             if pos > end:
-                                raise cut_short("number", end)
+                                raise cut_short("number", begin)
                             return message
                         start = pos
                         tag = data[pos]
@@ -14525,12 +14893,13 @@ def _decode_SimulateScenario(
                         if tag > 0x7F:
                             low, tag = tag, 0
                             high = data[pos]
-                            if high > 0x7F:
+                            if high > 0x7F or pos == end:
                                 tag, pos = read_tag(data, start, end)
                             else:
                                 tag = low & 0x7F | high << 7
                                 pos += 1
                     if tag == 72:  # leave_request_full_reconnect
+                        begin = pos
                         number = data[pos]
                         if number < 0x80:
                             pos += 1
@@ -14545,7 +14914,7 @@ def _decode_SimulateScenario(
                         values["leave_request_full_reconnect"] = number != 0
                         if pos >= end:
                             if pos > end:
-                                raise cut_short("number", end)
+                                raise cut_short("number", begin)
                             return message
                         start = pos
                         tag = data[pos]
@@ -14553,7 +14922,7 @@ def _decode_SimulateScenario(
                         if tag > 0x7F:
                             low, tag = tag, 0
                             high = data[pos]
-                            if high > 0x7F:
+                            if high > 0x7F or pos == end:
                                 tag, pos = read_tag(data, start, end)
                             else:
                                 tag = low & 0x7F | high << 7
@@ -14569,7 +14938,7 @@ def _decode_SimulateScenario(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -14620,13 +14989,14 @@ def _decode_SimulcastCodec(
         if tag > 0x7F:
             low, tag = tag, 0
             high = data[pos]
-            if high > 0x7F:
+            if high > 0x7F or pos == end:
                 tag, pos = read_tag(data, start, end)
             else:
                 tag = low & 0x7F | high << 7
                 pos += 1
         while True:
             if tag == 10:  # codec
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -14634,7 +15004,7 @@ def _decode_SimulcastCodec(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["codec"] = data[pos:stop].decode()
                 pos = stop
                 if pos == end:
@@ -14645,12 +15015,13 @@ def _decode_SimulcastCodec(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 18:  # cid
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -14658,7 +15029,7 @@ def _decode_SimulcastCodec(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["cid"] = data[pos:stop].decode()
                 pos = stop
                 if pos == end:
@@ -14669,12 +15040,13 @@ def _decode_SimulcastCodec(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             while tag == 34:  # layers
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -14682,7 +15054,7 @@ def _decode_SimulcastCodec(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["layers"].append(_decode_VideoLayer(data, pos, stop, room - 1, growing))
                 pos = stop
                 if pos == end:
@@ -14693,12 +15065,13 @@ def _decode_SimulcastCodec(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 40:  # video_layer_mode
+                begin = pos
                 number = data[pos]
                 if number < 0x80:
                     pos += 1
@@ -14712,7 +15085,7 @@ def _decode_SimulcastCodec(
                 )
                 if pos >= end:
                     if pos > end:
-                        raise cut_short("number", end)
+                        raise cut_short("number", begin)
                     return message
                 start = pos
                 tag = data[pos]
@@ -14720,7 +15093,7 @@ def _decode_SimulcastCodec(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -14736,7 +15109,7 @@ def _decode_SimulcastCodec(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -14791,13 +15164,14 @@ def _decode_SimulcastCodecInfo(
         if tag > 0x7F:
             low, tag = tag, 0
             high = data[pos]
-            if high > 0x7F:
+            if high > 0x7F or pos == end:
                 tag, pos = read_tag(data, start, end)
             else:
                 tag = low & 0x7F | high << 7
                 pos += 1
         while True:
             if tag == 10:  # mime_type
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -14805,7 +15179,7 @@ def _decode_SimulcastCodecInfo(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["mime_type"] = data[pos:stop].decode()
                 pos = stop
                 if pos == end:
@@ -14816,12 +15190,13 @@ def _decode_SimulcastCodecInfo(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 18:  # mid
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -14829,7 +15204,7 @@ def _decode_SimulcastCodecInfo(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["mid"] = data[pos:stop].decode()
                 pos = stop
                 if pos == end:
@@ -14840,12 +15215,13 @@ def _decode_SimulcastCodecInfo(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 26:  # cid
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -14853,7 +15229,7 @@ def _decode_SimulcastCodecInfo(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["cid"] = data[pos:stop].decode()
                 pos = stop
                 if pos == end:
@@ -14864,12 +15240,13 @@ def _decode_SimulcastCodecInfo(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             while tag == 34:  # layers
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -14877,7 +15254,7 @@ def _decode_SimulcastCodecInfo(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["layers"].append(_decode_VideoLayer(data, pos, stop, room - 1, growing))
                 pos = stop
                 if pos == end:
@@ -14888,12 +15265,13 @@ def _decode_SimulcastCodecInfo(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 40:  # video_layer_mode
+                begin = pos
                 number = data[pos]
                 if number < 0x80:
                     pos += 1
@@ -14907,7 +15285,7 @@ def _decode_SimulcastCodecInfo(
                 )
                 if pos >= end:
                     if pos > end:
-                        raise cut_short("number", end)
+                        raise cut_short("number", begin)
                     return message
                 start = pos
                 tag = data[pos]
@@ -14915,12 +15293,13 @@ def _decode_SimulcastCodecInfo(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 50:  # sdp_cid
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -14928,7 +15307,7 @@ def _decode_SimulcastCodecInfo(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["sdp_cid"] = data[pos:stop].decode()
                 pos = stop
                 if pos == end:
@@ -14939,7 +15318,7 @@ def _decode_SimulcastCodecInfo(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -14955,7 +15334,7 @@ def _decode_SimulcastCodecInfo(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -14995,13 +15374,14 @@ def _decode_SipDtmf(
         if tag > 0x7F:
             low, tag = tag, 0
             high = data[pos]
-            if high > 0x7F:
+            if high > 0x7F or pos == end:
                 tag, pos = read_tag(data, start, end)
             else:
                 tag = low & 0x7F | high << 7
                 pos += 1
         while True:
             if tag == 24:  # code
+                begin = pos
                 number = data[pos]
                 if number < 0x80:
                     pos += 1
@@ -15011,7 +15391,7 @@ def _decode_SipDtmf(
                 values["code"] = number
                 if pos >= end:
                     if pos > end:
-                        raise cut_short("number", end)
+                        raise cut_short("number", begin)
                     return message
                 start = pos
                 tag = data[pos]
@@ -15019,12 +15399,13 @@ def _decode_SipDtmf(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 34:  # digit
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -15032,7 +15413,7 @@ def _decode_SipDtmf(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["digit"] = data[pos:stop].decode()
                 pos = stop
                 if pos == end:
@@ -15043,7 +15424,7 @@ def _decode_SipDtmf(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -15059,7 +15440,7 @@ def _decode_SipDtmf(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -15104,13 +15485,14 @@ def _decode_SpeakerInfo(
         if tag > 0x7F:
             low, tag = tag, 0
             high = data[pos]
-            if high > 0x7F:
+            if high > 0x7F or pos == end:
                 tag, pos = read_tag(data, start, end)
             else:
                 tag = low & 0x7F | high << 7
                 pos += 1
         while True:
             if tag == 10:  # sid
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -15118,7 +15500,7 @@ def _decode_SpeakerInfo(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["sid"] = data[pos:stop].decode()
                 pos = stop
                 if pos == end:
@@ -15129,7 +15511,7 @@ def _decode_SpeakerInfo(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -15148,12 +15530,13 @@ def _decode_SpeakerInfo(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 24:  # active
+                begin = pos
                 number = data[pos]
                 if number < 0x80:
                     pos += 1
@@ -15162,7 +15545,7 @@ def _decode_SpeakerInfo(
                 values["active"] = number != 0
                 if pos >= end:
                     if pos > end:
-                        raise cut_short("number", end)
+                        raise cut_short("number", begin)
                     return message
                 start = pos
                 tag = data[pos]
@@ -15170,7 +15553,7 @@ def _decode_SpeakerInfo(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -15186,7 +15569,7 @@ def _decode_SpeakerInfo(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -15227,13 +15610,14 @@ def _decode_SpeakersChanged(
         if tag > 0x7F:
             low, tag = tag, 0
             high = data[pos]
-            if high > 0x7F:
+            if high > 0x7F or pos == end:
                 tag, pos = read_tag(data, start, end)
             else:
                 tag = low & 0x7F | high << 7
                 pos += 1
         while True:
             while tag == 10:  # speakers
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -15241,7 +15625,7 @@ def _decode_SpeakersChanged(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["speakers"].append(_decode_SpeakerInfo(data, pos, stop, room - 1, growing))
                 pos = stop
                 if pos == end:
@@ -15252,7 +15636,7 @@ def _decode_SpeakersChanged(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -15268,7 +15652,7 @@ def _decode_SpeakersChanged(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -15308,13 +15692,14 @@ def _decode_StoreDataBlobRequest(
         if tag > 0x7F:
             low, tag = tag, 0
             high = data[pos]
-            if high > 0x7F:
+            if high > 0x7F or pos == end:
                 tag, pos = read_tag(data, start, end)
             else:
                 tag = low & 0x7F | high << 7
                 pos += 1
         while True:
             if tag == 8:  # request_id
+                begin = pos
                 number = data[pos]
                 if number < 0x80:
                     pos += 1
@@ -15324,7 +15709,7 @@ def _decode_StoreDataBlobRequest(
                 values["request_id"] = number
                 if pos >= end:
                     if pos > end:
-                        raise cut_short("number", end)
+                        raise cut_short("number", begin)
                     return message
                 start = pos
                 tag = data[pos]
@@ -15332,12 +15717,13 @@ def _decode_StoreDataBlobRequest(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 18:  # blob
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -15345,7 +15731,7 @@ def _decode_StoreDataBlobRequest(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["blob"] = _decode_DataBlob(
                     data, pos, stop, room - 1, growing, values["blob"]
                 )
@@ -15358,7 +15744,7 @@ def _decode_StoreDataBlobRequest(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -15374,7 +15760,7 @@ def _decode_StoreDataBlobRequest(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -15414,13 +15800,14 @@ def _decode_StoreDataBlobResponse(
         if tag > 0x7F:
             low, tag = tag, 0
             high = data[pos]
-            if high > 0x7F:
+            if high > 0x7F or pos == end:
                 tag, pos = read_tag(data, start, end)
             else:
                 tag = low & 0x7F | high << 7
                 pos += 1
         while True:
             if tag == 8:  # request_id
+                begin = pos
                 number = data[pos]
                 if number < 0x80:
                     pos += 1
@@ -15430,7 +15817,7 @@ def _decode_StoreDataBlobResponse(
                 values["request_id"] = number
                 if pos >= end:
                     if pos > end:
-                        raise cut_short("number", end)
+                        raise cut_short("number", begin)
                     return message
                 start = pos
                 tag = data[pos]
@@ -15438,12 +15825,13 @@ def _decode_StoreDataBlobResponse(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 18:  # key
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -15451,7 +15839,7 @@ def _decode_StoreDataBlobResponse(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["key"] = _decode_DataBlobKey(
                     data, pos, stop, room - 1, growing, values["key"]
                 )
@@ -15464,7 +15852,7 @@ def _decode_StoreDataBlobResponse(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -15480,7 +15868,7 @@ def _decode_StoreDataBlobResponse(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -15529,13 +15917,14 @@ def _decode_StreamStateInfo(
         if tag > 0x7F:
             low, tag = tag, 0
             high = data[pos]
-            if high > 0x7F:
+            if high > 0x7F or pos == end:
                 tag, pos = read_tag(data, start, end)
             else:
                 tag = low & 0x7F | high << 7
                 pos += 1
         while True:
             if tag == 10:  # participant_sid
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -15543,7 +15932,7 @@ def _decode_StreamStateInfo(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["participant_sid"] = data[pos:stop].decode()
                 pos = stop
                 if pos == end:
@@ -15554,12 +15943,13 @@ def _decode_StreamStateInfo(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 18:  # track_sid
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -15567,7 +15957,7 @@ def _decode_StreamStateInfo(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["track_sid"] = data[pos:stop].decode()
                 pos = stop
                 if pos == end:
@@ -15578,12 +15968,13 @@ def _decode_StreamStateInfo(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 24:  # state
+                begin = pos
                 number = data[pos]
                 if number < 0x80:
                     pos += 1
@@ -15595,7 +15986,7 @@ def _decode_StreamStateInfo(
                 )
                 if pos >= end:
                     if pos > end:
-                        raise cut_short("number", end)
+                        raise cut_short("number", begin)
                     return message
                 start = pos
                 tag = data[pos]
@@ -15603,7 +15994,7 @@ def _decode_StreamStateInfo(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -15619,7 +16010,7 @@ def _decode_StreamStateInfo(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -15660,13 +16051,14 @@ def _decode_StreamStateUpdate(
         if tag > 0x7F:
             low, tag = tag, 0
             high = data[pos]
-            if high > 0x7F:
+            if high > 0x7F or pos == end:
                 tag, pos = read_tag(data, start, end)
             else:
                 tag = low & 0x7F | high << 7
                 pos += 1
         while True:
             while tag == 10:  # stream_states
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -15674,7 +16066,7 @@ def _decode_StreamStateUpdate(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["stream_states"].append(
                     _decode_StreamStateInfo(data, pos, stop, room - 1, growing)
                 )
@@ -15687,7 +16079,7 @@ def _decode_StreamStateUpdate(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -15703,7 +16095,7 @@ def _decode_StreamStateUpdate(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -15743,13 +16135,14 @@ def _decode_SubscribedAudioCodec(
         if tag > 0x7F:
             low, tag = tag, 0
             high = data[pos]
-            if high > 0x7F:
+            if high > 0x7F or pos == end:
                 tag, pos = read_tag(data, start, end)
             else:
                 tag = low & 0x7F | high << 7
                 pos += 1
         while True:
             if tag == 10:  # codec
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -15757,7 +16150,7 @@ def _decode_SubscribedAudioCodec(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["codec"] = data[pos:stop].decode()
                 pos = stop
                 if pos == end:
@@ -15768,12 +16161,13 @@ def _decode_SubscribedAudioCodec(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 16:  # enabled
+                begin = pos
                 number = data[pos]
                 if number < 0x80:
                     pos += 1
@@ -15782,7 +16176,7 @@ def _decode_SubscribedAudioCodec(
                 values["enabled"] = number != 0
                 if pos >= end:
                     if pos > end:
-                        raise cut_short("number", end)
+                        raise cut_short("number", begin)
                     return message
                 start = pos
                 tag = data[pos]
@@ -15790,7 +16184,7 @@ def _decode_SubscribedAudioCodec(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -15806,7 +16200,7 @@ def _decode_SubscribedAudioCodec(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -15850,13 +16244,14 @@ def _decode_SubscribedAudioCodecUpdate(
         if tag > 0x7F:
             low, tag = tag, 0
             high = data[pos]
-            if high > 0x7F:
+            if high > 0x7F or pos == end:
                 tag, pos = read_tag(data, start, end)
             else:
                 tag = low & 0x7F | high << 7
                 pos += 1
         while True:
             if tag == 10:  # track_sid
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -15864,7 +16259,7 @@ def _decode_SubscribedAudioCodecUpdate(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["track_sid"] = data[pos:stop].decode()
                 pos = stop
                 if pos == end:
@@ -15875,12 +16270,13 @@ def _decode_SubscribedAudioCodecUpdate(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             while tag == 18:  # subscribed_audio_codecs
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -15888,7 +16284,7 @@ def _decode_SubscribedAudioCodecUpdate(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["subscribed_audio_codecs"].append(
                     _decode_SubscribedAudioCodec(data, pos, stop, room - 1, growing)
                 )
@@ -15901,7 +16297,7 @@ def _decode_SubscribedAudioCodecUpdate(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -15917,7 +16313,7 @@ def _decode_SubscribedAudioCodecUpdate(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -15958,13 +16354,14 @@ def _decode_SubscribedCodec(
         if tag > 0x7F:
             low, tag = tag, 0
             high = data[pos]
-            if high > 0x7F:
+            if high > 0x7F or pos == end:
                 tag, pos = read_tag(data, start, end)
             else:
                 tag = low & 0x7F | high << 7
                 pos += 1
         while True:
             if tag == 10:  # codec
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -15972,7 +16369,7 @@ def _decode_SubscribedCodec(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["codec"] = data[pos:stop].decode()
                 pos = stop
                 if pos == end:
@@ -15983,12 +16380,13 @@ def _decode_SubscribedCodec(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             while tag == 18:  # qualities
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -15996,7 +16394,7 @@ def _decode_SubscribedCodec(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["qualities"].append(
                     _decode_SubscribedQuality(data, pos, stop, room - 1, growing)
                 )
@@ -16009,7 +16407,7 @@ def _decode_SubscribedCodec(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -16025,7 +16423,7 @@ def _decode_SubscribedCodec(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -16069,13 +16467,14 @@ def _decode_SubscribedQuality(
         if tag > 0x7F:
             low, tag = tag, 0
             high = data[pos]
-            if high > 0x7F:
+            if high > 0x7F or pos == end:
                 tag, pos = read_tag(data, start, end)
             else:
                 tag = low & 0x7F | high << 7
                 pos += 1
         while True:
             if tag == 8:  # quality
+                begin = pos
                 number = data[pos]
                 if number < 0x80:
                     pos += 1
@@ -16087,7 +16486,7 @@ def _decode_SubscribedQuality(
                 )
                 if pos >= end:
                     if pos > end:
-                        raise cut_short("number", end)
+                        raise cut_short("number", begin)
                     return message
                 start = pos
                 tag = data[pos]
@@ -16095,12 +16494,13 @@ def _decode_SubscribedQuality(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 16:  # enabled
+                begin = pos
                 number = data[pos]
                 if number < 0x80:
                     pos += 1
@@ -16109,7 +16509,7 @@ def _decode_SubscribedQuality(
                 values["enabled"] = number != 0
                 if pos >= end:
                     if pos > end:
-                        raise cut_short("number", end)
+                        raise cut_short("number", begin)
                     return message
                 start = pos
                 tag = data[pos]
@@ -16117,7 +16517,7 @@ def _decode_SubscribedQuality(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -16133,7 +16533,7 @@ def _decode_SubscribedQuality(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -16179,13 +16579,14 @@ def _decode_SubscribedQualityUpdate(
         if tag > 0x7F:
             low, tag = tag, 0
             high = data[pos]
-            if high > 0x7F:
+            if high > 0x7F or pos == end:
                 tag, pos = read_tag(data, start, end)
             else:
                 tag = low & 0x7F | high << 7
                 pos += 1
         while True:
             if tag == 10:  # track_sid
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -16193,7 +16594,7 @@ def _decode_SubscribedQualityUpdate(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["track_sid"] = data[pos:stop].decode()
                 pos = stop
                 if pos == end:
@@ -16204,12 +16605,13 @@ def _decode_SubscribedQualityUpdate(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             while tag == 18:  # subscribed_qualities
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -16217,7 +16619,7 @@ def _decode_SubscribedQualityUpdate(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["subscribed_qualities"].append(
                     _decode_SubscribedQuality(data, pos, stop, room - 1, growing)
                 )
@@ -16230,12 +16632,13 @@ def _decode_SubscribedQualityUpdate(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             while tag == 26:  # subscribed_codecs
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -16243,7 +16646,7 @@ def _decode_SubscribedQualityUpdate(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["subscribed_codecs"].append(
                     _decode_SubscribedCodec(data, pos, stop, room - 1, growing)
                 )
@@ -16256,7 +16659,7 @@ def _decode_SubscribedQualityUpdate(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -16272,7 +16675,7 @@ def _decode_SubscribedQualityUpdate(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -16316,13 +16719,14 @@ def _decode_SubscriptionPermission(
         if tag > 0x7F:
             low, tag = tag, 0
             high = data[pos]
-            if high > 0x7F:
+            if high > 0x7F or pos == end:
                 tag, pos = read_tag(data, start, end)
             else:
                 tag = low & 0x7F | high << 7
                 pos += 1
         while True:
             if tag == 8:  # all_participants
+                begin = pos
                 number = data[pos]
                 if number < 0x80:
                     pos += 1
@@ -16331,7 +16735,7 @@ def _decode_SubscriptionPermission(
                 values["all_participants"] = number != 0
                 if pos >= end:
                     if pos > end:
-                        raise cut_short("number", end)
+                        raise cut_short("number", begin)
                     return message
                 start = pos
                 tag = data[pos]
@@ -16339,12 +16743,13 @@ def _decode_SubscriptionPermission(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             while tag == 18:  # track_permissions
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -16352,7 +16757,7 @@ def _decode_SubscriptionPermission(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["track_permissions"].append(
                     _decode_TrackPermission(data, pos, stop, room - 1, growing)
                 )
@@ -16365,7 +16770,7 @@ def _decode_SubscriptionPermission(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -16381,7 +16786,7 @@ def _decode_SubscriptionPermission(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -16430,13 +16835,14 @@ def _decode_SubscriptionPermissionUpdate(
         if tag > 0x7F:
             low, tag = tag, 0
             high = data[pos]
-            if high > 0x7F:
+            if high > 0x7F or pos == end:
                 tag, pos = read_tag(data, start, end)
             else:
                 tag = low & 0x7F | high << 7
                 pos += 1
         while True:
             if tag == 10:  # participant_sid
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -16444,7 +16850,7 @@ def _decode_SubscriptionPermissionUpdate(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["participant_sid"] = data[pos:stop].decode()
                 pos = stop
                 if pos == end:
@@ -16455,12 +16861,13 @@ def _decode_SubscriptionPermissionUpdate(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 18:  # track_sid
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -16468,7 +16875,7 @@ def _decode_SubscriptionPermissionUpdate(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["track_sid"] = data[pos:stop].decode()
                 pos = stop
                 if pos == end:
@@ -16479,12 +16886,13 @@ def _decode_SubscriptionPermissionUpdate(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 24:  # allowed
+                begin = pos
                 number = data[pos]
                 if number < 0x80:
                     pos += 1
@@ -16493,7 +16901,7 @@ def _decode_SubscriptionPermissionUpdate(
                 values["allowed"] = number != 0
                 if pos >= end:
                     if pos > end:
-                        raise cut_short("number", end)
+                        raise cut_short("number", begin)
                     return message
                 start = pos
                 tag = data[pos]
@@ -16501,7 +16909,7 @@ def _decode_SubscriptionPermissionUpdate(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -16517,7 +16925,7 @@ def _decode_SubscriptionPermissionUpdate(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -16561,13 +16969,14 @@ def _decode_SubscriptionResponse(
         if tag > 0x7F:
             low, tag = tag, 0
             high = data[pos]
-            if high > 0x7F:
+            if high > 0x7F or pos == end:
                 tag, pos = read_tag(data, start, end)
             else:
                 tag = low & 0x7F | high << 7
                 pos += 1
         while True:
             if tag == 10:  # track_sid
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -16575,7 +16984,7 @@ def _decode_SubscriptionResponse(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["track_sid"] = data[pos:stop].decode()
                 pos = stop
                 if pos == end:
@@ -16586,12 +16995,13 @@ def _decode_SubscriptionResponse(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 16:  # err
+                begin = pos
                 number = data[pos]
                 if number < 0x80:
                     pos += 1
@@ -16605,7 +17015,7 @@ def _decode_SubscriptionResponse(
                 )
                 if pos >= end:
                     if pos > end:
-                        raise cut_short("number", end)
+                        raise cut_short("number", begin)
                     return message
                 start = pos
                 tag = data[pos]
@@ -16613,7 +17023,7 @@ def _decode_SubscriptionResponse(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -16629,7 +17039,7 @@ def _decode_SubscriptionResponse(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -16690,13 +17100,14 @@ def _decode_SyncState(
         if tag > 0x7F:
             low, tag = tag, 0
             high = data[pos]
-            if high > 0x7F:
+            if high > 0x7F or pos == end:
                 tag, pos = read_tag(data, start, end)
             else:
                 tag = low & 0x7F | high << 7
                 pos += 1
         while True:
             if tag == 10:  # answer
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -16704,7 +17115,7 @@ def _decode_SyncState(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["answer"] = _decode_SessionDescription(
                     data, pos, stop, room - 1, growing, values["answer"]
                 )
@@ -16717,12 +17128,13 @@ def _decode_SyncState(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 18:  # subscription
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -16730,7 +17142,7 @@ def _decode_SyncState(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["subscription"] = _decode_UpdateSubscription(
                     data, pos, stop, room - 1, growing, values["subscription"]
                 )
@@ -16743,12 +17155,13 @@ def _decode_SyncState(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             while tag == 26:  # publish_tracks
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -16756,7 +17169,7 @@ def _decode_SyncState(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["publish_tracks"].append(
                     _decode_TrackPublishedResponse(data, pos, stop, room - 1, growing)
                 )
@@ -16769,12 +17182,13 @@ def _decode_SyncState(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             while tag == 34:  # data_channels
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -16782,7 +17196,7 @@ def _decode_SyncState(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["data_channels"].append(
                     _decode_DataChannelInfo(data, pos, stop, room - 1, growing)
                 )
@@ -16795,12 +17209,13 @@ def _decode_SyncState(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 42:  # offer
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -16808,7 +17223,7 @@ def _decode_SyncState(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["offer"] = _decode_SessionDescription(
                     data, pos, stop, room - 1, growing, values["offer"]
                 )
@@ -16821,12 +17236,13 @@ def _decode_SyncState(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             while tag == 50:  # track_sids_disabled
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -16834,7 +17250,7 @@ def _decode_SyncState(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["track_sids_disabled"].append(data[pos:stop].decode())
                 pos = stop
                 if pos == end:
@@ -16845,12 +17261,13 @@ def _decode_SyncState(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             while tag == 58:  # datachannel_receive_states
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -16858,7 +17275,7 @@ def _decode_SyncState(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["datachannel_receive_states"].append(
                     _decode_DataChannelReceiveState(data, pos, stop, room - 1, growing)
                 )
@@ -16871,12 +17288,13 @@ def _decode_SyncState(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             while tag == 66:  # publish_data_tracks
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -16884,7 +17302,7 @@ def _decode_SyncState(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["publish_data_tracks"].append(
                     _decode_PublishDataTrackResponse(data, pos, stop, room - 1, growing)
                 )
@@ -16897,12 +17315,13 @@ def _decode_SyncState(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 74:  # data_subscription
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -16910,7 +17329,7 @@ def _decode_SyncState(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["data_subscription"] = _decode_UpdateDataSubscription(
                     data, pos, stop, room - 1, growing, values["data_subscription"]
                 )
@@ -16923,7 +17342,7 @@ def _decode_SyncState(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -16939,7 +17358,7 @@ def _decode_SyncState(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -16992,13 +17411,14 @@ def _decode_TimeSeriesMetric(
         if tag > 0x7F:
             low, tag = tag, 0
             high = data[pos]
-            if high > 0x7F:
+            if high > 0x7F or pos == end:
                 tag, pos = read_tag(data, start, end)
             else:
                 tag = low & 0x7F | high << 7
                 pos += 1
         while True:
             if tag == 8:  # label
+                begin = pos
                 number = data[pos]
                 if number < 0x80:
                     pos += 1
@@ -17008,7 +17428,7 @@ def _decode_TimeSeriesMetric(
                 values["label"] = number
                 if pos >= end:
                     if pos > end:
-                        raise cut_short("number", end)
+                        raise cut_short("number", begin)
                     return message
                 start = pos
                 tag = data[pos]
@@ -17016,12 +17436,13 @@ def _decode_TimeSeriesMetric(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 16:  # participant_identity
+                begin = pos
                 number = data[pos]
                 if number < 0x80:
                     pos += 1
@@ -17031,7 +17452,7 @@ def _decode_TimeSeriesMetric(
                 values["participant_identity"] = number
                 if pos >= end:
                     if pos > end:
-                        raise cut_short("number", end)
+                        raise cut_short("number", begin)
                     return message
                 start = pos
                 tag = data[pos]
@@ -17039,12 +17460,13 @@ def _decode_TimeSeriesMetric(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 24:  # track_sid
+                begin = pos
                 number = data[pos]
                 if number < 0x80:
                     pos += 1
@@ -17054,7 +17476,7 @@ def _decode_TimeSeriesMetric(
                 values["track_sid"] = number
                 if pos >= end:
                     if pos > end:
-                        raise cut_short("number", end)
+                        raise cut_short("number", begin)
                     return message
                 start = pos
                 tag = data[pos]
@@ -17062,12 +17484,13 @@ def _decode_TimeSeriesMetric(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             while tag == 34:  # samples
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -17075,7 +17498,7 @@ def _decode_TimeSeriesMetric(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["samples"].append(_decode_MetricSample(data, pos, stop, room - 1, growing))
                 pos = stop
                 if pos == end:
@@ -17086,12 +17509,13 @@ def _decode_TimeSeriesMetric(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 40:  # rid
+                begin = pos
                 number = data[pos]
                 if number < 0x80:
                     pos += 1
@@ -17101,7 +17525,7 @@ def _decode_TimeSeriesMetric(
                 values["rid"] = number
                 if pos >= end:
                     if pos > end:
-                        raise cut_short("number", end)
+                        raise cut_short("number", begin)
                     return message
                 start = pos
                 tag = data[pos]
@@ -17109,7 +17533,7 @@ def _decode_TimeSeriesMetric(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -17125,7 +17549,7 @@ def _decode_TimeSeriesMetric(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -17165,13 +17589,14 @@ def _decode_TimedVersion(
         if tag > 0x7F:
             low, tag = tag, 0
             high = data[pos]
-            if high > 0x7F:
+            if high > 0x7F or pos == end:
                 tag, pos = read_tag(data, start, end)
             else:
                 tag = low & 0x7F | high << 7
                 pos += 1
         while True:
             if tag == 8:  # unix_micro
+                begin = pos
                 number = data[pos]
                 if number < 0x80:
                     pos += 1
@@ -17181,7 +17606,7 @@ def _decode_TimedVersion(
                 values["unix_micro"] = number
                 if pos >= end:
                     if pos > end:
-                        raise cut_short("number", end)
+                        raise cut_short("number", begin)
                     return message
                 start = pos
                 tag = data[pos]
@@ -17189,12 +17614,13 @@ def _decode_TimedVersion(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 16:  # ticks
+                begin = pos
                 number = data[pos]
                 if number < 0x80:
                     pos += 1
@@ -17204,7 +17630,7 @@ def _decode_TimedVersion(
                 values["ticks"] = number
                 if pos >= end:
                     if pos > end:
-                        raise cut_short("number", end)
+                        raise cut_short("number", begin)
                     return message
                 start = pos
                 tag = data[pos]
@@ -17212,7 +17638,7 @@ def _decode_TimedVersion(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -17228,7 +17654,7 @@ def _decode_TimedVersion(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -17268,13 +17694,14 @@ def _decode_Timestamp(
         if tag > 0x7F:
             low, tag = tag, 0
             high = data[pos]
-            if high > 0x7F:
+            if high > 0x7F or pos == end:
                 tag, pos = read_tag(data, start, end)
             else:
                 tag = low & 0x7F | high << 7
                 pos += 1
         while True:
             if tag == 8:  # seconds
+                begin = pos
                 number = data[pos]
                 if number < 0x80:
                     pos += 1
@@ -17284,7 +17711,7 @@ def _decode_Timestamp(
                 values["seconds"] = number
                 if pos >= end:
                     if pos > end:
-                        raise cut_short("number", end)
+                        raise cut_short("number", begin)
                     return message
                 start = pos
                 tag = data[pos]
@@ -17292,12 +17719,13 @@ def _decode_Timestamp(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 16:  # nanos
+                begin = pos
                 number = data[pos]
                 if number < 0x80:
                     pos += 1
@@ -17307,7 +17735,7 @@ def _decode_Timestamp(
                 values["nanos"] = number
                 if pos >= end:
                     if pos > end:
-                        raise cut_short("number", end)
+                        raise cut_short("number", begin)
                     return message
                 start = pos
                 tag = data[pos]
@@ -17315,7 +17743,7 @@ def _decode_Timestamp(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -17331,7 +17759,7 @@ def _decode_Timestamp(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -17418,13 +17846,14 @@ def _decode_TrackInfo(
         if tag > 0x7F:
             low, tag = tag, 0
             high = data[pos]
-            if high > 0x7F:
+            if high > 0x7F or pos == end:
                 tag, pos = read_tag(data, start, end)
             else:
                 tag = low & 0x7F | high << 7
                 pos += 1
         while True:
             if tag == 10:  # sid
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -17432,7 +17861,7 @@ def _decode_TrackInfo(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["sid"] = data[pos:stop].decode()
                 pos = stop
                 if pos == end:
@@ -17443,12 +17872,13 @@ def _decode_TrackInfo(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 16:  # type
+                begin = pos
                 number = data[pos]
                 if number < 0x80:
                     pos += 1
@@ -17458,7 +17888,7 @@ def _decode_TrackInfo(
                 values["type"] = _TrackType[number] if number in _TrackType else m.TrackType(number)
                 if pos >= end:
                     if pos > end:
-                        raise cut_short("number", end)
+                        raise cut_short("number", begin)
                     return message
                 start = pos
                 tag = data[pos]
@@ -17466,12 +17896,13 @@ def _decode_TrackInfo(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 26:  # name
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -17479,7 +17910,7 @@ def _decode_TrackInfo(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["name"] = data[pos:stop].decode()
                 pos = stop
                 if pos == end:
@@ -17490,12 +17921,13 @@ def _decode_TrackInfo(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 32:  # muted
+                begin = pos
                 number = data[pos]
                 if number < 0x80:
                     pos += 1
@@ -17504,7 +17936,7 @@ def _decode_TrackInfo(
                 values["muted"] = number != 0
                 if pos >= end:
                     if pos > end:
-                        raise cut_short("number", end)
+                        raise cut_short("number", begin)
                     return message
                 start = pos
                 tag = data[pos]
@@ -17512,12 +17944,13 @@ def _decode_TrackInfo(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 40:  # width
+                begin = pos
                 number = data[pos]
                 if number < 0x80:
                     pos += 1
@@ -17527,7 +17960,7 @@ def _decode_TrackInfo(
                 values["width"] = number
                 if pos >= end:
                     if pos > end:
-                        raise cut_short("number", end)
+                        raise cut_short("number", begin)
                     return message
                 start = pos
                 tag = data[pos]
@@ -17535,12 +17968,13 @@ def _decode_TrackInfo(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 48:  # height
+                begin = pos
                 number = data[pos]
                 if number < 0x80:
                     pos += 1
@@ -17550,7 +17984,7 @@ def _decode_TrackInfo(
                 values["height"] = number
                 if pos >= end:
                     if pos > end:
-                        raise cut_short("number", end)
+                        raise cut_short("number", begin)
                     return message
                 start = pos
                 tag = data[pos]
@@ -17558,12 +17992,13 @@ def _decode_TrackInfo(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 56:  # simulcast
+                begin = pos
                 number = data[pos]
                 if number < 0x80:
                     pos += 1
@@ -17572,7 +18007,7 @@ def _decode_TrackInfo(
                 values["simulcast"] = number != 0
                 if pos >= end:
                     if pos > end:
-                        raise cut_short("number", end)
+                        raise cut_short("number", begin)
                     return message
                 start = pos
                 tag = data[pos]
@@ -17580,12 +18015,13 @@ def _decode_TrackInfo(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 64:  # disable_dtx
+                begin = pos
                 number = data[pos]
                 if number < 0x80:
                     pos += 1
@@ -17594,7 +18030,7 @@ def _decode_TrackInfo(
                 values["disable_dtx"] = number != 0
                 if pos >= end:
                     if pos > end:
-                        raise cut_short("number", end)
+                        raise cut_short("number", begin)
                     return message
                 start = pos
                 tag = data[pos]
@@ -17602,12 +18038,13 @@ def _decode_TrackInfo(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 72:  # source
+                begin = pos
                 number = data[pos]
                 if number < 0x80:
                     pos += 1
@@ -17619,7 +18056,7 @@ def _decode_TrackInfo(
                 )
                 if pos >= end:
                     if pos > end:
-                        raise cut_short("number", end)
+                        raise cut_short("number", begin)
                     return message
                 start = pos
                 tag = data[pos]
@@ -17627,12 +18064,13 @@ def _decode_TrackInfo(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             while tag == 82:  # layers
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -17640,7 +18078,7 @@ def _decode_TrackInfo(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["layers"].append(_decode_VideoLayer(data, pos, stop, room - 1, growing))
                 pos = stop
                 if pos == end:
@@ -17651,12 +18089,13 @@ def _decode_TrackInfo(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 90:  # mime_type
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -17664,7 +18103,7 @@ def _decode_TrackInfo(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["mime_type"] = data[pos:stop].decode()
                 pos = stop
                 if pos == end:
@@ -17675,12 +18114,13 @@ def _decode_TrackInfo(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 98:  # mid
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -17688,7 +18128,7 @@ def _decode_TrackInfo(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["mid"] = data[pos:stop].decode()
                 pos = stop
                 if pos == end:
@@ -17699,12 +18139,13 @@ def _decode_TrackInfo(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             while tag == 106:  # codecs
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -17712,7 +18153,7 @@ def _decode_TrackInfo(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["codecs"].append(
                     _decode_SimulcastCodecInfo(data, pos, stop, room - 1, growing)
                 )
@@ -17725,12 +18166,13 @@ def _decode_TrackInfo(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 112:  # stereo
+                begin = pos
                 number = data[pos]
                 if number < 0x80:
                     pos += 1
@@ -17739,7 +18181,7 @@ def _decode_TrackInfo(
                 values["stereo"] = number != 0
                 if pos >= end:
                     if pos > end:
-                        raise cut_short("number", end)
+                        raise cut_short("number", begin)
                     return message
                 start = pos
                 tag = data[pos]
@@ -17747,12 +18189,13 @@ def _decode_TrackInfo(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 120:  # disable_red
+                begin = pos
                 number = data[pos]
                 if number < 0x80:
                     pos += 1
@@ -17761,7 +18204,7 @@ def _decode_TrackInfo(
                 values["disable_red"] = number != 0
                 if pos >= end:
                     if pos > end:
-                        raise cut_short("number", end)
+                        raise cut_short("number", begin)
                     return message
                 start = pos
                 tag = data[pos]
@@ -17769,12 +18212,13 @@ def _decode_TrackInfo(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 128:  # encryption
+                begin = pos
                 number = data[pos]
                 if number < 0x80:
                     pos += 1
@@ -17788,7 +18232,7 @@ def _decode_TrackInfo(
                 )
                 if pos >= end:
                     if pos > end:
-                        raise cut_short("number", end)
+                        raise cut_short("number", begin)
                     return message
                 start = pos
                 tag = data[pos]
@@ -17796,12 +18240,13 @@ def _decode_TrackInfo(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 138:  # stream
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -17809,7 +18254,7 @@ def _decode_TrackInfo(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["stream"] = data[pos:stop].decode()
                 pos = stop
                 if pos == end:
@@ -17820,12 +18265,13 @@ def _decode_TrackInfo(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 146:  # version
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -17833,7 +18279,7 @@ def _decode_TrackInfo(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["version"] = _decode_TimedVersion(
                     data, pos, stop, room - 1, growing, values["version"]
                 )
@@ -17846,12 +18292,13 @@ def _decode_TrackInfo(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             while tag == 152:  # audio_features
+                begin = pos
                 number = data[pos]
                 if number < 0x80:
                     pos += 1
@@ -17865,7 +18312,7 @@ def _decode_TrackInfo(
                 )
                 if pos >= end:
                     if pos > end:
-                        raise cut_short("number", end)
+                        raise cut_short("number", begin)
                     return message
                 start = pos
                 tag = data[pos]
@@ -17873,12 +18320,13 @@ def _decode_TrackInfo(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             while tag == 154:  # audio_features
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -17886,7 +18334,7 @@ def _decode_TrackInfo(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 block = numbers(data, pos, stop)
                 block = [signed32(each) for each in block]
                 values["audio_features"] += [
@@ -17904,12 +18352,13 @@ def _decode_TrackInfo(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 160:  # backup_codec_policy
+                begin = pos
                 number = data[pos]
                 if number < 0x80:
                     pos += 1
@@ -17923,7 +18372,7 @@ def _decode_TrackInfo(
                 )
                 if pos >= end:
                     if pos > end:
-                        raise cut_short("number", end)
+                        raise cut_short("number", begin)
                     return message
                 start = pos
                 tag = data[pos]
@@ -17931,12 +18380,13 @@ def _decode_TrackInfo(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             while tag == 168:  # packet_trailer_features
+                begin = pos
                 number = data[pos]
                 if number < 0x80:
                     pos += 1
@@ -17950,7 +18400,7 @@ def _decode_TrackInfo(
                 )
                 if pos >= end:
                     if pos > end:
-                        raise cut_short("number", end)
+                        raise cut_short("number", begin)
                     return message
                 start = pos
                 tag = data[pos]
@@ -17958,12 +18408,13 @@ def _decode_TrackInfo(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             while tag == 170:  # packet_trailer_features
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -17971,7 +18422,7 @@ def _decode_TrackInfo(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 block = numbers(data, pos, stop)
                 block = [signed32(each) for each in block]
                 values["packet_trailer_features"] += [
@@ -17989,7 +18440,7 @@ def _decode_TrackInfo(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -18005,7 +18456,7 @@ def _decode_TrackInfo(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -18056,13 +18507,14 @@ def _decode_TrackPermission(
         if tag > 0x7F:
             low, tag = tag, 0
             high = data[pos]
-            if high > 0x7F:
+            if high > 0x7F or pos == end:
                 tag, pos = read_tag(data, start, end)
             else:
                 tag = low & 0x7F | high << 7
                 pos += 1
         while True:
             if tag == 10:  # participant_sid
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -18070,7 +18522,7 @@ def _decode_TrackPermission(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["participant_sid"] = data[pos:stop].decode()
                 pos = stop
                 if pos == end:
@@ -18081,12 +18533,13 @@ def _decode_TrackPermission(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 16:  # all_tracks
+                begin = pos
                 number = data[pos]
                 if number < 0x80:
                     pos += 1
@@ -18095,7 +18548,7 @@ def _decode_TrackPermission(
                 values["all_tracks"] = number != 0
                 if pos >= end:
                     if pos > end:
-                        raise cut_short("number", end)
+                        raise cut_short("number", begin)
                     return message
                 start = pos
                 tag = data[pos]
@@ -18103,12 +18556,13 @@ def _decode_TrackPermission(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             while tag == 26:  # track_sids
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -18116,7 +18570,7 @@ def _decode_TrackPermission(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["track_sids"].append(data[pos:stop].decode())
                 pos = stop
                 if pos == end:
@@ -18127,12 +18581,13 @@ def _decode_TrackPermission(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 34:  # participant_identity
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -18140,7 +18595,7 @@ def _decode_TrackPermission(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["participant_identity"] = data[pos:stop].decode()
                 pos = stop
                 if pos == end:
@@ -18151,7 +18606,7 @@ def _decode_TrackPermission(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -18167,7 +18622,7 @@ def _decode_TrackPermission(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -18207,13 +18662,14 @@ def _decode_TrackPublishedResponse(
         if tag > 0x7F:
             low, tag = tag, 0
             high = data[pos]
-            if high > 0x7F:
+            if high > 0x7F or pos == end:
                 tag, pos = read_tag(data, start, end)
             else:
                 tag = low & 0x7F | high << 7
                 pos += 1
         while True:
             if tag == 10:  # cid
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -18221,7 +18677,7 @@ def _decode_TrackPublishedResponse(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["cid"] = data[pos:stop].decode()
                 pos = stop
                 if pos == end:
@@ -18232,12 +18688,13 @@ def _decode_TrackPublishedResponse(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 18:  # track
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -18245,7 +18702,7 @@ def _decode_TrackPublishedResponse(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["track"] = _decode_TrackInfo(
                     data, pos, stop, room - 1, growing, values["track"]
                 )
@@ -18258,7 +18715,7 @@ def _decode_TrackPublishedResponse(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -18274,7 +18731,7 @@ def _decode_TrackPublishedResponse(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -18314,13 +18771,14 @@ def _decode_TrackSubscribed(
         if tag > 0x7F:
             low, tag = tag, 0
             high = data[pos]
-            if high > 0x7F:
+            if high > 0x7F or pos == end:
                 tag, pos = read_tag(data, start, end)
             else:
                 tag = low & 0x7F | high << 7
                 pos += 1
         while True:
             if tag == 10:  # track_sid
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -18328,7 +18786,7 @@ def _decode_TrackSubscribed(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["track_sid"] = data[pos:stop].decode()
                 pos = stop
                 if pos == end:
@@ -18339,7 +18797,7 @@ def _decode_TrackSubscribed(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -18355,7 +18813,7 @@ def _decode_TrackSubscribed(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -18395,13 +18853,14 @@ def _decode_TrackUnpublishedResponse(
         if tag > 0x7F:
             low, tag = tag, 0
             high = data[pos]
-            if high > 0x7F:
+            if high > 0x7F or pos == end:
                 tag, pos = read_tag(data, start, end)
             else:
                 tag = low & 0x7F | high << 7
                 pos += 1
         while True:
             if tag == 10:  # track_sid
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -18409,7 +18868,7 @@ def _decode_TrackUnpublishedResponse(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["track_sid"] = data[pos:stop].decode()
                 pos = stop
                 if pos == end:
@@ -18420,7 +18879,7 @@ def _decode_TrackUnpublishedResponse(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -18436,7 +18895,7 @@ def _decode_TrackUnpublishedResponse(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -18485,13 +18944,14 @@ def _decode_Transcription(
         if tag > 0x7F:
             low, tag = tag, 0
             high = data[pos]
-            if high > 0x7F:
+            if high > 0x7F or pos == end:
                 tag, pos = read_tag(data, start, end)
             else:
                 tag = low & 0x7F | high << 7
                 pos += 1
         while True:
             if tag == 18:  # transcribed_participant_identity
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -18499,7 +18959,7 @@ def _decode_Transcription(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["transcribed_participant_identity"] = data[pos:stop].decode()
                 pos = stop
                 if pos == end:
@@ -18510,12 +18970,13 @@ def _decode_Transcription(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 26:  # track_id
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -18523,7 +18984,7 @@ def _decode_Transcription(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["track_id"] = data[pos:stop].decode()
                 pos = stop
                 if pos == end:
@@ -18534,12 +18995,13 @@ def _decode_Transcription(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             while tag == 34:  # segments
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -18547,7 +19009,7 @@ def _decode_Transcription(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["segments"].append(
                     _decode_TranscriptionSegment(data, pos, stop, room - 1, growing)
                 )
@@ -18560,7 +19022,7 @@ def _decode_Transcription(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -18576,7 +19038,7 @@ def _decode_Transcription(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -18631,13 +19093,14 @@ def _decode_TranscriptionSegment(
         if tag > 0x7F:
             low, tag = tag, 0
             high = data[pos]
-            if high > 0x7F:
+            if high > 0x7F or pos == end:
                 tag, pos = read_tag(data, start, end)
             else:
                 tag = low & 0x7F | high << 7
                 pos += 1
         while True:
             if tag == 10:  # id
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -18645,7 +19108,7 @@ def _decode_TranscriptionSegment(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["id"] = data[pos:stop].decode()
                 pos = stop
                 if pos == end:
@@ -18656,12 +19119,13 @@ def _decode_TranscriptionSegment(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 18:  # text
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -18669,7 +19133,7 @@ def _decode_TranscriptionSegment(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["text"] = data[pos:stop].decode()
                 pos = stop
                 if pos == end:
@@ -18680,12 +19144,13 @@ def _decode_TranscriptionSegment(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 24:  # start_time
+                begin = pos
                 number = data[pos]
                 if number < 0x80:
                     pos += 1
@@ -18694,7 +19159,7 @@ def _decode_TranscriptionSegment(
                 values["start_time"] = number
                 if pos >= end:
                     if pos > end:
-                        raise cut_short("number", end)
+                        raise cut_short("number", begin)
                     return message
                 start = pos
                 tag = data[pos]
@@ -18702,12 +19167,13 @@ def _decode_TranscriptionSegment(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 32:  # end_time
+                begin = pos
                 number = data[pos]
                 if number < 0x80:
                     pos += 1
@@ -18716,7 +19182,7 @@ def _decode_TranscriptionSegment(
                 values["end_time"] = number
                 if pos >= end:
                     if pos > end:
-                        raise cut_short("number", end)
+                        raise cut_short("number", begin)
                     return message
                 start = pos
                 tag = data[pos]
@@ -18724,12 +19190,13 @@ def _decode_TranscriptionSegment(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 40:  # final
+                begin = pos
                 number = data[pos]
                 if number < 0x80:
                     pos += 1
@@ -18738,7 +19205,7 @@ def _decode_TranscriptionSegment(
                 values["final"] = number != 0
                 if pos >= end:
                     if pos > end:
-                        raise cut_short("number", end)
+                        raise cut_short("number", begin)
                     return message
                 start = pos
                 tag = data[pos]
@@ -18746,12 +19213,13 @@ def _decode_TranscriptionSegment(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 50:  # language
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -18759,7 +19227,7 @@ def _decode_TranscriptionSegment(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["language"] = data[pos:stop].decode()
                 pos = stop
                 if pos == end:
@@ -18770,7 +19238,7 @@ def _decode_TranscriptionSegment(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -18786,7 +19254,7 @@ def _decode_TranscriptionSegment(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -18831,13 +19299,14 @@ def _decode_TrickleRequest(
         if tag > 0x7F:
             low, tag = tag, 0
             high = data[pos]
-            if high > 0x7F:
+            if high > 0x7F or pos == end:
                 tag, pos = read_tag(data, start, end)
             else:
                 tag = low & 0x7F | high << 7
                 pos += 1
         while True:
             if tag == 10:  # candidate_init
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -18845,7 +19314,7 @@ def _decode_TrickleRequest(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["candidate_init"] = data[pos:stop].decode()
                 pos = stop
                 if pos == end:
@@ -18856,12 +19325,13 @@ def _decode_TrickleRequest(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 16:  # target
+                begin = pos
                 number = data[pos]
                 if number < 0x80:
                     pos += 1
@@ -18873,7 +19343,7 @@ def _decode_TrickleRequest(
                 )
                 if pos >= end:
                     if pos > end:
-                        raise cut_short("number", end)
+                        raise cut_short("number", begin)
                     return message
                 start = pos
                 tag = data[pos]
@@ -18881,12 +19351,13 @@ def _decode_TrickleRequest(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 24:  # final
+                begin = pos
                 number = data[pos]
                 if number < 0x80:
                     pos += 1
@@ -18895,7 +19366,7 @@ def _decode_TrickleRequest(
                 values["final"] = number != 0
                 if pos >= end:
                     if pos > end:
-                        raise cut_short("number", end)
+                        raise cut_short("number", begin)
                     return message
                 start = pos
                 tag = data[pos]
@@ -18903,7 +19374,7 @@ def _decode_TrickleRequest(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -18919,7 +19390,7 @@ def _decode_TrickleRequest(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -18959,13 +19430,14 @@ def _decode_UnpublishDataTrackRequest(
         if tag > 0x7F:
             low, tag = tag, 0
             high = data[pos]
-            if high > 0x7F:
+            if high > 0x7F or pos == end:
                 tag, pos = read_tag(data, start, end)
             else:
                 tag = low & 0x7F | high << 7
                 pos += 1
         while True:
             if tag == 8:  # pub_handle
+                begin = pos
                 number = data[pos]
                 if number < 0x80:
                     pos += 1
@@ -18975,7 +19447,7 @@ def _decode_UnpublishDataTrackRequest(
                 values["pub_handle"] = number
                 if pos >= end:
                     if pos > end:
-                        raise cut_short("number", end)
+                        raise cut_short("number", begin)
                     return message
                 start = pos
                 tag = data[pos]
@@ -18983,7 +19455,7 @@ def _decode_UnpublishDataTrackRequest(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -18999,7 +19471,7 @@ def _decode_UnpublishDataTrackRequest(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -19039,13 +19511,14 @@ def _decode_UnpublishDataTrackResponse(
         if tag > 0x7F:
             low, tag = tag, 0
             high = data[pos]
-            if high > 0x7F:
+            if high > 0x7F or pos == end:
                 tag, pos = read_tag(data, start, end)
             else:
                 tag = low & 0x7F | high << 7
                 pos += 1
         while True:
             if tag == 10:  # info
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -19053,7 +19526,7 @@ def _decode_UnpublishDataTrackResponse(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["info"] = _decode_DataTrackInfo(
                     data, pos, stop, room - 1, growing, values["info"]
                 )
@@ -19066,7 +19539,7 @@ def _decode_UnpublishDataTrackResponse(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -19082,7 +19555,7 @@ def _decode_UnpublishDataTrackResponse(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -19123,13 +19596,14 @@ def _decode_UpdateDataSubscription(
         if tag > 0x7F:
             low, tag = tag, 0
             high = data[pos]
-            if high > 0x7F:
+            if high > 0x7F or pos == end:
                 tag, pos = read_tag(data, start, end)
             else:
                 tag = low & 0x7F | high << 7
                 pos += 1
         while True:
             while tag == 10:  # updates
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -19137,7 +19611,7 @@ def _decode_UpdateDataSubscription(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["updates"].append(
                     _decode_UpdateDataSubscriptionUpdate(data, pos, stop, room - 1, growing)
                 )
@@ -19150,7 +19624,7 @@ def _decode_UpdateDataSubscription(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -19166,7 +19640,7 @@ def _decode_UpdateDataSubscription(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -19215,13 +19689,14 @@ def _decode_UpdateDataSubscriptionUpdate(
         if tag > 0x7F:
             low, tag = tag, 0
             high = data[pos]
-            if high > 0x7F:
+            if high > 0x7F or pos == end:
                 tag, pos = read_tag(data, start, end)
             else:
                 tag = low & 0x7F | high << 7
                 pos += 1
         while True:
             if tag == 10:  # track_sid
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -19229,7 +19704,7 @@ def _decode_UpdateDataSubscriptionUpdate(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["track_sid"] = data[pos:stop].decode()
                 pos = stop
                 if pos == end:
@@ -19240,12 +19715,13 @@ def _decode_UpdateDataSubscriptionUpdate(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 16:  # subscribe
+                begin = pos
                 number = data[pos]
                 if number < 0x80:
                     pos += 1
@@ -19254,7 +19730,7 @@ def _decode_UpdateDataSubscriptionUpdate(
                 values["subscribe"] = number != 0
                 if pos >= end:
                     if pos > end:
-                        raise cut_short("number", end)
+                        raise cut_short("number", begin)
                     return message
                 start = pos
                 tag = data[pos]
@@ -19262,12 +19738,13 @@ def _decode_UpdateDataSubscriptionUpdate(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 26:  # options
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -19275,7 +19752,7 @@ def _decode_UpdateDataSubscriptionUpdate(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["options"] = _decode_DataTrackSubscriptionOptions(
                     data, pos, stop, room - 1, growing, values["options"]
                 )
@@ -19288,7 +19765,7 @@ def _decode_UpdateDataSubscriptionUpdate(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -19304,7 +19781,7 @@ def _decode_UpdateDataSubscriptionUpdate(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -19349,13 +19826,14 @@ def _decode_UpdateLocalAudioTrack(
         if tag > 0x7F:
             low, tag = tag, 0
             high = data[pos]
-            if high > 0x7F:
+            if high > 0x7F or pos == end:
                 tag, pos = read_tag(data, start, end)
             else:
                 tag = low & 0x7F | high << 7
                 pos += 1
         while True:
             if tag == 10:  # track_sid
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -19363,7 +19841,7 @@ def _decode_UpdateLocalAudioTrack(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["track_sid"] = data[pos:stop].decode()
                 pos = stop
                 if pos == end:
@@ -19374,12 +19852,13 @@ def _decode_UpdateLocalAudioTrack(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             while tag == 16:  # features
+                begin = pos
                 number = data[pos]
                 if number < 0x80:
                     pos += 1
@@ -19393,7 +19872,7 @@ def _decode_UpdateLocalAudioTrack(
                 )
                 if pos >= end:
                     if pos > end:
-                        raise cut_short("number", end)
+                        raise cut_short("number", begin)
                     return message
                 start = pos
                 tag = data[pos]
@@ -19401,12 +19880,13 @@ def _decode_UpdateLocalAudioTrack(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             while tag == 18:  # features
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -19414,7 +19894,7 @@ def _decode_UpdateLocalAudioTrack(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 block = numbers(data, pos, stop)
                 block = [signed32(each) for each in block]
                 values["features"] += [
@@ -19432,7 +19912,7 @@ def _decode_UpdateLocalAudioTrack(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -19448,7 +19928,7 @@ def _decode_UpdateLocalAudioTrack(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -19497,13 +19977,14 @@ def _decode_UpdateLocalVideoTrack(
         if tag > 0x7F:
             low, tag = tag, 0
             high = data[pos]
-            if high > 0x7F:
+            if high > 0x7F or pos == end:
                 tag, pos = read_tag(data, start, end)
             else:
                 tag = low & 0x7F | high << 7
                 pos += 1
         while True:
             if tag == 10:  # track_sid
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -19511,7 +19992,7 @@ def _decode_UpdateLocalVideoTrack(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["track_sid"] = data[pos:stop].decode()
                 pos = stop
                 if pos == end:
@@ -19522,12 +20003,13 @@ def _decode_UpdateLocalVideoTrack(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 16:  # width
+                begin = pos
                 number = data[pos]
                 if number < 0x80:
                     pos += 1
@@ -19537,7 +20019,7 @@ def _decode_UpdateLocalVideoTrack(
                 values["width"] = number
                 if pos >= end:
                     if pos > end:
-                        raise cut_short("number", end)
+                        raise cut_short("number", begin)
                     return message
                 start = pos
                 tag = data[pos]
@@ -19545,12 +20027,13 @@ def _decode_UpdateLocalVideoTrack(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 24:  # height
+                begin = pos
                 number = data[pos]
                 if number < 0x80:
                     pos += 1
@@ -19560,7 +20043,7 @@ def _decode_UpdateLocalVideoTrack(
                 values["height"] = number
                 if pos >= end:
                     if pos > end:
-                        raise cut_short("number", end)
+                        raise cut_short("number", begin)
                     return message
                 start = pos
                 tag = data[pos]
@@ -19568,7 +20051,7 @@ def _decode_UpdateLocalVideoTrack(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -19584,7 +20067,7 @@ def _decode_UpdateLocalVideoTrack(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -19623,13 +20106,14 @@ def _decode_UpdateParticipantMetadata_attributes(
         if tag > 0x7F:
             low, tag = tag, 0
             high = data[pos]
-            if high > 0x7F:
+            if high > 0x7F or pos == end:
                 tag, pos = read_tag(data, start, end)
             else:
                 tag = low & 0x7F | high << 7
                 pos += 1
         while True:
             if tag == 10:  # key
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -19637,7 +20121,7 @@ def _decode_UpdateParticipantMetadata_attributes(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["key"] = data[pos:stop].decode()
                 pos = stop
                 if pos == end:
@@ -19648,12 +20132,13 @@ def _decode_UpdateParticipantMetadata_attributes(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 18:  # value
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -19661,7 +20146,7 @@ def _decode_UpdateParticipantMetadata_attributes(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["value"] = data[pos:stop].decode()
                 pos = stop
                 if pos == end:
@@ -19672,7 +20157,7 @@ def _decode_UpdateParticipantMetadata_attributes(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -19688,7 +20173,7 @@ def _decode_UpdateParticipantMetadata_attributes(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -19725,13 +20210,14 @@ def _decode_UpdateParticipantMetadata(
         if tag > 0x7F:
             low, tag = tag, 0
             high = data[pos]
-            if high > 0x7F:
+            if high > 0x7F or pos == end:
                 tag, pos = read_tag(data, start, end)
             else:
                 tag = low & 0x7F | high << 7
                 pos += 1
         while True:
             if tag == 10:  # metadata
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -19739,7 +20225,7 @@ def _decode_UpdateParticipantMetadata(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["metadata"] = data[pos:stop].decode()
                 pos = stop
                 if pos == end:
@@ -19750,12 +20236,13 @@ def _decode_UpdateParticipantMetadata(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 18:  # name
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -19763,7 +20250,7 @@ def _decode_UpdateParticipantMetadata(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["name"] = data[pos:stop].decode()
                 pos = stop
                 if pos == end:
@@ -19774,12 +20261,13 @@ def _decode_UpdateParticipantMetadata(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             while tag == 26:  # attributes
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -19787,7 +20275,7 @@ def _decode_UpdateParticipantMetadata(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 entry: Values = {"key": "", "value": "", "_unknown_fields": b""}
                 _decode_UpdateParticipantMetadata_attributes(
                     data, pos, stop, room - 1, growing, entry
@@ -19806,12 +20294,13 @@ def _decode_UpdateParticipantMetadata(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 32:  # request_id
+                begin = pos
                 number = data[pos]
                 if number < 0x80:
                     pos += 1
@@ -19821,7 +20310,7 @@ def _decode_UpdateParticipantMetadata(
                 values["request_id"] = number
                 if pos >= end:
                     if pos > end:
-                        raise cut_short("number", end)
+                        raise cut_short("number", begin)
                     return message
                 start = pos
                 tag = data[pos]
@@ -19829,7 +20318,7 @@ def _decode_UpdateParticipantMetadata(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -19845,7 +20334,7 @@ def _decode_UpdateParticipantMetadata(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -19891,13 +20380,14 @@ def _decode_UpdateSubscription(
         if tag > 0x7F:
             low, tag = tag, 0
             high = data[pos]
-            if high > 0x7F:
+            if high > 0x7F or pos == end:
                 tag, pos = read_tag(data, start, end)
             else:
                 tag = low & 0x7F | high << 7
                 pos += 1
         while True:
             while tag == 10:  # track_sids
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -19905,7 +20395,7 @@ def _decode_UpdateSubscription(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["track_sids"].append(data[pos:stop].decode())
                 pos = stop
                 if pos == end:
@@ -19916,12 +20406,13 @@ def _decode_UpdateSubscription(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 16:  # subscribe
+                begin = pos
                 number = data[pos]
                 if number < 0x80:
                     pos += 1
@@ -19930,7 +20421,7 @@ def _decode_UpdateSubscription(
                 values["subscribe"] = number != 0
                 if pos >= end:
                     if pos > end:
-                        raise cut_short("number", end)
+                        raise cut_short("number", begin)
                     return message
                 start = pos
                 tag = data[pos]
@@ -19938,12 +20429,13 @@ def _decode_UpdateSubscription(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             while tag == 26:  # participant_tracks
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -19951,7 +20443,7 @@ def _decode_UpdateSubscription(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["participant_tracks"].append(
                     _decode_ParticipantTracks(data, pos, stop, room - 1, growing)
                 )
@@ -19964,7 +20456,7 @@ def _decode_UpdateSubscription(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -19980,7 +20472,7 @@ def _decode_UpdateSubscription(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -20037,13 +20529,14 @@ def _decode_UpdateTrackSettings(
         if tag > 0x7F:
             low, tag = tag, 0
             high = data[pos]
-            if high > 0x7F:
+            if high > 0x7F or pos == end:
                 tag, pos = read_tag(data, start, end)
             else:
                 tag = low & 0x7F | high << 7
                 pos += 1
         while True:
             while tag == 10:  # track_sids
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -20051,7 +20544,7 @@ def _decode_UpdateTrackSettings(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["track_sids"].append(data[pos:stop].decode())
                 pos = stop
                 if pos == end:
@@ -20062,12 +20555,13 @@ def _decode_UpdateTrackSettings(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 24:  # disabled
+                begin = pos
                 number = data[pos]
                 if number < 0x80:
                     pos += 1
@@ -20076,7 +20570,7 @@ def _decode_UpdateTrackSettings(
                 values["disabled"] = number != 0
                 if pos >= end:
                     if pos > end:
-                        raise cut_short("number", end)
+                        raise cut_short("number", begin)
                     return message
                 start = pos
                 tag = data[pos]
@@ -20084,12 +20578,13 @@ def _decode_UpdateTrackSettings(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 32:  # quality
+                begin = pos
                 number = data[pos]
                 if number < 0x80:
                     pos += 1
@@ -20101,7 +20596,7 @@ def _decode_UpdateTrackSettings(
                 )
                 if pos >= end:
                     if pos > end:
-                        raise cut_short("number", end)
+                        raise cut_short("number", begin)
                     return message
                 start = pos
                 tag = data[pos]
@@ -20109,12 +20604,13 @@ def _decode_UpdateTrackSettings(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 40:  # width
+                begin = pos
                 number = data[pos]
                 if number < 0x80:
                     pos += 1
@@ -20124,7 +20620,7 @@ def _decode_UpdateTrackSettings(
                 values["width"] = number
                 if pos >= end:
                     if pos > end:
-                        raise cut_short("number", end)
+                        raise cut_short("number", begin)
                     return message
                 start = pos
                 tag = data[pos]
@@ -20132,12 +20628,13 @@ def _decode_UpdateTrackSettings(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 48:  # height
+                begin = pos
                 number = data[pos]
                 if number < 0x80:
                     pos += 1
@@ -20147,7 +20644,7 @@ def _decode_UpdateTrackSettings(
                 values["height"] = number
                 if pos >= end:
                     if pos > end:
-                        raise cut_short("number", end)
+                        raise cut_short("number", begin)
                     return message
                 start = pos
                 tag = data[pos]
@@ -20155,12 +20652,13 @@ def _decode_UpdateTrackSettings(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 56:  # fps
+                begin = pos
                 number = data[pos]
                 if number < 0x80:
                     pos += 1
@@ -20170,7 +20668,7 @@ def _decode_UpdateTrackSettings(
                 values["fps"] = number
                 if pos >= end:
                     if pos > end:
-                        raise cut_short("number", end)
+                        raise cut_short("number", begin)
                     return message
                 start = pos
                 tag = data[pos]
@@ -20178,12 +20676,13 @@ def _decode_UpdateTrackSettings(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 64:  # priority
+                begin = pos
                 number = data[pos]
                 if number < 0x80:
                     pos += 1
@@ -20193,7 +20692,7 @@ def _decode_UpdateTrackSettings(
                 values["priority"] = number
                 if pos >= end:
                     if pos > end:
-                        raise cut_short("number", end)
+                        raise cut_short("number", begin)
                     return message
                 start = pos
                 tag = data[pos]
@@ -20201,7 +20700,7 @@ def _decode_UpdateTrackSettings(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -20217,7 +20716,7 @@ def _decode_UpdateTrackSettings(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -20258,13 +20757,14 @@ def _decode_UpdateVideoLayers(
         if tag > 0x7F:
             low, tag = tag, 0
             high = data[pos]
-            if high > 0x7F:
+            if high > 0x7F or pos == end:
                 tag, pos = read_tag(data, start, end)
             else:
                 tag = low & 0x7F | high << 7
                 pos += 1
         while True:
             if tag == 10:  # track_sid
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -20272,7 +20772,7 @@ def _decode_UpdateVideoLayers(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["track_sid"] = data[pos:stop].decode()
                 pos = stop
                 if pos == end:
@@ -20283,12 +20783,13 @@ def _decode_UpdateVideoLayers(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             while tag == 18:  # layers
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -20296,7 +20797,7 @@ def _decode_UpdateVideoLayers(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["layers"].append(_decode_VideoLayer(data, pos, stop, room - 1, growing))
                 pos = stop
                 if pos == end:
@@ -20307,7 +20808,7 @@ def _decode_UpdateVideoLayers(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -20323,7 +20824,7 @@ def _decode_UpdateVideoLayers(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -20386,13 +20887,14 @@ def _decode_UserPacket(
         if tag > 0x7F:
             low, tag = tag, 0
             high = data[pos]
-            if high > 0x7F:
+            if high > 0x7F or pos == end:
                 tag, pos = read_tag(data, start, end)
             else:
                 tag = low & 0x7F | high << 7
                 pos += 1
         while True:
             if tag == 10:  # participant_sid
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -20400,7 +20902,7 @@ def _decode_UserPacket(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["participant_sid"] = data[pos:stop].decode()
                 pos = stop
                 if pos == end:
@@ -20411,12 +20913,13 @@ def _decode_UserPacket(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 18:  # payload
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -20424,7 +20927,7 @@ def _decode_UserPacket(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["payload"] = data[pos:stop]
                 pos = stop
                 if pos == end:
@@ -20435,12 +20938,13 @@ def _decode_UserPacket(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             while tag == 26:  # destination_sids
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -20448,7 +20952,7 @@ def _decode_UserPacket(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["destination_sids"].append(data[pos:stop].decode())
                 pos = stop
                 if pos == end:
@@ -20459,12 +20963,13 @@ def _decode_UserPacket(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 34:  # topic
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -20472,7 +20977,7 @@ def _decode_UserPacket(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["topic"] = data[pos:stop].decode()
                 pos = stop
                 if pos == end:
@@ -20483,12 +20988,13 @@ def _decode_UserPacket(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 42:  # participant_identity
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -20496,7 +21002,7 @@ def _decode_UserPacket(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["participant_identity"] = data[pos:stop].decode()
                 pos = stop
                 if pos == end:
@@ -20507,12 +21013,13 @@ def _decode_UserPacket(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             while tag == 50:  # destination_identities
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -20520,7 +21027,7 @@ def _decode_UserPacket(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["destination_identities"].append(data[pos:stop].decode())
                 pos = stop
                 if pos == end:
@@ -20531,12 +21038,13 @@ def _decode_UserPacket(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 66:  # id
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -20544,7 +21052,7 @@ def _decode_UserPacket(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["id"] = data[pos:stop].decode()
                 pos = stop
                 if pos == end:
@@ -20555,12 +21063,13 @@ def _decode_UserPacket(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 72:  # start_time
+                begin = pos
                 number = data[pos]
                 if number < 0x80:
                     pos += 1
@@ -20569,7 +21078,7 @@ def _decode_UserPacket(
                 values["start_time"] = number
                 if pos >= end:
                     if pos > end:
-                        raise cut_short("number", end)
+                        raise cut_short("number", begin)
                     return message
                 start = pos
                 tag = data[pos]
@@ -20577,12 +21086,13 @@ def _decode_UserPacket(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 80:  # end_time
+                begin = pos
                 number = data[pos]
                 if number < 0x80:
                     pos += 1
@@ -20591,7 +21101,7 @@ def _decode_UserPacket(
                 values["end_time"] = number
                 if pos >= end:
                     if pos > end:
-                        raise cut_short("number", end)
+                        raise cut_short("number", begin)
                     return message
                 start = pos
                 tag = data[pos]
@@ -20599,12 +21109,13 @@ def _decode_UserPacket(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 90:  # nonce
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -20612,7 +21123,7 @@ def _decode_UserPacket(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["nonce"] = data[pos:stop]
                 pos = stop
                 if pos == end:
@@ -20623,7 +21134,7 @@ def _decode_UserPacket(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -20639,7 +21150,7 @@ def _decode_UserPacket(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -20682,13 +21193,14 @@ def _decode_VideoConfiguration(
         if tag > 0x7F:
             low, tag = tag, 0
             high = data[pos]
-            if high > 0x7F:
+            if high > 0x7F or pos == end:
                 tag, pos = read_tag(data, start, end)
             else:
                 tag = low & 0x7F | high << 7
                 pos += 1
         while True:
             if tag == 8:  # hardware_encoder
+                begin = pos
                 number = data[pos]
                 if number < 0x80:
                     pos += 1
@@ -20702,7 +21214,7 @@ def _decode_VideoConfiguration(
                 )
                 if pos >= end:
                     if pos > end:
-                        raise cut_short("number", end)
+                        raise cut_short("number", begin)
                     return message
                 start = pos
                 tag = data[pos]
@@ -20710,7 +21222,7 @@ def _decode_VideoConfiguration(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -20726,7 +21238,7 @@ def _decode_VideoConfiguration(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -20785,13 +21297,14 @@ def _decode_VideoLayer(
         if tag > 0x7F:
             low, tag = tag, 0
             high = data[pos]
-            if high > 0x7F:
+            if high > 0x7F or pos == end:
                 tag, pos = read_tag(data, start, end)
             else:
                 tag = low & 0x7F | high << 7
                 pos += 1
         while True:
             if tag == 8:  # quality
+                begin = pos
                 number = data[pos]
                 if number < 0x80:
                     pos += 1
@@ -20803,7 +21316,7 @@ def _decode_VideoLayer(
                 )
                 if pos >= end:
                     if pos > end:
-                        raise cut_short("number", end)
+                        raise cut_short("number", begin)
                     return message
                 start = pos
                 tag = data[pos]
@@ -20811,12 +21324,13 @@ def _decode_VideoLayer(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 16:  # width
+                begin = pos
                 number = data[pos]
                 if number < 0x80:
                     pos += 1
@@ -20826,7 +21340,7 @@ def _decode_VideoLayer(
                 values["width"] = number
                 if pos >= end:
                     if pos > end:
-                        raise cut_short("number", end)
+                        raise cut_short("number", begin)
                     return message
                 start = pos
                 tag = data[pos]
@@ -20834,12 +21348,13 @@ def _decode_VideoLayer(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 24:  # height
+                begin = pos
                 number = data[pos]
                 if number < 0x80:
                     pos += 1
@@ -20849,7 +21364,7 @@ def _decode_VideoLayer(
                 values["height"] = number
                 if pos >= end:
                     if pos > end:
-                        raise cut_short("number", end)
+                        raise cut_short("number", begin)
                     return message
                 start = pos
                 tag = data[pos]
@@ -20857,12 +21372,13 @@ def _decode_VideoLayer(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 32:  # bitrate
+                begin = pos
                 number = data[pos]
                 if number < 0x80:
                     pos += 1
@@ -20872,7 +21388,7 @@ def _decode_VideoLayer(
                 values["bitrate"] = number
                 if pos >= end:
                     if pos > end:
-                        raise cut_short("number", end)
+                        raise cut_short("number", begin)
                     return message
                 start = pos
                 tag = data[pos]
@@ -20880,12 +21396,13 @@ def _decode_VideoLayer(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 40:  # ssrc
+                begin = pos
                 number = data[pos]
                 if number < 0x80:
                     pos += 1
@@ -20895,7 +21412,7 @@ def _decode_VideoLayer(
                 values["ssrc"] = number
                 if pos >= end:
                     if pos > end:
-                        raise cut_short("number", end)
+                        raise cut_short("number", begin)
                     return message
                 start = pos
                 tag = data[pos]
@@ -20903,12 +21420,13 @@ def _decode_VideoLayer(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 48:  # spatial_layer
+                begin = pos
                 number = data[pos]
                 if number < 0x80:
                     pos += 1
@@ -20918,7 +21436,7 @@ def _decode_VideoLayer(
                 values["spatial_layer"] = number
                 if pos >= end:
                     if pos > end:
-                        raise cut_short("number", end)
+                        raise cut_short("number", begin)
                     return message
                 start = pos
                 tag = data[pos]
@@ -20926,12 +21444,13 @@ def _decode_VideoLayer(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 58:  # rid
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -20939,7 +21458,7 @@ def _decode_VideoLayer(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["rid"] = data[pos:stop].decode()
                 pos = stop
                 if pos == end:
@@ -20950,12 +21469,13 @@ def _decode_VideoLayer(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 64:  # repair_ssrc
+                begin = pos
                 number = data[pos]
                 if number < 0x80:
                     pos += 1
@@ -20965,7 +21485,7 @@ def _decode_VideoLayer(
                 values["repair_ssrc"] = number
                 if pos >= end:
                     if pos > end:
-                        raise cut_short("number", end)
+                        raise cut_short("number", begin)
                     return message
                 start = pos
                 tag = data[pos]
@@ -20973,7 +21493,7 @@ def _decode_VideoLayer(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -20989,7 +21509,7 @@ def _decode_VideoLayer(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -21033,13 +21553,14 @@ def _decode_WrappedJoinRequest(
         if tag > 0x7F:
             low, tag = tag, 0
             high = data[pos]
-            if high > 0x7F:
+            if high > 0x7F or pos == end:
                 tag, pos = read_tag(data, start, end)
             else:
                 tag = low & 0x7F | high << 7
                 pos += 1
         while True:
             if tag == 8:  # compression
+                begin = pos
                 number = data[pos]
                 if number < 0x80:
                     pos += 1
@@ -21053,7 +21574,7 @@ def _decode_WrappedJoinRequest(
                 )
                 if pos >= end:
                     if pos > end:
-                        raise cut_short("number", end)
+                        raise cut_short("number", begin)
                     return message
                 start = pos
                 tag = data[pos]
@@ -21061,12 +21582,13 @@ def _decode_WrappedJoinRequest(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
                         pos += 1
             if tag == 18:  # join_request
+                begin = pos
                 size = data[pos]
                 if size < 0x80:
                     pos += 1
@@ -21074,7 +21596,7 @@ def _decode_WrappedJoinRequest(
                     size, pos = read_length(data, pos, end)
                 stop = pos + size
                 if stop > end:
-                    raise too_long(size, end - pos, start + 1)
+                    raise too_long(size, end - pos, begin)
                 values["join_request"] = data[pos:stop]
                 pos = stop
                 if pos == end:
@@ -21085,7 +21607,7 @@ def _decode_WrappedJoinRequest(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7
@@ -21101,7 +21623,7 @@ def _decode_WrappedJoinRequest(
                 if tag > 0x7F:
                     low, tag = tag, 0
                     high = data[pos]
-                    if high > 0x7F:
+                    if high > 0x7F or pos == end:
                         tag, pos = read_tag(data, start, end)
                     else:
                         tag = low & 0x7F | high << 7

@@ -16,7 +16,6 @@ from .writing import (
     EncodeEntry,
     flaw,
     put_block,
-    put_number,
     write_double,
     write_fixed32,
     write_fixed64,
@@ -24,6 +23,7 @@ from .writing import (
     write_sfixed32,
     write_sfixed64,
 )
+from .wire import put_number
 
 __all__ = ["ENCODERS", "ENTRY_ENCODERS"]
 

@@ -90,7 +90,9 @@ def fault(error: Exception, pos: int, tag: int, names: Mapping[int, str]) -> Mal
 
 
 def too_long(size: int, left: int, offset: int) -> Malformed:
-    """A length that is greater than what is left."""
+    """A length that is greater than what is left; with less than nothing it is not there itself."""
+    if left < 0:
+        return cut_short("length", offset)
     return Malformed(f"a length of {size} exceeds the {left} bytes left", offset)
 
 
@@ -130,14 +132,22 @@ def read_number(data: bytes, pos: int) -> tuple[int, int]:
             raise Malformed("a number has more than 10 bytes", pos)
 
 
+def _number_within(data: bytes, pos: int, end: int) -> tuple[int, int]:
+    """The same, before an end that it must not pass."""
+    try:
+        found = read_number(data, pos)
+    except IndexError:
+        found = 0, end + 1
+    if found[1] > end:
+        raise cut_short("number", pos)
+    return found
+
+
 def numbers(data: bytes, pos: int, end: int) -> list[int]:
     """The values that are packed between two positions."""
     found: list[int] = []
     while pos < end:
-        start = pos
-        value, pos = read_number(data, pos)
-        if pos > end:
-            raise cut_short("number", start)
+        value, pos = _number_within(data, pos, end)
         found.append(value)
     return found
 
@@ -208,10 +218,7 @@ def skip(data: bytes, start: int, pos: int, end: int, tag: int, room: int) -> in
     while True:
         wire = tag & 7
         if wire == VARINT:
-            begin = pos
-            _, pos = read_number(data, pos)
-            if pos > end:
-                raise cut_short("number", begin)
+            _, pos = _number_within(data, pos, end)
         elif wire == BLOCK:
             begin = pos
             size, pos = read_length(data, pos, end)

@@ -7,14 +7,13 @@ from typing import Final
 
 from .schema import Values
 from .values import Unwritable
-from .wire import FIXED, varint
+from .wire import FIXED, put_number
 
 __all__ = [
     "Encode",
     "EncodeEntry",
     "flaw",
     "put_block",
-    "put_number",
     "write_double",
     "write_fixed32",
     "write_fixed64",
@@ -36,21 +35,13 @@ write_sfixed32: Final = FIXED["sfixed32"].pack
 write_sfixed64: Final = FIXED["sfixed64"].pack
 
 
-def put_number(out: bytearray, number: int) -> None:
-    """Append a number from 0 to 2**64 - 1."""
-    while number >= 0x80:
-        out.append(number & 0x7F | 0x80)
-        number >>= 7
-    out.append(number)
-
-
 def put_block(out: bytearray, block: bytes | bytearray) -> None:
     """Append bytes behind their number."""
     size = len(block)
     if size < 0x80:
         out.append(size)
     else:
-        out += varint(size)
+        put_number(out, size)
     out += block
 
 
