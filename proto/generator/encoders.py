@@ -6,7 +6,7 @@ type goes through the check that knows all of the rules, and says what is wrong.
 
 from collections.abc import Sequence
 
-from .facts import BLOCK, FieldFacts, MessageFacts
+from .facts import BLOCK, FIXED32, FieldFacts, MessageFacts
 
 _INTRODUCTION = '''"""Writes every message of the schema; see :mod:`.binary` for the rules."""
 
@@ -132,7 +132,7 @@ def _field(field: FieldFacts, cls: str) -> list[str]:
         return ["if value is not None:", *_indent(1, body)]
     if field.kind in _FIXED:
         # By its bytes, as upb compares: -0.0 is not zero.
-        size = 4 if field.wire == 5 else 8
+        size = 4 if field.wire == FIXED32 else 8
         return [
             *_checked(field),
             f"block = write_{field.kind}(value)",

@@ -23,7 +23,7 @@ _WIRE = {
     "bytes": BLOCK,
     "message": BLOCK,
 }
-ZEROS = {"string": '""', "bytes": 'b""', "bool": "False", "float": "0.0", "double": "0.0"}
+_ZEROS = {"string": '""', "bytes": 'b""', "bool": "False", "float": "0.0", "double": "0.0"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +63,7 @@ class FieldFacts:
             return "None"
         if self.kind == "enum":
             return f"m.{self.target}(0)"
-        return ZEROS.get(self.kind, "0")
+        return _ZEROS.get(self.kind, "0")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

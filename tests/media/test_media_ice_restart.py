@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass, field
 
 import aioice.ice
+import aioice.stun
 import pytest
 
 from kitwire import PathVersion
@@ -421,14 +422,18 @@ def test_a_far_end_that_sends_nothing_is_asked_for_the_next() -> None:
     run(main())
 
 
-def test_a_question_that_is_not_answered_ends_with_the_connection() -> None:
+def test_a_question_that_is_not_answered_ends_with_the_connection(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(aioice.stun, "RETRY_RTO", 60.0)
+
     async def main() -> None:
         made = await call()
         deafen(made.one)
         told: list[int] = []
         made.one.tell_next_datagram(lambda: told.append(1))
         await asyncio.sleep(0.1)
-        await made.close()
+        await asyncio.wait_for(made.close(), 10.0)
         assert told == []
 
     run(main())
