@@ -170,6 +170,7 @@ def render_messages(output: OutputTemplate, compiler_version: str, header: str) 
         "import betterproto2",
         "",
         "from kitwire.messages._base import Message as _Message",
+        "from kitwire.messages._base import supply_zeros as _supply_zeros",
         "",
         "__all__ = (",
         *(f'    "{name}",' for name in names),
@@ -182,6 +183,7 @@ def render_messages(output: OutputTemplate, compiler_version: str, header: str) 
         lines += _enum_lines(enum)
     for message in messages:
         lines += _message_lines(message)
+    lines += ["for _cls in _Message.__subclasses__():", "    _supply_zeros(_cls)"]
     text = "\n".join(lines) + "\n"
     return text if "builtins." in text else text.replace("import builtins\n", "")
 

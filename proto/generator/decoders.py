@@ -2,19 +2,19 @@
 
 A decoder tries its fields by ascending number, the order in which everybody writes them; a tag that
 is out of order begins the row again, and one that no field has is kept as unknown. Nothing is
-looked up that is known here.
+looked up that is known here, and nothing is stored but what comes: the classes hold the zeros.
 """
 
 from collections.abc import Iterator, Sequence
 
-from .facts import BLOCK, VARINT, FieldFacts, MessageFacts
+from .facts import BLOCK, VARINT, FieldFacts, MessageFacts, is_choice
 
 _INTRODUCTION = '''"""Reads every message of the schema; see :mod:`.binary` for the rules."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from betterproto2 import Message
 
@@ -27,10 +27,10 @@ from .reading import (
     Malformed,
     chosen_of,
     cut_short,
+    displace,
     fault,
     keep,
     keep_entry,
-    new,
     numbers,
     read_double,
     read_fixed32,
@@ -47,7 +47,10 @@ from .reading import (
     too_long,
     zigzag,
 )
-from .schema import Values
+from .writing import Entry
+
+if TYPE_CHECKING:
+    from mypy_extensions import i64
 
 __all__ = ["DECODERS"]
 '''
@@ -70,7 +73,7 @@ def decoders(messages: Sequence[MessageFacts], header: str) -> str:
 
 def definitions(messages: Sequence[MessageFacts]) -> list[str]:
     """What the module defines, in lines; the classes are to be found in ``m``."""
-    lines = []
+    lines = ["_new: Final = object.__new__", '"""Makes a message that stores nothing yet."""']
     enums = sorted({field.target for message in messages for field in _enums(message)})
     for enum in enums:
         lines += [f"_{enum}: Final = {{int(each): each for each in m.{enum}}}"]
@@ -93,13 +96,7 @@ def _enums(message: MessageFacts) -> Iterator[FieldFacts]:
 
 def _decoder(message: MessageFacts) -> list[str]:
     name = message.name
-    lines = _names(name, message.fields)
-    blank = [
-        f'"{field.name}": {field.zero}'
-        for field in message.fields
-        if not field.repeated and not field.entry
-    ]
-    lines += [f"_BLANK_{name}: Final[Values] = {{{', '.join([*blank, _UNKNOWN])}}}"]
+    lines = [*_names(name, message.fields), f"_{name}: Final = m.{name}"]
     for field in message.fields:
         if field.entry:
             lines += _entry_decoder(message, field)
@@ -108,28 +105,30 @@ def _decoder(message: MessageFacts) -> list[str]:
         lines += [f"_MEMBERS_{name}_{group}: Final = ({members},)"]
     lines += [
         f"def _decode_{name}(",
-        "    data: bytes, pos: int, end: int, room: int, growing: Growing,",
+        "    data: bytes, pos: i64, end: i64, room: i64, growing: Growing,",
         f"    into: m.{name} | None = None,",
         f") -> m.{name}:",
-        "    if into is None:",
-        f"        message = new(m.{name})",
-        f"        values = _BLANK_{name}.copy()",
     ]
-    for field in message.fields:
-        if field.repeated or field.entry:
-            lines += [f'        values["{field.name}"] = {"{}" if field.entry else "[]"}']
-    lines += ["        message.__dict__ = values"]
-    lines += [f"        chosen_{group}: str | None = None" for group in message.groups]
-    lines += ["    else:", "        message = into", "        values = message.__dict__"]
-    lines += [
-        f"        chosen_{group} = chosen_of(values, _MEMBERS_{name}_{group})"
-        for group in message.groups
-    ]
-    keeping = ["keep(values, data[start:pos], growing)"]
+    chosen = [f"chosen_{group}" for group in message.groups]
+    if chosen:
+        lines += ["    if into is None:", f"        message = _new(_{name})"]
+        lines += [f'        {each} = ""' for each in chosen]
+        lines += ["    else:", "        message = into"]
+        lines += [
+            f"        chosen_{group} = chosen_of(into, _MEMBERS_{name}_{group})"
+            for group in message.groups
+        ]
+    else:
+        lines += [f"    message = _new(_{name}) if into is None else into"]
+    if any(_grows(field) for field in message.fields):
+        lines += ["    again = into is not None"]
+    keeping = ["keep(message, data[start:pos], growing)"]
     return [*lines, *_body(name, message.fields, keeping, "return message")]
 
 
-_UNKNOWN = '"_unknown_fields": b""'
+def _grows(field: FieldFacts) -> bool:
+    """Whether what comes is added to what the message holds, if this is not the first pass."""
+    return field.repeated or field.kind == "map" or (field.kind == "message" and not field.group)
 
 
 def _names(name: str, fields: Sequence[FieldFacts]) -> list[str]:
@@ -147,48 +146,98 @@ def _tags(field: FieldFacts) -> list[int]:
 
 def _body(name: str, fields: Sequence[FieldFacts], keeping: list[str], done: str) -> list[str]:
     """From the first tag to the end."""
-    lines = [
+    steps = (_choice if is_choice(fields) else _row)(name, fields, keeping, done)
+    return [
+        *_indent(1, [f"{each}: {kind}" for each, kind in _NUMBERS.items() if _sets(steps, each)]),
         "    if room < 0:",
         "        raise Malformed(TOO_DEEP, pos)",
         "    if pos == end:",
         f"        {done}",
-        "    tag = 0",
+        "    start = pos",
+        "    tag: i64 = 0",
         "    try:",
-        *_indent(2, _tag()),
-        "        while True:",
-    ]
-    row = [(tag, _step(name, field, tag, done)) for field in fields for tag in _tags(field)]
-    lone = len({field.group for field in fields}) == 1 and fields and fields[0].group
-    lines += _indent(3, _halved(row) if lone else [line for _, step in row for line in step])
-    known = f"tag not in _NAMES_{name}" if fields else "True"
-    lines += [
-        f"            if {known}:",
-        *_indent(4, ["pos = skip(data, start, pos, end, tag, room)", *keeping]),
-        *_indent(4, ["if pos == end:", f"    {done}", *_tag()]),
+        *_indent(2, steps),
         "    except (Malformed, IndexError, UnicodeDecodeError) as error:",
         f"        raise fault(error, pos, tag, _NAMES_{name}) from None",
     ]
-    return lines
+
+
+_NUMBERS = {"high": "i64", "size": "i64", "stop": "i64", "number": "int"}
+"""Variables, with the types that a compiler needs to hear of."""
+
+
+def _sets(lines: Sequence[str], name: str) -> bool:
+    return any(line.lstrip().startswith((f"{name} = ", f"{name}, ")) for line in lines)
+
+
+def _row(name: str, fields: Sequence[FieldFacts], keeping: list[str], done: str) -> list[str]:
+    """The fields by ascending number, each followed by the next."""
+    lines = []
+    tags = [(tag, field) for field in fields for tag in _tags(field)]
+    for tag, field in tags:
+        lines += _step(name, field, tag, done) if tag <= 0x7F else []
+    lines += _widen()
+    for tag, field in tags:
+        lines += _step(name, field, tag, done) if tag > 0x7F else []
+    lines += [
+        f"if {f'tag not in _NAMES_{name}' if fields else 'True'}:",
+        *_indent(1, ["pos = skip(data, start, pos, end, tag, room)", *keeping]),
+        *_indent(1, [*_end(BLOCK, done), *_tag()]),
+    ]
+    if any(_grows(field) for field in fields):
+        lines += ["again = True"]
+    return [*_tag(), "while True:", *_indent(1, lines)]
 
 
 def _step(name: str, field: FieldFacts, tag: int, done: str) -> list[str]:
     """Read the field where this is its tag, and go on to the next tag."""
-    again = "while" if field.repeated or field.entry else "if"
-    reading = _packed(field) if tag != field.tag else _field(name, field)
-    body = [*reading, *_end(tag, done), *_tag()]
-    return [f"{again} tag == {tag}:  # {field.name}", *_indent(1, body)]
+    go_on = [*_end(tag, done), *_tag(), *(_widen() if tag > 0x7F else [])]
+    if not (field.repeated or field.entry):
+        body = [*_field(name, field), *go_on]
+    else:
+        reading = _packed(field) if tag != field.tag else _field(name, field)
+        body = [
+            f"{_held(field)} = message.{field.name} if again else {'{}' if field.entry else '[]'}",
+            f"message.{field.name} = {_held(field)}",
+            *(["again = True"] if len(_tags(field)) > 1 else []),
+            "while True:",
+            *_indent(1, [*reading, *go_on, f"if tag != {tag}:", "    break"]),
+        ]
+    return [f"if tag == {tag}:  # {field.name}", *_indent(1, body)]
 
 
-def _halved(row: Sequence[tuple[int, list[str]]]) -> list[str]:
-    """The same steps where one of them is to be expected: found by halving."""
-    if len(row) <= 3:
-        return [line for _, step in row for line in step]
-    middle = len(row) // 2
+def _held(field: FieldFacts) -> str:
+    """The variable for a list or a dict."""
+    return f"held_{field.name}"
+
+
+def _choice(name: str, fields: Sequence[FieldFacts], keeping: list[str], done: str) -> list[str]:
+    """The members of a oneof, of which one is to be expected, found by halving."""
+    arms = [
+        (tag, [*_field(name, field), *_end(tag, done), "continue"])
+        for field in fields
+        for tag in _tags(field)
+    ]
+    lines = [
+        *_tag(),
+        *_widen(),
+        *_halved(arms),
+        "pos = skip(data, start, pos, end, tag, room)",
+        *keeping,
+        *_end(BLOCK, done),
+    ]
+    return ["while True:", *_indent(1, lines)]
+
+
+def _halved(arms: Sequence[tuple[int, list[str]]]) -> list[str]:
+    if len(arms) <= 3:
+        return [line for tag, arm in arms for line in (f"if tag == {tag}:", *_indent(1, arm))]
+    middle = len(arms) // 2
     return [
-        f"if tag < {row[middle][0]}:",
-        *_indent(1, _halved(row[:middle])),
+        f"if tag < {arms[middle][0]}:",
+        *_indent(1, _halved(arms[:middle])),
         "else:",
-        *_indent(1, _halved(row[middle:])),
+        *_indent(1, _halved(arms[middle:])),
     ]
 
 
@@ -197,19 +246,21 @@ def _indent(depth: int, lines: Sequence[str]) -> list[str]:
 
 
 def _tag() -> list[str]:
-    """Read the next tag."""
+    """Read the first byte of the next tag, which is all of it for numbers below 16."""
+    return ["start = pos", "tag = data[pos]", "pos += 1"]
+
+
+def _widen() -> list[str]:
+    """Read the tag whole. Another pass may find that it is already."""
     return [
-        "start = pos",
-        "tag = data[pos]",
-        "pos += 1",
         "if tag > 0x7F:",
-        "    low, tag = tag, 0",
-        "    high = data[pos]",
-        "    if high > 0x7F or pos == end:",
+        "    tag = 0",
+        "    high = data[start + 1]",
+        "    if high > 0x7F or start + 1 == end:",
         "        tag, pos = read_tag(data, start, end)",
         "    else:",
-        "        tag = low & 0x7F | high << 7",
-        "        pos += 1",
+        "        tag = data[start] & 0x7F | high << 7",
+        "        pos = start + 2",
     ]
 
 
@@ -231,18 +282,18 @@ def _end(tag: int, done: str) -> list[str]:
 def _field(name: str, field: FieldFacts) -> list[str]:
     if field.entry:
         return _entry(name, field)
+    here = f"message.{field.name}"
     if field.repeated:
-        return [*_value(field), f'values["{field.name}"].append({_result(field)})', *_after(field)]
-    if field.kind == "message":
-        held = f'values["{field.name}"]'
-        call = f"_decode_{field.target}(data, pos, stop, room - 1, growing, {held})"
-        return [*_span(), *_choose(field), f"{held} = {call}", "pos = stop"]
-    return [
-        *_value(field),
-        *_choose(field),
-        f'values["{field.name}"] = {_result(field)}',
-        *_after(field),
-    ]
+        return [*_value(field), f"{_held(field)}.append({_result(field)})", *_after(field)]
+    if field.kind != "message":
+        return [*_value(field), *_choose(field), f"{here} = {_result(field)}", *_after(field)]
+    chosen = f"chosen_{field.group}"
+    held = f'displace(message, {chosen}, "{field.name}") if {chosen} else None'
+    if not field.group:
+        held = f"{here} if again else None"
+    call = f"_decode_{field.target}(data, pos, stop, room - 1, growing, {held})"
+    lines = [*_span(), f"{here} = {call}", "pos = stop"]
+    return [*lines, f'{chosen} = "{field.name}"'] if field.group else lines
 
 
 def _choose(field: FieldFacts) -> list[str]:
@@ -251,8 +302,8 @@ def _choose(field: FieldFacts) -> list[str]:
         return []
     chosen = f"chosen_{field.group}"
     return [
-        f'if {chosen} is not None and {chosen} != "{field.name}":',
-        f"    values[{chosen}] = None",
+        f"if {chosen}:",
+        f'    displace(message, {chosen}, "{field.name}")',
         f'{chosen} = "{field.name}"',
     ]
 
@@ -346,7 +397,7 @@ def _packed(field: FieldFacts) -> list[str]:
         result = (
             f"[{members}[each] if each in {members} else m.{field.target}(each) for each in block]"
         )
-    return [*lines, f'values["{field.name}"] += {result}', "pos = stop"]
+    return [*lines, f"{_held(field)} += {result}", "pos = stop"]
 
 
 _PACKED = {
@@ -368,14 +419,16 @@ def _entry_decoder(message: MessageFacts, field: FieldFacts) -> list[str]:
     """It is a message on the wire, whose values are an entry afterwards."""
     assert field.entry is not None, "a map has entries"
     name = f"{message.name}_{field.name}"
-    keeping = ["keep(values, data[start:pos], growing)"]
-    return [
+    lines = [
         *_names(name, field.entry),
         f"def _decode_{name}(",
-        "    data: bytes, pos: int, end: int, room: int, growing: Growing, values: Values",
+        "    data: bytes, pos: i64, end: i64, room: i64, growing: Growing, message: Entry",
         ") -> None:",
-        *_body(name, field.entry, keeping, "return"),
     ]
+    if any(_grows(part) for part in field.entry):
+        lines += ["    again = False"]
+    keeping = ["keep(message, data[start:pos], growing)"]
+    return [*lines, *_body(name, field.entry, keeping, "return")]
 
 
 def _entry(name: str, field: FieldFacts) -> list[str]:
@@ -383,17 +436,17 @@ def _entry(name: str, field: FieldFacts) -> list[str]:
     key, value = field.entry
     lines = [
         *_span(),
-        f'entry: Values = {{"key": {key.zero}, "value": {value.zero}, {_UNKNOWN}}}',
+        f"entry = Entry({key.zero}, {value.zero})",
         f"_decode_{name}_{field.name}(data, pos, stop, room - 1, growing, entry)",
         "pos = stop",
-        'if entry["_unknown_fields"]:',
-        f'    encode = ENTRY_ENCODERS[m.{name}, "{field.name}"]',
-        f"    keep_entry(values, {field.number}, encode, entry, growing)",
+        "if entry._unknown_fields:",
+        f'    encode = ENTRY_ENCODERS[_{name}, "{field.name}"]',
+        f"    keep_entry(message, {field.number}, encode, entry, growing)",
     ]
     if value.kind == "message":
         lines += [
-            'elif entry["value"] is None:',
+            "elif entry.value is None:",
             f"    empty = _decode_{value.target}(data, pos, pos, room - 1, growing)",
-            f'    values["{field.name}"][entry["key"]] = empty',
+            f"    {_held(field)}[entry.key] = empty",
         ]
-    return [*lines, "else:", f'    values["{field.name}"][entry["key"]] = entry["value"]']
+    return [*lines, "else:", f"    {_held(field)}[entry.key] = entry.value"]

@@ -1,6 +1,6 @@
 """What a printer of codecs needs to know of each message: one table, from the compiled schema."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from betterproto2_compiler.plugin.models import (
@@ -81,6 +81,11 @@ class MessageFacts:
     def members(self, group: str) -> tuple[FieldFacts, ...]:
         """The members of a oneof."""
         return tuple(field for field in self.fields if field.group == group)
+
+
+def is_choice(fields: Sequence[FieldFacts]) -> bool:
+    """Whether the message is one oneof of many members."""
+    return len(fields) > 3 and {field.group for field in fields} == {fields[0].group} != {""}
 
 
 def messages(output: OutputTemplate) -> tuple[MessageFacts, ...]:

@@ -8,6 +8,7 @@ from kitwire import messages as msg
 from kitwire.codec import reading
 from kitwire.codec._encoders import ENTRY_ENCODERS
 from kitwire.codec.reading import Malformed
+from kitwire.codec.writing import Entry
 
 
 def refused(error: pytest.ExceptionInfo[Malformed]) -> tuple[str, int]:
@@ -142,23 +143,33 @@ def test_what_is_no_field(field: bytes, problem: str) -> None:
 
 
 def test_unknown_fields_grow_in_one_place() -> None:
-    values: dict[str, object] = {"_unknown_fields": b""}
+    message = msg.Ping()
     growing: reading.Growing = []
-    reading.keep(values, b"one", growing)
-    reading.keep(values, b"two", growing)
-    assert values == {"_unknown_fields": bytearray(b"onetwo")}
-    assert growing == [values]
+    reading.keep(message, b"one", growing)
+    reading.keep(message, b"two", growing)
+    assert message._unknown_fields == bytearray(b"onetwo")
+    assert [each is message for each in growing] == [True]
 
 
 def test_an_entry_that_is_not_understood_is_kept_as_written_anew() -> None:
-    values: dict[str, object] = {"_unknown_fields": b""}
-    entry = {"key": "k", "value": "v", "_unknown_fields": b"\x18\x01"}
+    message = msg.ParticipantInfo()
+    entry = Entry("k", "v")
+    entry._unknown_fields = b"\x18\x01"
     encode = ENTRY_ENCODERS[msg.ParticipantInfo, "attributes"]
-    reading.keep_entry(values, 15, encode, entry, [])
-    assert values["_unknown_fields"] == b"\x7a\x08\x0a\x01k\x12\x01v\x18\x01"
+    reading.keep_entry(message, 15, encode, entry, [])
+    assert message._unknown_fields == b"\x7a\x08\x0a\x01k\x12\x01v\x18\x01"
 
 
 def test_which_member_of_a_oneof_is_held() -> None:
-    held = {"a": None, "b": 0, "c": None}
-    assert reading.chosen_of(held, ("a", "b", "c")) == "b"
-    assert reading.chosen_of(held, ("a", "c")) is None
+    held = msg.SignalRequest(ping=0)
+    assert reading.chosen_of(held, ("offer", "ping", "leave")) == "ping"
+    assert reading.chosen_of(held, ("offer", "leave")) == ""
+
+
+def test_a_member_gives_way_to_another_and_not_to_itself() -> None:
+    offer = msg.SessionDescription(sdp="v=0")
+    held = msg.SignalRequest(offer=offer)
+    assert reading.displace(held, "offer", "offer") is offer
+    assert held.offer is offer
+    assert reading.displace(held, "offer", "answer") is None
+    assert held.offer is None

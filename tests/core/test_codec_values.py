@@ -98,17 +98,17 @@ def test_containers() -> None:
 
 
 def test_a_message_is_of_its_class() -> None:
-    assert check_message(Ping, Ping(rtt=5))["rtt"] == 5
+    check_message(Ping, Ping(rtt=5))
     with pytest.raises(Unwritable, match="must be a Ping, not Pong"):
         check_message(Ping, Pong())
 
 
 def test_one_member_of_a_oneof() -> None:
     shape = shape_of(SignalRequest)
-    check_oneofs(shape, vars(SignalRequest()))
-    check_oneofs(shape, vars(SignalRequest(ping=0)))
+    check_oneofs(shape, SignalRequest())
+    check_oneofs(shape, SignalRequest(ping=0))
     with pytest.raises(Unwritable, match="may hold one of ping and ping_req, not both") as caught:
-        check_oneofs(shape, vars(SignalRequest(ping=0, ping_req=Ping())))
+        check_oneofs(shape, SignalRequest(ping=0, ping_req=Ping()))
     assert str(caught.value.raised(SignalRequest)).startswith("SignalRequest may hold")
 
 

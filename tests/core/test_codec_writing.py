@@ -4,15 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from kitwire.codec import wire, writing
+from kitwire.codec import writing
 from kitwire.codec.values import Unwritable
-
-
-@pytest.mark.parametrize("size", [0, 1, 0x7F, 0x80, 20_000])
-def test_blocks_follow_their_size(size: int) -> None:
-    out = bytearray(b"x")
-    writing.put_block(out, bytes(size))
-    assert out == b"x" + wire.varint(size) + bytes(size)
 
 
 def test_an_error_is_named_on_its_way_up() -> None:

@@ -11,6 +11,7 @@ import betterproto2
 from kitwire.codec import reading, schema, values, wire, writing
 from kitwire.codec._decoders import DECODERS
 from kitwire.codec._encoders import ENCODERS
+from kitwire.messages._base import supply_zeros
 from proto.generator import decoders, encoders
 from proto.generator.facts import FieldFacts, MessageFacts
 
@@ -22,13 +23,19 @@ def learn(*classes: type[betterproto2.Message]) -> None:
     known: dict[str, object] = {cls.__name__: cls for cls in classes}
     facts = []
     for cls in classes:
+        supply_zeros(cls)
         fields = schema.shape_of(cls).fields
         facts.append(MessageFacts(name=cls.__name__, fields=tuple(map(_facts, fields))))
         for field in fields:
             for each in (field, *(field.entry or ())):
                 if each.enum is not None:
                     known[each.enum.__name__] = each.enum
-    names: dict[str, Any] = {"Final": Final, "Mapping": Mapping, "Message": betterproto2.Message}
+    names: dict[str, Any] = {
+        "Any": Any,
+        "Final": Final,
+        "Mapping": Mapping,
+        "Message": betterproto2.Message,
+    }
     for module in (schema, values, wire, reading, writing):
         names |= vars(module)
     names["m"] = SimpleNamespace(**known)

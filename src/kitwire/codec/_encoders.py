@@ -3,19 +3,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
 
 from betterproto2 import Message
 
 from .. import messages as m
-from .schema import Values, shape_of
+from .schema import shape_of
 from .values import CHECKS, Unwritable, check_list, check_map, check_message, check_oneofs
 from .writing import (
     Encode,
     EncodeEntry,
+    Entry,
     flaw,
-    put_block,
     write_double,
     write_fixed32,
     write_fixed64,
@@ -23,5710 +22,6625 @@ from .writing import (
     write_sfixed32,
     write_sfixed64,
 )
-from .wire import put_number
+from .wire import varint
 
 __all__ = ["ENCODERS", "ENTRY_ENCODERS"]
 
+_SHORT: Final = tuple(bytes((number,)) for number in range(0x80))
+"""Every number of one byte, written."""
+_AudioTrackFeature: Final = m.AudioTrackFeature
+_BackupCodecPolicy: Final = m.BackupCodecPolicy
+_CandidateProtocol: Final = m.CandidateProtocol
+_ClientConfigSetting: Final = m.ClientConfigSetting
+_ClientInfoCapability: Final = m.ClientInfoCapability
+_ClientInfoSdk: Final = m.ClientInfoSdk
+_ConnectionQuality: Final = m.ConnectionQuality
+_DataPacketKind: Final = m.DataPacketKind
+_DataStreamCompressionType: Final = m.DataStreamCompressionType
+_DataStreamOperationType: Final = m.DataStreamOperationType
+_DataTrackFrameEncodingWellKnownFrameEncoding: Final = (
+    m.DataTrackFrameEncodingWellKnownFrameEncoding
+)
+_DataTrackSchemaEncodingWellKnownSchemaEncoding: Final = (
+    m.DataTrackSchemaEncodingWellKnownSchemaEncoding
+)
+_DisconnectReason: Final = m.DisconnectReason
+_EncryptionType: Final = m.EncryptionType
+_LeaveRequestAction: Final = m.LeaveRequestAction
+_PacketTrailerFeature: Final = m.PacketTrailerFeature
+_ParticipantInfoKind: Final = m.ParticipantInfoKind
+_ParticipantInfoKindDetail: Final = m.ParticipantInfoKindDetail
+_ParticipantInfoState: Final = m.ParticipantInfoState
+_ReconnectReason: Final = m.ReconnectReason
+_RequestResponseReason: Final = m.RequestResponseReason
+_ServerInfoEdition: Final = m.ServerInfoEdition
+_SignalTarget: Final = m.SignalTarget
+_StreamState: Final = m.StreamState
+_SubscriptionError: Final = m.SubscriptionError
+_TrackSource: Final = m.TrackSource
+_TrackType: Final = m.TrackType
+_VideoLayerMode: Final = m.VideoLayerMode
+_VideoQuality: Final = m.VideoQuality
+_WrappedJoinRequestCompression: Final = m.WrappedJoinRequestCompression
+_ActiveSpeakerUpdate: Final = m.ActiveSpeakerUpdate
 
-def _encode_ActiveSpeakerUpdate(message: object, out: bytearray) -> None:
-    values = check_message(m.ActiveSpeakerUpdate, message)
+
+def _encode_ActiveSpeakerUpdate(message: Any) -> bytes:
+    if type(message) is not _ActiveSpeakerUpdate:
+        check_message(_ActiveSpeakerUpdate, message)
+    block: bytes
+    out: list[bytes] = []
     name = ""
     try:
         name = "speakers"
-        value = values["speakers"]
-        for value in check_list(value):
-            content = bytearray()
-            _encode_SpeakerInfo(value, content)
-            out += b"\n"
-            put_block(out, content)
+        held = message.speakers
+        if type(held) is not list:
+            check_list(held)
+        for held in held:
+            block = _encode_SpeakerInfo(held)
+            size = len(block)
+            out.append(b"\n")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    out += values["_unknown_fields"]
+    if message._unknown_fields:
+        out.append(message._unknown_fields)
+    return b"".join(out)
 
 
-def _encode_AddTrackRequest(message: object, out: bytearray) -> None:
-    values = check_message(m.AddTrackRequest, message)
+_AddTrackRequest: Final = m.AddTrackRequest
+
+
+def _encode_AddTrackRequest(message: Any) -> bytes:
+    if type(message) is not _AddTrackRequest:
+        check_message(_AddTrackRequest, message)
+    number: int
+    text: str
+    flag: bool
+    block: bytes
+    out: list[bytes] = []
     name = ""
     try:
         name = "cid"
-        value = values["cid"]
-        if type(value) is not str:
-            value = CHECKS["string"](value)
-        if value:
-            block = value.encode()
-            out += b"\n"
-            put_block(out, block)
+        held = message.cid
+        text = held if type(held) is str else CHECKS["string"](held)
+        if text:
+            block = text.encode()
+            size = len(block)
+            out.append(b"\n")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
         name = "name"
-        value = values["name"]
-        if type(value) is not str:
-            value = CHECKS["string"](value)
-        if value:
-            block = value.encode()
-            out += b"\x12"
-            put_block(out, block)
+        held = message.name
+        text = held if type(held) is str else CHECKS["string"](held)
+        if text:
+            block = text.encode()
+            size = len(block)
+            out.append(b"\x12")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
         name = "type"
-        value = values["type"]
-        if type(value) is not m.TrackType:
-            value = CHECKS["enum"](value)
-        if value:
-            out += b"\x18"
-            if 0 <= value < 0x80:
-                out.append(value)
-            else:
-                put_number(out, value & 0xFFFF_FFFF_FFFF_FFFF)
+        held = message.type
+        number = held if type(held) is _TrackType else CHECKS["enum"](held)
+        if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
+            CHECKS["enum"](held)
+        if number:
+            out.append(b"\x18")
+            out.append(
+                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
+            )
         name = "width"
-        value = values["width"]
-        if type(value) is not int or not 0 <= value <= 0xFFFF_FFFF:
-            value = CHECKS["uint32"](value)
-        if value:
-            out += b" "
-            if 0 <= value < 0x80:
-                out.append(value)
-            else:
-                put_number(out, value & 0xFFFF_FFFF_FFFF_FFFF)
+        held = message.width
+        number = held if type(held) is int else CHECKS["uint32"](held)
+        if not 0 <= number <= 0xFFFF_FFFF:
+            CHECKS["uint32"](held)
+        if number:
+            out.append(b" ")
+            out.append(
+                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
+            )
         name = "height"
-        value = values["height"]
-        if type(value) is not int or not 0 <= value <= 0xFFFF_FFFF:
-            value = CHECKS["uint32"](value)
-        if value:
-            out += b"("
-            if 0 <= value < 0x80:
-                out.append(value)
-            else:
-                put_number(out, value & 0xFFFF_FFFF_FFFF_FFFF)
+        held = message.height
+        number = held if type(held) is int else CHECKS["uint32"](held)
+        if not 0 <= number <= 0xFFFF_FFFF:
+            CHECKS["uint32"](held)
+        if number:
+            out.append(b"(")
+            out.append(
+                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
+            )
         name = "muted"
-        value = values["muted"]
-        if type(value) is not bool:
-            value = CHECKS["bool"](value)
-        if value:
-            out += b"0"
-            out.append(1 if value else 0)
+        held = message.muted
+        flag = held if type(held) is bool else CHECKS["bool"](held)
+        if flag:
+            out.append(b"0\x01")
         name = "disable_dtx"
-        value = values["disable_dtx"]
-        if type(value) is not bool:
-            value = CHECKS["bool"](value)
-        if value:
-            out += b"8"
-            out.append(1 if value else 0)
+        held = message.disable_dtx
+        flag = held if type(held) is bool else CHECKS["bool"](held)
+        if flag:
+            out.append(b"8\x01")
         name = "source"
-        value = values["source"]
-        if type(value) is not m.TrackSource:
-            value = CHECKS["enum"](value)
-        if value:
-            out += b"@"
-            if 0 <= value < 0x80:
-                out.append(value)
-            else:
-                put_number(out, value & 0xFFFF_FFFF_FFFF_FFFF)
+        held = message.source
+        number = held if type(held) is _TrackSource else CHECKS["enum"](held)
+        if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
+            CHECKS["enum"](held)
+        if number:
+            out.append(b"@")
+            out.append(
+                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
+            )
         name = "layers"
-        value = values["layers"]
-        for value in check_list(value):
-            content = bytearray()
-            _encode_VideoLayer(value, content)
-            out += b"J"
-            put_block(out, content)
+        held = message.layers
+        if type(held) is not list:
+            check_list(held)
+        for held in held:
+            block = _encode_VideoLayer(held)
+            size = len(block)
+            out.append(b"J")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
         name = "simulcast_codecs"
-        value = values["simulcast_codecs"]
-        for value in check_list(value):
-            content = bytearray()
-            _encode_SimulcastCodec(value, content)
-            out += b"R"
-            put_block(out, content)
+        held = message.simulcast_codecs
+        if type(held) is not list:
+            check_list(held)
+        for held in held:
+            block = _encode_SimulcastCodec(held)
+            size = len(block)
+            out.append(b"R")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
         name = "sid"
-        value = values["sid"]
-        if type(value) is not str:
-            value = CHECKS["string"](value)
-        if value:
-            block = value.encode()
-            out += b"Z"
-            put_block(out, block)
+        held = message.sid
+        text = held if type(held) is str else CHECKS["string"](held)
+        if text:
+            block = text.encode()
+            size = len(block)
+            out.append(b"Z")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
         name = "stereo"
-        value = values["stereo"]
-        if type(value) is not bool:
-            value = CHECKS["bool"](value)
-        if value:
-            out += b"`"
-            out.append(1 if value else 0)
+        held = message.stereo
+        flag = held if type(held) is bool else CHECKS["bool"](held)
+        if flag:
+            out.append(b"`\x01")
         name = "disable_red"
-        value = values["disable_red"]
-        if type(value) is not bool:
-            value = CHECKS["bool"](value)
-        if value:
-            out += b"h"
-            out.append(1 if value else 0)
+        held = message.disable_red
+        flag = held if type(held) is bool else CHECKS["bool"](held)
+        if flag:
+            out.append(b"h\x01")
         name = "encryption"
-        value = values["encryption"]
-        if type(value) is not m.EncryptionType:
-            value = CHECKS["enum"](value)
-        if value:
-            out += b"p"
-            if 0 <= value < 0x80:
-                out.append(value)
-            else:
-                put_number(out, value & 0xFFFF_FFFF_FFFF_FFFF)
+        held = message.encryption
+        number = held if type(held) is _EncryptionType else CHECKS["enum"](held)
+        if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
+            CHECKS["enum"](held)
+        if number:
+            out.append(b"p")
+            out.append(
+                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
+            )
         name = "stream"
-        value = values["stream"]
-        if type(value) is not str:
-            value = CHECKS["string"](value)
-        if value:
-            block = value.encode()
-            out += b"z"
-            put_block(out, block)
+        held = message.stream
+        text = held if type(held) is str else CHECKS["string"](held)
+        if text:
+            block = text.encode()
+            size = len(block)
+            out.append(b"z")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
         name = "backup_codec_policy"
-        value = values["backup_codec_policy"]
-        if type(value) is not m.BackupCodecPolicy:
-            value = CHECKS["enum"](value)
-        if value:
-            out += b"\x80\x01"
-            if 0 <= value < 0x80:
-                out.append(value)
-            else:
-                put_number(out, value & 0xFFFF_FFFF_FFFF_FFFF)
+        held = message.backup_codec_policy
+        number = held if type(held) is _BackupCodecPolicy else CHECKS["enum"](held)
+        if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
+            CHECKS["enum"](held)
+        if number:
+            out.append(b"\x80\x01")
+            out.append(
+                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
+            )
         name = "audio_features"
-        value = values["audio_features"]
-        packed = bytearray()
-        for value in check_list(value):
-            if type(value) is not m.AudioTrackFeature:
-                value = CHECKS["enum"](value)
-            if 0 <= value < 0x80:
-                packed.append(value)
-            else:
-                put_number(packed, value & 0xFFFF_FFFF_FFFF_FFFF)
+        held = message.audio_features
+        packed: list[bytes] = []
+        for held in check_list(held):
+            number = held if type(held) is _AudioTrackFeature else CHECKS["enum"](held)
+            if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
+                CHECKS["enum"](held)
+            packed.append(
+                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
+            )
         if packed:
-            out += b"\x8a\x01"
-            put_block(out, packed)
+            out.append(b"\x8a\x01")
+            block = b"".join(packed)
+            out.append(varint(len(block)))
+            out.append(block)
         name = "packet_trailer_features"
-        value = values["packet_trailer_features"]
-        packed = bytearray()
-        for value in check_list(value):
-            if type(value) is not m.PacketTrailerFeature:
-                value = CHECKS["enum"](value)
-            if 0 <= value < 0x80:
-                packed.append(value)
-            else:
-                put_number(packed, value & 0xFFFF_FFFF_FFFF_FFFF)
+        held = message.packet_trailer_features
+        packed: list[bytes] = []
+        for held in check_list(held):
+            number = held if type(held) is _PacketTrailerFeature else CHECKS["enum"](held)
+            if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
+                CHECKS["enum"](held)
+            packed.append(
+                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
+            )
         if packed:
-            out += b"\x92\x01"
-            put_block(out, packed)
+            out.append(b"\x92\x01")
+            block = b"".join(packed)
+            out.append(varint(len(block)))
+            out.append(block)
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    out += values["_unknown_fields"]
+    if message._unknown_fields:
+        out.append(message._unknown_fields)
+    return b"".join(out)
 
 
-def _encode_ChatMessage(message: object, out: bytearray) -> None:
-    values = check_message(m.ChatMessage, message)
+_ChatMessage: Final = m.ChatMessage
+
+
+def _encode_ChatMessage(message: Any) -> bytes:
+    if type(message) is not _ChatMessage:
+        check_message(_ChatMessage, message)
+    number: int
+    text: str
+    flag: bool
+    block: bytes
+    out: list[bytes] = []
     name = ""
     try:
         name = "id"
-        value = values["id"]
-        if type(value) is not str:
-            value = CHECKS["string"](value)
-        if value:
-            block = value.encode()
-            out += b"\n"
-            put_block(out, block)
+        held = message.id
+        text = held if type(held) is str else CHECKS["string"](held)
+        if text:
+            block = text.encode()
+            size = len(block)
+            out.append(b"\n")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
         name = "timestamp"
-        value = values["timestamp"]
-        if type(value) is not int or not -0x8000_0000_0000_0000 <= value <= 0x7FFF_FFFF_FFFF_FFFF:
-            value = CHECKS["int64"](value)
-        if value:
-            out += b"\x10"
-            if 0 <= value < 0x80:
-                out.append(value)
-            else:
-                put_number(out, value & 0xFFFF_FFFF_FFFF_FFFF)
+        held = message.timestamp
+        number = held if type(held) is int else CHECKS["int64"](held)
+        if not -0x8000_0000_0000_0000 <= number <= 0x7FFF_FFFF_FFFF_FFFF:
+            CHECKS["int64"](held)
+        if number:
+            out.append(b"\x10")
+            out.append(
+                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
+            )
         name = "edit_timestamp"
-        value = values["edit_timestamp"]
-        if value is not None:
-            if (
-                type(value) is not int
-                or not -0x8000_0000_0000_0000 <= value <= 0x7FFF_FFFF_FFFF_FFFF
-            ):
-                value = CHECKS["int64"](value)
-            out += b"\x18"
-            if 0 <= value < 0x80:
-                out.append(value)
-            else:
-                put_number(out, value & 0xFFFF_FFFF_FFFF_FFFF)
+        held = message.edit_timestamp
+        if held is not None:
+            number = held if type(held) is int else CHECKS["int64"](held)
+            if not -0x8000_0000_0000_0000 <= number <= 0x7FFF_FFFF_FFFF_FFFF:
+                CHECKS["int64"](held)
+            out.append(b"\x18")
+            out.append(
+                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
+            )
         name = "message"
-        value = values["message"]
-        if type(value) is not str:
-            value = CHECKS["string"](value)
-        if value:
-            block = value.encode()
-            out += b'"'
-            put_block(out, block)
+        held = message.message
+        text = held if type(held) is str else CHECKS["string"](held)
+        if text:
+            block = text.encode()
+            size = len(block)
+            out.append(b'"')
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
         name = "deleted"
-        value = values["deleted"]
-        if type(value) is not bool:
-            value = CHECKS["bool"](value)
-        if value:
-            out += b"("
-            out.append(1 if value else 0)
+        held = message.deleted
+        flag = held if type(held) is bool else CHECKS["bool"](held)
+        if flag:
+            out.append(b"(\x01")
         name = "generated"
-        value = values["generated"]
-        if type(value) is not bool:
-            value = CHECKS["bool"](value)
-        if value:
-            out += b"0"
-            out.append(1 if value else 0)
+        held = message.generated
+        flag = held if type(held) is bool else CHECKS["bool"](held)
+        if flag:
+            out.append(b"0\x01")
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    out += values["_unknown_fields"]
+    if message._unknown_fields:
+        out.append(message._unknown_fields)
+    return b"".join(out)
 
 
-def _encode_ClientConfiguration(message: object, out: bytearray) -> None:
-    values = check_message(m.ClientConfiguration, message)
+_ClientConfiguration: Final = m.ClientConfiguration
+
+
+def _encode_ClientConfiguration(message: Any) -> bytes:
+    if type(message) is not _ClientConfiguration:
+        check_message(_ClientConfiguration, message)
+    number: int
+    block: bytes
+    out: list[bytes] = []
     name = ""
     try:
         name = "video"
-        value = values["video"]
-        if value is not None:
-            content = bytearray()
-            _encode_VideoConfiguration(value, content)
-            out += b"\n"
-            put_block(out, content)
+        held = message.video
+        if held is not None:
+            block = _encode_VideoConfiguration(held)
+            size = len(block)
+            out.append(b"\n")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
         name = "screen"
-        value = values["screen"]
-        if value is not None:
-            content = bytearray()
-            _encode_VideoConfiguration(value, content)
-            out += b"\x12"
-            put_block(out, content)
+        held = message.screen
+        if held is not None:
+            block = _encode_VideoConfiguration(held)
+            size = len(block)
+            out.append(b"\x12")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
         name = "resume_connection"
-        value = values["resume_connection"]
-        if type(value) is not m.ClientConfigSetting:
-            value = CHECKS["enum"](value)
-        if value:
-            out += b"\x18"
-            if 0 <= value < 0x80:
-                out.append(value)
-            else:
-                put_number(out, value & 0xFFFF_FFFF_FFFF_FFFF)
+        held = message.resume_connection
+        number = held if type(held) is _ClientConfigSetting else CHECKS["enum"](held)
+        if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
+            CHECKS["enum"](held)
+        if number:
+            out.append(b"\x18")
+            out.append(
+                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
+            )
         name = "disabled_codecs"
-        value = values["disabled_codecs"]
-        if value is not None:
-            content = bytearray()
-            _encode_DisabledCodecs(value, content)
-            out += b'"'
-            put_block(out, content)
+        held = message.disabled_codecs
+        if held is not None:
+            block = _encode_DisabledCodecs(held)
+            size = len(block)
+            out.append(b'"')
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
         name = "force_relay"
-        value = values["force_relay"]
-        if type(value) is not m.ClientConfigSetting:
-            value = CHECKS["enum"](value)
-        if value:
-            out += b"("
-            if 0 <= value < 0x80:
-                out.append(value)
-            else:
-                put_number(out, value & 0xFFFF_FFFF_FFFF_FFFF)
+        held = message.force_relay
+        number = held if type(held) is _ClientConfigSetting else CHECKS["enum"](held)
+        if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
+            CHECKS["enum"](held)
+        if number:
+            out.append(b"(")
+            out.append(
+                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
+            )
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    out += values["_unknown_fields"]
+    if message._unknown_fields:
+        out.append(message._unknown_fields)
+    return b"".join(out)
 
 
-def _encode_ClientInfo(message: object, out: bytearray) -> None:
-    values = check_message(m.ClientInfo, message)
+_ClientInfo: Final = m.ClientInfo
+
+
+def _encode_ClientInfo(message: Any) -> bytes:
+    if type(message) is not _ClientInfo:
+        check_message(_ClientInfo, message)
+    number: int
+    text: str
+    block: bytes
+    out: list[bytes] = []
     name = ""
     try:
         name = "sdk"
-        value = values["sdk"]
-        if type(value) is not m.ClientInfoSdk:
-            value = CHECKS["enum"](value)
-        if value:
-            out += b"\x08"
-            if 0 <= value < 0x80:
-                out.append(value)
-            else:
-                put_number(out, value & 0xFFFF_FFFF_FFFF_FFFF)
+        held = message.sdk
+        number = held if type(held) is _ClientInfoSdk else CHECKS["enum"](held)
+        if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
+            CHECKS["enum"](held)
+        if number:
+            out.append(b"\x08")
+            out.append(
+                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
+            )
         name = "version"
-        value = values["version"]
-        if type(value) is not str:
-            value = CHECKS["string"](value)
-        if value:
-            block = value.encode()
-            out += b"\x12"
-            put_block(out, block)
+        held = message.version
+        text = held if type(held) is str else CHECKS["string"](held)
+        if text:
+            block = text.encode()
+            size = len(block)
+            out.append(b"\x12")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
         name = "protocol"
-        value = values["protocol"]
-        if type(value) is not int or not -0x8000_0000 <= value <= 0x7FFF_FFFF:
-            value = CHECKS["int32"](value)
-        if value:
-            out += b"\x18"
-            if 0 <= value < 0x80:
-                out.append(value)
-            else:
-                put_number(out, value & 0xFFFF_FFFF_FFFF_FFFF)
+        held = message.protocol
+        number = held if type(held) is int else CHECKS["int32"](held)
+        if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
+            CHECKS["int32"](held)
+        if number:
+            out.append(b"\x18")
+            out.append(
+                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
+            )
         name = "os"
-        value = values["os"]
-        if type(value) is not str:
-            value = CHECKS["string"](value)
-        if value:
-            block = value.encode()
-            out += b'"'
-            put_block(out, block)
+        held = message.os
+        text = held if type(held) is str else CHECKS["string"](held)
+        if text:
+            block = text.encode()
+            size = len(block)
+            out.append(b'"')
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
         name = "os_version"
-        value = values["os_version"]
-        if type(value) is not str:
-            value = CHECKS["string"](value)
-        if value:
-            block = value.encode()
-            out += b"*"
-            put_block(out, block)
+        held = message.os_version
+        text = held if type(held) is str else CHECKS["string"](held)
+        if text:
+            block = text.encode()
+            size = len(block)
+            out.append(b"*")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
         name = "device_model"
-        value = values["device_model"]
-        if type(value) is not str:
-            value = CHECKS["string"](value)
-        if value:
-            block = value.encode()
-            out += b"2"
-            put_block(out, block)
+        held = message.device_model
+        text = held if type(held) is str else CHECKS["string"](held)
+        if text:
+            block = text.encode()
+            size = len(block)
+            out.append(b"2")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
         name = "browser"
-        value = values["browser"]
-        if type(value) is not str:
-            value = CHECKS["string"](value)
-        if value:
-            block = value.encode()
-            out += b":"
-            put_block(out, block)
+        held = message.browser
+        text = held if type(held) is str else CHECKS["string"](held)
+        if text:
+            block = text.encode()
+            size = len(block)
+            out.append(b":")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
         name = "browser_version"
-        value = values["browser_version"]
-        if type(value) is not str:
-            value = CHECKS["string"](value)
-        if value:
-            block = value.encode()
-            out += b"B"
-            put_block(out, block)
+        held = message.browser_version
+        text = held if type(held) is str else CHECKS["string"](held)
+        if text:
+            block = text.encode()
+            size = len(block)
+            out.append(b"B")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
         name = "address"
-        value = values["address"]
-        if type(value) is not str:
-            value = CHECKS["string"](value)
-        if value:
-            block = value.encode()
-            out += b"J"
-            put_block(out, block)
+        held = message.address
+        text = held if type(held) is str else CHECKS["string"](held)
+        if text:
+            block = text.encode()
+            size = len(block)
+            out.append(b"J")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
         name = "network"
-        value = values["network"]
-        if type(value) is not str:
-            value = CHECKS["string"](value)
-        if value:
-            block = value.encode()
-            out += b"R"
-            put_block(out, block)
+        held = message.network
+        text = held if type(held) is str else CHECKS["string"](held)
+        if text:
+            block = text.encode()
+            size = len(block)
+            out.append(b"R")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
         name = "other_sdks"
-        value = values["other_sdks"]
-        if type(value) is not str:
-            value = CHECKS["string"](value)
-        if value:
-            block = value.encode()
-            out += b"Z"
-            put_block(out, block)
+        held = message.other_sdks
+        text = held if type(held) is str else CHECKS["string"](held)
+        if text:
+            block = text.encode()
+            size = len(block)
+            out.append(b"Z")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
         name = "client_protocol"
-        value = values["client_protocol"]
-        if type(value) is not int or not -0x8000_0000 <= value <= 0x7FFF_FFFF:
-            value = CHECKS["int32"](value)
-        if value:
-            out += b"`"
-            if 0 <= value < 0x80:
-                out.append(value)
-            else:
-                put_number(out, value & 0xFFFF_FFFF_FFFF_FFFF)
+        held = message.client_protocol
+        number = held if type(held) is int else CHECKS["int32"](held)
+        if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
+            CHECKS["int32"](held)
+        if number:
+            out.append(b"`")
+            out.append(
+                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
+            )
         name = "capabilities"
-        value = values["capabilities"]
-        packed = bytearray()
-        for value in check_list(value):
-            if type(value) is not m.ClientInfoCapability:
-                value = CHECKS["enum"](value)
-            if 0 <= value < 0x80:
-                packed.append(value)
-            else:
-                put_number(packed, value & 0xFFFF_FFFF_FFFF_FFFF)
+        held = message.capabilities
+        packed: list[bytes] = []
+        for held in check_list(held):
+            number = held if type(held) is _ClientInfoCapability else CHECKS["enum"](held)
+            if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
+                CHECKS["enum"](held)
+            packed.append(
+                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
+            )
         if packed:
-            out += b"j"
-            put_block(out, packed)
+            out.append(b"j")
+            block = b"".join(packed)
+            out.append(varint(len(block)))
+            out.append(block)
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    out += values["_unknown_fields"]
+    if message._unknown_fields:
+        out.append(message._unknown_fields)
+    return b"".join(out)
 
 
-def _encode_Codec(message: object, out: bytearray) -> None:
-    values = check_message(m.Codec, message)
+_Codec: Final = m.Codec
+
+
+def _encode_Codec(message: Any) -> bytes:
+    if type(message) is not _Codec:
+        check_message(_Codec, message)
+    text: str
+    block: bytes
+    out: list[bytes] = []
     name = ""
     try:
         name = "mime"
-        value = values["mime"]
-        if type(value) is not str:
-            value = CHECKS["string"](value)
-        if value:
-            block = value.encode()
-            out += b"\n"
-            put_block(out, block)
+        held = message.mime
+        text = held if type(held) is str else CHECKS["string"](held)
+        if text:
+            block = text.encode()
+            size = len(block)
+            out.append(b"\n")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
         name = "fmtp_line"
-        value = values["fmtp_line"]
-        if type(value) is not str:
-            value = CHECKS["string"](value)
-        if value:
-            block = value.encode()
-            out += b"\x12"
-            put_block(out, block)
+        held = message.fmtp_line
+        text = held if type(held) is str else CHECKS["string"](held)
+        if text:
+            block = text.encode()
+            size = len(block)
+            out.append(b"\x12")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    out += values["_unknown_fields"]
+    if message._unknown_fields:
+        out.append(message._unknown_fields)
+    return b"".join(out)
 
 
-def _encode_ConnectionQualityInfo(message: object, out: bytearray) -> None:
-    values = check_message(m.ConnectionQualityInfo, message)
+_ConnectionQualityInfo: Final = m.ConnectionQualityInfo
+
+
+def _encode_ConnectionQualityInfo(message: Any) -> bytes:
+    if type(message) is not _ConnectionQualityInfo:
+        check_message(_ConnectionQualityInfo, message)
+    number: int
+    text: str
+    block: bytes
+    out: list[bytes] = []
     name = ""
     try:
         name = "participant_sid"
-        value = values["participant_sid"]
-        if type(value) is not str:
-            value = CHECKS["string"](value)
-        if value:
-            block = value.encode()
-            out += b"\n"
-            put_block(out, block)
+        held = message.participant_sid
+        text = held if type(held) is str else CHECKS["string"](held)
+        if text:
+            block = text.encode()
+            size = len(block)
+            out.append(b"\n")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
         name = "quality"
-        value = values["quality"]
-        if type(value) is not m.ConnectionQuality:
-            value = CHECKS["enum"](value)
-        if value:
-            out += b"\x10"
-            if 0 <= value < 0x80:
-                out.append(value)
-            else:
-                put_number(out, value & 0xFFFF_FFFF_FFFF_FFFF)
+        held = message.quality
+        number = held if type(held) is _ConnectionQuality else CHECKS["enum"](held)
+        if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
+            CHECKS["enum"](held)
+        if number:
+            out.append(b"\x10")
+            out.append(
+                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
+            )
         name = "score"
-        value = values["score"]
-        value = CHECKS["float"](value)
-        block = write_float(value)
+        held = message.score
+        block = write_float(CHECKS["float"](held))
         if block != b"\x00\x00\x00\x00":
-            out += b"\x1d"
-            out += block
+            out.append(b"\x1d")
+            out.append(block)
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    out += values["_unknown_fields"]
+    if message._unknown_fields:
+        out.append(message._unknown_fields)
+    return b"".join(out)
 
 
-def _encode_ConnectionQualityUpdate(message: object, out: bytearray) -> None:
-    values = check_message(m.ConnectionQualityUpdate, message)
+_ConnectionQualityUpdate: Final = m.ConnectionQualityUpdate
+
+
+def _encode_ConnectionQualityUpdate(message: Any) -> bytes:
+    if type(message) is not _ConnectionQualityUpdate:
+        check_message(_ConnectionQualityUpdate, message)
+    block: bytes
+    out: list[bytes] = []
     name = ""
     try:
         name = "updates"
-        value = values["updates"]
-        for value in check_list(value):
-            content = bytearray()
-            _encode_ConnectionQualityInfo(value, content)
-            out += b"\n"
-            put_block(out, content)
+        held = message.updates
+        if type(held) is not list:
+            check_list(held)
+        for held in held:
+            block = _encode_ConnectionQualityInfo(held)
+            size = len(block)
+            out.append(b"\n")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    out += values["_unknown_fields"]
+    if message._unknown_fields:
+        out.append(message._unknown_fields)
+    return b"".join(out)
 
 
-def _encode_ConnectionSettings(message: object, out: bytearray) -> None:
-    values = check_message(m.ConnectionSettings, message)
+_ConnectionSettings: Final = m.ConnectionSettings
+
+
+def _encode_ConnectionSettings(message: Any) -> bytes:
+    if type(message) is not _ConnectionSettings:
+        check_message(_ConnectionSettings, message)
+    flag: bool
+    out: list[bytes] = []
     name = ""
     try:
         name = "auto_subscribe"
-        value = values["auto_subscribe"]
-        if type(value) is not bool:
-            value = CHECKS["bool"](value)
-        if value:
-            out += b"\x08"
-            out.append(1 if value else 0)
+        held = message.auto_subscribe
+        flag = held if type(held) is bool else CHECKS["bool"](held)
+        if flag:
+            out.append(b"\x08\x01")
         name = "adaptive_stream"
-        value = values["adaptive_stream"]
-        if type(value) is not bool:
-            value = CHECKS["bool"](value)
-        if value:
-            out += b"\x10"
-            out.append(1 if value else 0)
+        held = message.adaptive_stream
+        flag = held if type(held) is bool else CHECKS["bool"](held)
+        if flag:
+            out.append(b"\x10\x01")
         name = "subscriber_allow_pause"
-        value = values["subscriber_allow_pause"]
-        if value is not None:
-            if type(value) is not bool:
-                value = CHECKS["bool"](value)
-            out += b"\x18"
-            out.append(1 if value else 0)
+        held = message.subscriber_allow_pause
+        if held is not None:
+            flag = held if type(held) is bool else CHECKS["bool"](held)
+            out.append(b"\x18")
+            out.append(_SHORT[flag])
         name = "disable_ice_lite"
-        value = values["disable_ice_lite"]
-        if type(value) is not bool:
-            value = CHECKS["bool"](value)
-        if value:
-            out += b" "
-            out.append(1 if value else 0)
+        held = message.disable_ice_lite
+        flag = held if type(held) is bool else CHECKS["bool"](held)
+        if flag:
+            out.append(b" \x01")
         name = "auto_subscribe_data_track"
-        value = values["auto_subscribe_data_track"]
-        if value is not None:
-            if type(value) is not bool:
-                value = CHECKS["bool"](value)
-            out += b"("
-            out.append(1 if value else 0)
+        held = message.auto_subscribe_data_track
+        if held is not None:
+            flag = held if type(held) is bool else CHECKS["bool"](held)
+            out.append(b"(")
+            out.append(_SHORT[flag])
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    out += values["_unknown_fields"]
+    if message._unknown_fields:
+        out.append(message._unknown_fields)
+    return b"".join(out)
 
 
-def _encode_DataBlob(message: object, out: bytearray) -> None:
-    values = check_message(m.DataBlob, message)
+_DataBlob: Final = m.DataBlob
+
+
+def _encode_DataBlob(message: Any) -> bytes:
+    if type(message) is not _DataBlob:
+        check_message(_DataBlob, message)
+    block: bytes
+    out: list[bytes] = []
     name = ""
     try:
         name = "key"
-        value = values["key"]
-        if value is not None:
-            content = bytearray()
-            _encode_DataBlobKey(value, content)
-            out += b"\n"
-            put_block(out, content)
+        held = message.key
+        if held is not None:
+            block = _encode_DataBlobKey(held)
+            size = len(block)
+            out.append(b"\n")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
         name = "contents"
-        value = values["contents"]
-        if type(value) is not bytes:
-            value = CHECKS["bytes"](value)
-        if value:
-            out += b"\x12"
-            put_block(out, value)
+        held = message.contents
+        block = held if type(held) is bytes else CHECKS["bytes"](held)
+        if block:
+            size = len(block)
+            out.append(b"\x12")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    out += values["_unknown_fields"]
+    if message._unknown_fields:
+        out.append(message._unknown_fields)
+    return b"".join(out)
 
 
-def _encode_DataBlobKey(message: object, out: bytearray) -> None:
-    values = check_message(m.DataBlobKey, message)
-    chosen_key = False
+_DataBlobKey: Final = m.DataBlobKey
+
+
+def _encode_DataBlobKey(message: Any) -> bytes:
+    if type(message) is not _DataBlobKey:
+        check_message(_DataBlobKey, message)
+    text: str
+    block: bytes
+    out: list[bytes] = []
     name = ""
     try:
+        chosen_key = False
         name = "generic"
-        value = values["generic"]
-        if value is not None:
+        held = message.generic
+        if held is not None:
             if chosen_key:
                 name = ""
-                check_oneofs(shape_of(m.DataBlobKey), values)
+                check_oneofs(shape_of(_DataBlobKey), message)
             chosen_key = True
-            if type(value) is not str:
-                value = CHECKS["string"](value)
-            block = value.encode()
-            out += b"\n"
-            put_block(out, block)
+            text = held if type(held) is str else CHECKS["string"](held)
+            block = text.encode()
+            size = len(block)
+            out.append(b"\n")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
         name = "schema_id"
-        value = values["schema_id"]
-        if value is not None:
+        held = message.schema_id
+        if held is not None:
             if chosen_key:
                 name = ""
-                check_oneofs(shape_of(m.DataBlobKey), values)
+                check_oneofs(shape_of(_DataBlobKey), message)
             chosen_key = True
-            content = bytearray()
-            _encode_DataTrackSchemaId(value, content)
-            out += b"\x12"
-            put_block(out, content)
+            block = _encode_DataTrackSchemaId(held)
+            size = len(block)
+            out.append(b"\x12")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    out += values["_unknown_fields"]
+    if message._unknown_fields:
+        out.append(message._unknown_fields)
+    return b"".join(out)
 
 
-def _encode_DataChannelInfo(message: object, out: bytearray) -> None:
-    values = check_message(m.DataChannelInfo, message)
+_DataChannelInfo: Final = m.DataChannelInfo
+
+
+def _encode_DataChannelInfo(message: Any) -> bytes:
+    if type(message) is not _DataChannelInfo:
+        check_message(_DataChannelInfo, message)
+    number: int
+    text: str
+    block: bytes
+    out: list[bytes] = []
     name = ""
     try:
         name = "label"
-        value = values["label"]
-        if type(value) is not str:
-            value = CHECKS["string"](value)
-        if value:
-            block = value.encode()
-            out += b"\n"
-            put_block(out, block)
+        held = message.label
+        text = held if type(held) is str else CHECKS["string"](held)
+        if text:
+            block = text.encode()
+            size = len(block)
+            out.append(b"\n")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
         name = "id"
-        value = values["id"]
-        if type(value) is not int or not 0 <= value <= 0xFFFF_FFFF:
-            value = CHECKS["uint32"](value)
-        if value:
-            out += b"\x10"
-            if 0 <= value < 0x80:
-                out.append(value)
-            else:
-                put_number(out, value & 0xFFFF_FFFF_FFFF_FFFF)
+        held = message.id
+        number = held if type(held) is int else CHECKS["uint32"](held)
+        if not 0 <= number <= 0xFFFF_FFFF:
+            CHECKS["uint32"](held)
+        if number:
+            out.append(b"\x10")
+            out.append(
+                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
+            )
         name = "target"
-        value = values["target"]
-        if type(value) is not m.SignalTarget:
-            value = CHECKS["enum"](value)
-        if value:
-            out += b"\x18"
-            if 0 <= value < 0x80:
-                out.append(value)
-            else:
-                put_number(out, value & 0xFFFF_FFFF_FFFF_FFFF)
+        held = message.target
+        number = held if type(held) is _SignalTarget else CHECKS["enum"](held)
+        if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
+            CHECKS["enum"](held)
+        if number:
+            out.append(b"\x18")
+            out.append(
+                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
+            )
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    out += values["_unknown_fields"]
+    if message._unknown_fields:
+        out.append(message._unknown_fields)
+    return b"".join(out)
 
 
-def _encode_DataChannelReceiveState(message: object, out: bytearray) -> None:
-    values = check_message(m.DataChannelReceiveState, message)
+_DataChannelReceiveState: Final = m.DataChannelReceiveState
+
+
+def _encode_DataChannelReceiveState(message: Any) -> bytes:
+    if type(message) is not _DataChannelReceiveState:
+        check_message(_DataChannelReceiveState, message)
+    number: int
+    text: str
+    block: bytes
+    out: list[bytes] = []
     name = ""
     try:
         name = "publisher_sid"
-        value = values["publisher_sid"]
-        if type(value) is not str:
-            value = CHECKS["string"](value)
-        if value:
-            block = value.encode()
-            out += b"\n"
-            put_block(out, block)
+        held = message.publisher_sid
+        text = held if type(held) is str else CHECKS["string"](held)
+        if text:
+            block = text.encode()
+            size = len(block)
+            out.append(b"\n")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
         name = "last_seq"
-        value = values["last_seq"]
-        if type(value) is not int or not 0 <= value <= 0xFFFF_FFFF:
-            value = CHECKS["uint32"](value)
-        if value:
-            out += b"\x10"
-            if 0 <= value < 0x80:
-                out.append(value)
-            else:
-                put_number(out, value & 0xFFFF_FFFF_FFFF_FFFF)
+        held = message.last_seq
+        number = held if type(held) is int else CHECKS["uint32"](held)
+        if not 0 <= number <= 0xFFFF_FFFF:
+            CHECKS["uint32"](held)
+        if number:
+            out.append(b"\x10")
+            out.append(
+                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
+            )
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    out += values["_unknown_fields"]
+    if message._unknown_fields:
+        out.append(message._unknown_fields)
+    return b"".join(out)
 
 
-def _encode_DataPacket(message: object, out: bytearray) -> None:
-    values = check_message(m.DataPacket, message)
-    chosen_value = False
+_DataPacket: Final = m.DataPacket
+
+
+def _encode_DataPacket(message: Any) -> bytes:
+    if type(message) is not _DataPacket:
+        check_message(_DataPacket, message)
+    number: int
+    text: str
+    block: bytes
+    out: list[bytes] = []
     name = ""
     try:
+        chosen_value = False
         name = "kind"
-        value = values["kind"]
-        if type(value) is not m.DataPacketKind:
-            value = CHECKS["enum"](value)
-        if value:
-            out += b"\x08"
-            if 0 <= value < 0x80:
-                out.append(value)
-            else:
-                put_number(out, value & 0xFFFF_FFFF_FFFF_FFFF)
+        held = message.kind
+        number = held if type(held) is _DataPacketKind else CHECKS["enum"](held)
+        if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
+            CHECKS["enum"](held)
+        if number:
+            out.append(b"\x08")
+            out.append(
+                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
+            )
         name = "user"
-        value = values["user"]
-        if value is not None:
+        held = message.user
+        if held is not None:
             if chosen_value:
                 name = ""
-                check_oneofs(shape_of(m.DataPacket), values)
+                check_oneofs(shape_of(_DataPacket), message)
             chosen_value = True
-            content = bytearray()
-            _encode_UserPacket(value, content)
-            out += b"\x12"
-            put_block(out, content)
+            block = _encode_UserPacket(held)
+            size = len(block)
+            out.append(b"\x12")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
         name = "speaker"
-        value = values["speaker"]
-        if value is not None:
+        held = message.speaker
+        if held is not None:
             if chosen_value:
                 name = ""
-                check_oneofs(shape_of(m.DataPacket), values)
+                check_oneofs(shape_of(_DataPacket), message)
             chosen_value = True
-            content = bytearray()
-            _encode_ActiveSpeakerUpdate(value, content)
-            out += b"\x1a"
-            put_block(out, content)
+            block = _encode_ActiveSpeakerUpdate(held)
+            size = len(block)
+            out.append(b"\x1a")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
         name = "participant_identity"
-        value = values["participant_identity"]
-        if type(value) is not str:
-            value = CHECKS["string"](value)
-        if value:
-            block = value.encode()
-            out += b'"'
-            put_block(out, block)
+        held = message.participant_identity
+        text = held if type(held) is str else CHECKS["string"](held)
+        if text:
+            block = text.encode()
+            size = len(block)
+            out.append(b'"')
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
         name = "destination_identities"
-        value = values["destination_identities"]
-        for value in check_list(value):
-            if type(value) is not str:
-                value = CHECKS["string"](value)
-            block = value.encode()
-            out += b"*"
-            put_block(out, block)
+        held = message.destination_identities
+        if type(held) is not list:
+            check_list(held)
+        for held in held:
+            text = held if type(held) is str else CHECKS["string"](held)
+            block = text.encode()
+            size = len(block)
+            out.append(b"*")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
         name = "sip_dtmf"
-        value = values["sip_dtmf"]
-        if value is not None:
+        held = message.sip_dtmf
+        if held is not None:
             if chosen_value:
                 name = ""
-                check_oneofs(shape_of(m.DataPacket), values)
+                check_oneofs(shape_of(_DataPacket), message)
             chosen_value = True
-            content = bytearray()
-            _encode_SipDtmf(value, content)
-            out += b"2"
-            put_block(out, content)
+            block = _encode_SipDtmf(held)
+            size = len(block)
+            out.append(b"2")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
         name = "transcription"
-        value = values["transcription"]
-        if value is not None:
+        held = message.transcription
+        if held is not None:
             if chosen_value:
                 name = ""
-                check_oneofs(shape_of(m.DataPacket), values)
+                check_oneofs(shape_of(_DataPacket), message)
             chosen_value = True
-            content = bytearray()
-            _encode_Transcription(value, content)
-            out += b":"
-            put_block(out, content)
+            block = _encode_Transcription(held)
+            size = len(block)
+            out.append(b":")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
         name = "metrics"
-        value = values["metrics"]
-        if value is not None:
+        held = message.metrics
+        if held is not None:
             if chosen_value:
                 name = ""
-                check_oneofs(shape_of(m.DataPacket), values)
+                check_oneofs(shape_of(_DataPacket), message)
             chosen_value = True
-            content = bytearray()
-            _encode_MetricsBatch(value, content)
-            out += b"B"
-            put_block(out, content)
+            block = _encode_MetricsBatch(held)
+            size = len(block)
+            out.append(b"B")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
         name = "chat_message"
-        value = values["chat_message"]
-        if value is not None:
+        held = message.chat_message
+        if held is not None:
             if chosen_value:
                 name = ""
-                check_oneofs(shape_of(m.DataPacket), values)
+                check_oneofs(shape_of(_DataPacket), message)
             chosen_value = True
-            content = bytearray()
-            _encode_ChatMessage(value, content)
-            out += b"J"
-            put_block(out, content)
+            block = _encode_ChatMessage(held)
+            size = len(block)
+            out.append(b"J")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
         name = "rpc_request"
-        value = values["rpc_request"]
-        if value is not None:
+        held = message.rpc_request
+        if held is not None:
             if chosen_value:
                 name = ""
-                check_oneofs(shape_of(m.DataPacket), values)
+                check_oneofs(shape_of(_DataPacket), message)
             chosen_value = True
-            content = bytearray()
-            _encode_RpcRequest(value, content)
-            out += b"R"
-            put_block(out, content)
+            block = _encode_RpcRequest(held)
+            size = len(block)
+            out.append(b"R")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
         name = "rpc_ack"
-        value = values["rpc_ack"]
-        if value is not None:
+        held = message.rpc_ack
+        if held is not None:
             if chosen_value:
                 name = ""
-                check_oneofs(shape_of(m.DataPacket), values)
+                check_oneofs(shape_of(_DataPacket), message)
             chosen_value = True
-            content = bytearray()
-            _encode_RpcAck(value, content)
-            out += b"Z"
-            put_block(out, content)
+            block = _encode_RpcAck(held)
+            size = len(block)
+            out.append(b"Z")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
         name = "rpc_response"
-        value = values["rpc_response"]
-        if value is not None:
+        held = message.rpc_response
+        if held is not None:
             if chosen_value:
                 name = ""
-                check_oneofs(shape_of(m.DataPacket), values)
+                check_oneofs(shape_of(_DataPacket), message)
             chosen_value = True
-            content = bytearray()
-            _encode_RpcResponse(value, content)
-            out += b"b"
-            put_block(out, content)
+            block = _encode_RpcResponse(held)
+            size = len(block)
+            out.append(b"b")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
         name = "stream_header"
-        value = values["stream_header"]
-        if value is not None:
+        held = message.stream_header
+        if held is not None:
             if chosen_value:
                 name = ""
-                check_oneofs(shape_of(m.DataPacket), values)
+                check_oneofs(shape_of(_DataPacket), message)
             chosen_value = True
-            content = bytearray()
-            _encode_DataStreamHeader(value, content)
-            out += b"j"
-            put_block(out, content)
+            block = _encode_DataStreamHeader(held)
+            size = len(block)
+            out.append(b"j")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
         name = "stream_chunk"
-        value = values["stream_chunk"]
-        if value is not None:
+        held = message.stream_chunk
+        if held is not None:
             if chosen_value:
                 name = ""
-                check_oneofs(shape_of(m.DataPacket), values)
+                check_oneofs(shape_of(_DataPacket), message)
             chosen_value = True
-            content = bytearray()
-            _encode_DataStreamChunk(value, content)
-            out += b"r"
-            put_block(out, content)
+            block = _encode_DataStreamChunk(held)
+            size = len(block)
+            out.append(b"r")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
         name = "stream_trailer"
-        value = values["stream_trailer"]
-        if value is not None:
+        held = message.stream_trailer
+        if held is not None:
             if chosen_value:
                 name = ""
-                check_oneofs(shape_of(m.DataPacket), values)
+                check_oneofs(shape_of(_DataPacket), message)
             chosen_value = True
-            content = bytearray()
-            _encode_DataStreamTrailer(value, content)
-            out += b"z"
-            put_block(out, content)
+            block = _encode_DataStreamTrailer(held)
+            size = len(block)
+            out.append(b"z")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
         name = "sequence"
-        value = values["sequence"]
-        if type(value) is not int or not 0 <= value <= 0xFFFF_FFFF:
-            value = CHECKS["uint32"](value)
-        if value:
-            out += b"\x80\x01"
-            if 0 <= value < 0x80:
-                out.append(value)
-            else:
-                put_number(out, value & 0xFFFF_FFFF_FFFF_FFFF)
+        held = message.sequence
+        number = held if type(held) is int else CHECKS["uint32"](held)
+        if not 0 <= number <= 0xFFFF_FFFF:
+            CHECKS["uint32"](held)
+        if number:
+            out.append(b"\x80\x01")
+            out.append(
+                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
+            )
         name = "participant_sid"
-        value = values["participant_sid"]
-        if type(value) is not str:
-            value = CHECKS["string"](value)
-        if value:
-            block = value.encode()
-            out += b"\x8a\x01"
-            put_block(out, block)
+        held = message.participant_sid
+        text = held if type(held) is str else CHECKS["string"](held)
+        if text:
+            block = text.encode()
+            size = len(block)
+            out.append(b"\x8a\x01")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
         name = "encrypted_packet"
-        value = values["encrypted_packet"]
-        if value is not None:
+        held = message.encrypted_packet
+        if held is not None:
             if chosen_value:
                 name = ""
-                check_oneofs(shape_of(m.DataPacket), values)
+                check_oneofs(shape_of(_DataPacket), message)
             chosen_value = True
-            content = bytearray()
-            _encode_EncryptedPacket(value, content)
-            out += b"\x92\x01"
-            put_block(out, content)
+            block = _encode_EncryptedPacket(held)
+            size = len(block)
+            out.append(b"\x92\x01")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    out += values["_unknown_fields"]
+    if message._unknown_fields:
+        out.append(message._unknown_fields)
+    return b"".join(out)
 
 
-def _encode_DataStream(message: object, out: bytearray) -> None:
-    values = check_message(m.DataStream, message)
-    out += values["_unknown_fields"]
+_DataStream: Final = m.DataStream
 
 
-def _encode_DataStreamByteHeader(message: object, out: bytearray) -> None:
-    values = check_message(m.DataStreamByteHeader, message)
+def _encode_DataStream(message: Any) -> bytes:
+    if type(message) is not _DataStream:
+        check_message(_DataStream, message)
+    unknown: bytes = message._unknown_fields
+    return unknown
+
+
+_DataStreamByteHeader: Final = m.DataStreamByteHeader
+
+
+def _encode_DataStreamByteHeader(message: Any) -> bytes:
+    if type(message) is not _DataStreamByteHeader:
+        check_message(_DataStreamByteHeader, message)
+    text: str
+    block: bytes
+    out: list[bytes] = []
     name = ""
     try:
         name = "name"
-        value = values["name"]
-        if type(value) is not str:
-            value = CHECKS["string"](value)
-        if value:
-            block = value.encode()
-            out += b"\n"
-            put_block(out, block)
+        held = message.name
+        text = held if type(held) is str else CHECKS["string"](held)
+        if text:
+            block = text.encode()
+            size = len(block)
+            out.append(b"\n")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    out += values["_unknown_fields"]
+    if message._unknown_fields:
+        out.append(message._unknown_fields)
+    return b"".join(out)
 
 
-def _encode_DataStreamChunk(message: object, out: bytearray) -> None:
-    values = check_message(m.DataStreamChunk, message)
+_DataStreamChunk: Final = m.DataStreamChunk
+
+
+def _encode_DataStreamChunk(message: Any) -> bytes:
+    if type(message) is not _DataStreamChunk:
+        check_message(_DataStreamChunk, message)
+    number: int
+    text: str
+    block: bytes
+    out: list[bytes] = []
     name = ""
     try:
         name = "stream_id"
-        value = values["stream_id"]
-        if type(value) is not str:
-            value = CHECKS["string"](value)
-        if value:
-            block = value.encode()
-            out += b"\n"
-            put_block(out, block)
+        held = message.stream_id
+        text = held if type(held) is str else CHECKS["string"](held)
+        if text:
+            block = text.encode()
+            size = len(block)
+            out.append(b"\n")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
         name = "chunk_index"
-        value = values["chunk_index"]
-        if type(value) is not int or not 0 <= value <= 0xFFFF_FFFF_FFFF_FFFF:
-            value = CHECKS["uint64"](value)
-        if value:
-            out += b"\x10"
-            if 0 <= value < 0x80:
-                out.append(value)
-            else:
-                put_number(out, value & 0xFFFF_FFFF_FFFF_FFFF)
+        held = message.chunk_index
+        number = held if type(held) is int else CHECKS["uint64"](held)
+        if not 0 <= number <= 0xFFFF_FFFF_FFFF_FFFF:
+            CHECKS["uint64"](held)
+        if number:
+            out.append(b"\x10")
+            out.append(
+                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
+            )
         name = "content"
-        value = values["content"]
-        if type(value) is not bytes:
-            value = CHECKS["bytes"](value)
-        if value:
-            out += b"\x1a"
-            put_block(out, value)
+        held = message.content
+        block = held if type(held) is bytes else CHECKS["bytes"](held)
+        if block:
+            size = len(block)
+            out.append(b"\x1a")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
         name = "version"
-        value = values["version"]
-        if type(value) is not int or not -0x8000_0000 <= value <= 0x7FFF_FFFF:
-            value = CHECKS["int32"](value)
-        if value:
-            out += b" "
-            if 0 <= value < 0x80:
-                out.append(value)
-            else:
-                put_number(out, value & 0xFFFF_FFFF_FFFF_FFFF)
+        held = message.version
+        number = held if type(held) is int else CHECKS["int32"](held)
+        if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
+            CHECKS["int32"](held)
+        if number:
+            out.append(b" ")
+            out.append(
+                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
+            )
         name = "iv"
-        value = values["iv"]
-        if value is not None:
-            if type(value) is not bytes:
-                value = CHECKS["bytes"](value)
-            out += b"*"
-            put_block(out, value)
+        held = message.iv
+        if held is not None:
+            block = held if type(held) is bytes else CHECKS["bytes"](held)
+            size = len(block)
+            out.append(b"*")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    out += values["_unknown_fields"]
+    if message._unknown_fields:
+        out.append(message._unknown_fields)
+    return b"".join(out)
 
 
-def _encode_DataStreamHeader_attributes(values: Values, out: bytearray) -> None:
-    name = ""
+def _encode_DataStreamHeader_attributes(message: Entry) -> bytes:
+    text: str
+    block: bytes
+    out: list[bytes] = []
     try:
-        name = "key"
-        value = values["key"]
-        if type(value) is not str:
-            value = CHECKS["string"](value)
-        if value:
-            block = value.encode()
-            out += b"\n"
-            put_block(out, block)
-        name = "value"
-        value = values["value"]
-        if type(value) is not str:
-            value = CHECKS["string"](value)
-        if value:
-            block = value.encode()
-            out += b"\x12"
-            put_block(out, block)
+        held = message.key
+        text = held if type(held) is str else CHECKS["string"](held)
+        if text:
+            block = text.encode()
+            size = len(block)
+            out.append(b"\n")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
+        held = message.value
+        text = held if type(held) is str else CHECKS["string"](held)
+        if text:
+            block = text.encode()
+            size = len(block)
+            out.append(b"\x12")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
     except (Unwritable, UnicodeEncodeError) as error:
-        raise flaw(error, name) from None
-    out += values["_unknown_fields"]
+        raise flaw(error, "") from None
+    if message._unknown_fields:
+        out.append(message._unknown_fields)
+    return b"".join(out)
 
 
-def _encode_DataStreamHeader(message: object, out: bytearray) -> None:
-    values = check_message(m.DataStreamHeader, message)
-    chosen_content_header = False
+_DataStreamHeader: Final = m.DataStreamHeader
+
+
+def _encode_DataStreamHeader(message: Any) -> bytes:
+    if type(message) is not _DataStreamHeader:
+        check_message(_DataStreamHeader, message)
+    number: int
+    text: str
+    block: bytes
+    out: list[bytes] = []
     name = ""
     try:
+        chosen_content_header = False
         name = "stream_id"
-        value = values["stream_id"]
-        if type(value) is not str:
-            value = CHECKS["string"](value)
-        if value:
-            block = value.encode()
-            out += b"\n"
-            put_block(out, block)
+        held = message.stream_id
+        text = held if type(held) is str else CHECKS["string"](held)
+        if text:
+            block = text.encode()
+            size = len(block)
+            out.append(b"\n")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
         name = "timestamp"
-        value = values["timestamp"]
-        if type(value) is not int or not -0x8000_0000_0000_0000 <= value <= 0x7FFF_FFFF_FFFF_FFFF:
-            value = CHECKS["int64"](value)
-        if value:
-            out += b"\x10"
-            if 0 <= value < 0x80:
-                out.append(value)
-            else:
-                put_number(out, value & 0xFFFF_FFFF_FFFF_FFFF)
+        held = message.timestamp
+        number = held if type(held) is int else CHECKS["int64"](held)
+        if not -0x8000_0000_0000_0000 <= number <= 0x7FFF_FFFF_FFFF_FFFF:
+            CHECKS["int64"](held)
+        if number:
+            out.append(b"\x10")
+            out.append(
+                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
+            )
         name = "topic"
-        value = values["topic"]
-        if type(value) is not str:
-            value = CHECKS["string"](value)
-        if value:
-            block = value.encode()
-            out += b"\x1a"
-            put_block(out, block)
+        held = message.topic
+        text = held if type(held) is str else CHECKS["string"](held)
+        if text:
+            block = text.encode()
+            size = len(block)
+            out.append(b"\x1a")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
         name = "mime_type"
-        value = values["mime_type"]
-        if type(value) is not str:
-            value = CHECKS["string"](value)
-        if value:
-            block = value.encode()
-            out += b'"'
-            put_block(out, block)
+        held = message.mime_type
+        text = held if type(held) is str else CHECKS["string"](held)
+        if text:
+            block = text.encode()
+            size = len(block)
+            out.append(b'"')
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
         name = "total_length"
-        value = values["total_length"]
-        if value is not None:
-            if type(value) is not int or not 0 <= value <= 0xFFFF_FFFF_FFFF_FFFF:
-                value = CHECKS["uint64"](value)
-            out += b"("
-            if 0 <= value < 0x80:
-                out.append(value)
-            else:
-                put_number(out, value & 0xFFFF_FFFF_FFFF_FFFF)
+        held = message.total_length
+        if held is not None:
+            number = held if type(held) is int else CHECKS["uint64"](held)
+            if not 0 <= number <= 0xFFFF_FFFF_FFFF_FFFF:
+                CHECKS["uint64"](held)
+            out.append(b"(")
+            out.append(
+                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
+            )
         name = "encryption_type"
-        value = values["encryption_type"]
-        if type(value) is not m.EncryptionType:
-            value = CHECKS["enum"](value)
-        if value:
-            out += b"8"
-            if 0 <= value < 0x80:
-                out.append(value)
-            else:
-                put_number(out, value & 0xFFFF_FFFF_FFFF_FFFF)
+        held = message.encryption_type
+        number = held if type(held) is _EncryptionType else CHECKS["enum"](held)
+        if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
+            CHECKS["enum"](held)
+        if number:
+            out.append(b"8")
+            out.append(
+                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
+            )
         name = "attributes"
-        value = values["attributes"]
-        for value, item in check_map(value).items():
-            entry = bytearray()
-            if type(value) is not str:
-                value = CHECKS["string"](value)
-            block = value.encode()
-            entry += b"\n"
-            put_block(entry, block)
-            value = item
-            if type(value) is not str:
-                value = CHECKS["string"](value)
-            block = value.encode()
-            entry += b"\x12"
-            put_block(entry, block)
-            out += b"B"
-            put_block(out, entry)
+        held = message.attributes
+        for held, value in check_map(held).items():
+            entry: list[bytes] = []
+            text = held if type(held) is str else CHECKS["string"](held)
+            block = text.encode()
+            size = len(block)
+            entry.append(b"\n")
+            entry.append(_SHORT[size] if size < 0x80 else varint(size))
+            entry.append(block)
+            held = value
+            text = held if type(held) is str else CHECKS["string"](held)
+            block = text.encode()
+            size = len(block)
+            entry.append(b"\x12")
+            entry.append(_SHORT[size] if size < 0x80 else varint(size))
+            entry.append(block)
+            out.append(b"B")
+            block = b"".join(entry)
+            out.append(varint(len(block)))
+            out.append(block)
         name = "text_header"
-        value = values["text_header"]
-        if value is not None:
+        held = message.text_header
+        if held is not None:
             if chosen_content_header:
                 name = ""
-                check_oneofs(shape_of(m.DataStreamHeader), values)
+                check_oneofs(shape_of(_DataStreamHeader), message)
             chosen_content_header = True
-            content = bytearray()
-            _encode_DataStreamTextHeader(value, content)
-            out += b"J"
-            put_block(out, content)
+            block = _encode_DataStreamTextHeader(held)
+            size = len(block)
+            out.append(b"J")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
         name = "byte_header"
-        value = values["byte_header"]
-        if value is not None:
+        held = message.byte_header
+        if held is not None:
             if chosen_content_header:
                 name = ""
-                check_oneofs(shape_of(m.DataStreamHeader), values)
+                check_oneofs(shape_of(_DataStreamHeader), message)
             chosen_content_header = True
-            content = bytearray()
-            _encode_DataStreamByteHeader(value, content)
-            out += b"R"
-            put_block(out, content)
+            block = _encode_DataStreamByteHeader(held)
+            size = len(block)
+            out.append(b"R")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
         name = "inline_content"
-        value = values["inline_content"]
-        if value is not None:
-            if type(value) is not bytes:
-                value = CHECKS["bytes"](value)
-            out += b"Z"
-            put_block(out, value)
+        held = message.inline_content
+        if held is not None:
+            block = held if type(held) is bytes else CHECKS["bytes"](held)
+            size = len(block)
+            out.append(b"Z")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
         name = "compression"
-        value = values["compression"]
-        if type(value) is not m.DataStreamCompressionType:
-            value = CHECKS["enum"](value)
-        if value:
-            out += b"`"
-            if 0 <= value < 0x80:
-                out.append(value)
-            else:
-                put_number(out, value & 0xFFFF_FFFF_FFFF_FFFF)
+        held = message.compression
+        number = held if type(held) is _DataStreamCompressionType else CHECKS["enum"](held)
+        if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
+            CHECKS["enum"](held)
+        if number:
+            out.append(b"`")
+            out.append(
+                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
+            )
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    out += values["_unknown_fields"]
+    if message._unknown_fields:
+        out.append(message._unknown_fields)
+    return b"".join(out)
 
 
-def _encode_DataStreamTextHeader(message: object, out: bytearray) -> None:
-    values = check_message(m.DataStreamTextHeader, message)
+_DataStreamTextHeader: Final = m.DataStreamTextHeader
+
+
+def _encode_DataStreamTextHeader(message: Any) -> bytes:
+    if type(message) is not _DataStreamTextHeader:
+        check_message(_DataStreamTextHeader, message)
+    number: int
+    text: str
+    flag: bool
+    block: bytes
+    out: list[bytes] = []
     name = ""
     try:
         name = "operation_type"
-        value = values["operation_type"]
-        if type(value) is not m.DataStreamOperationType:
-            value = CHECKS["enum"](value)
-        if value:
-            out += b"\x08"
-            if 0 <= value < 0x80:
-                out.append(value)
-            else:
-                put_number(out, value & 0xFFFF_FFFF_FFFF_FFFF)
+        held = message.operation_type
+        number = held if type(held) is _DataStreamOperationType else CHECKS["enum"](held)
+        if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
+            CHECKS["enum"](held)
+        if number:
+            out.append(b"\x08")
+            out.append(
+                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
+            )
         name = "version"
-        value = values["version"]
-        if type(value) is not int or not -0x8000_0000 <= value <= 0x7FFF_FFFF:
-            value = CHECKS["int32"](value)
-        if value:
-            out += b"\x10"
-            if 0 <= value < 0x80:
-                out.append(value)
-            else:
-                put_number(out, value & 0xFFFF_FFFF_FFFF_FFFF)
+        held = message.version
+        number = held if type(held) is int else CHECKS["int32"](held)
+        if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
+            CHECKS["int32"](held)
+        if number:
+            out.append(b"\x10")
+            out.append(
+                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
+            )
         name = "reply_to_stream_id"
-        value = values["reply_to_stream_id"]
-        if type(value) is not str:
-            value = CHECKS["string"](value)
-        if value:
-            block = value.encode()
-            out += b"\x1a"
-            put_block(out, block)
+        held = message.reply_to_stream_id
+        text = held if type(held) is str else CHECKS["string"](held)
+        if text:
+            block = text.encode()
+            size = len(block)
+            out.append(b"\x1a")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
         name = "attached_stream_ids"
-        value = values["attached_stream_ids"]
-        for value in check_list(value):
-            if type(value) is not str:
-                value = CHECKS["string"](value)
-            block = value.encode()
-            out += b'"'
-            put_block(out, block)
+        held = message.attached_stream_ids
+        if type(held) is not list:
+            check_list(held)
+        for held in held:
+            text = held if type(held) is str else CHECKS["string"](held)
+            block = text.encode()
+            size = len(block)
+            out.append(b'"')
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
         name = "generated"
-        value = values["generated"]
-        if type(value) is not bool:
-            value = CHECKS["bool"](value)
-        if value:
-            out += b"("
-            out.append(1 if value else 0)
+        held = message.generated
+        flag = held if type(held) is bool else CHECKS["bool"](held)
+        if flag:
+            out.append(b"(\x01")
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    out += values["_unknown_fields"]
+    if message._unknown_fields:
+        out.append(message._unknown_fields)
+    return b"".join(out)
 
 
-def _encode_DataStreamTrailer_attributes(values: Values, out: bytearray) -> None:
-    name = ""
+def _encode_DataStreamTrailer_attributes(message: Entry) -> bytes:
+    text: str
+    block: bytes
+    out: list[bytes] = []
     try:
-        name = "key"
-        value = values["key"]
-        if type(value) is not str:
-            value = CHECKS["string"](value)
-        if value:
-            block = value.encode()
-            out += b"\n"
-            put_block(out, block)
-        name = "value"
-        value = values["value"]
-        if type(value) is not str:
-            value = CHECKS["string"](value)
-        if value:
-            block = value.encode()
-            out += b"\x12"
-            put_block(out, block)
+        held = message.key
+        text = held if type(held) is str else CHECKS["string"](held)
+        if text:
+            block = text.encode()
+            size = len(block)
+            out.append(b"\n")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
+        held = message.value
+        text = held if type(held) is str else CHECKS["string"](held)
+        if text:
+            block = text.encode()
+            size = len(block)
+            out.append(b"\x12")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
     except (Unwritable, UnicodeEncodeError) as error:
-        raise flaw(error, name) from None
-    out += values["_unknown_fields"]
+        raise flaw(error, "") from None
+    if message._unknown_fields:
+        out.append(message._unknown_fields)
+    return b"".join(out)
 
 
-def _encode_DataStreamTrailer(message: object, out: bytearray) -> None:
-    values = check_message(m.DataStreamTrailer, message)
+_DataStreamTrailer: Final = m.DataStreamTrailer
+
+
+def _encode_DataStreamTrailer(message: Any) -> bytes:
+    if type(message) is not _DataStreamTrailer:
+        check_message(_DataStreamTrailer, message)
+    text: str
+    block: bytes
+    out: list[bytes] = []
     name = ""
     try:
         name = "stream_id"
-        value = values["stream_id"]
-        if type(value) is not str:
-            value = CHECKS["string"](value)
-        if value:
-            block = value.encode()
-            out += b"\n"
-            put_block(out, block)
+        held = message.stream_id
+        text = held if type(held) is str else CHECKS["string"](held)
+        if text:
+            block = text.encode()
+            size = len(block)
+            out.append(b"\n")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
         name = "reason"
-        value = values["reason"]
-        if type(value) is not str:
-            value = CHECKS["string"](value)
-        if value:
-            block = value.encode()
-            out += b"\x12"
-            put_block(out, block)
+        held = message.reason
+        text = held if type(held) is str else CHECKS["string"](held)
+        if text:
+            block = text.encode()
+            size = len(block)
+            out.append(b"\x12")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
         name = "attributes"
-        value = values["attributes"]
-        for value, item in check_map(value).items():
-            entry = bytearray()
-            if type(value) is not str:
-                value = CHECKS["string"](value)
-            block = value.encode()
-            entry += b"\n"
-            put_block(entry, block)
-            value = item
-            if type(value) is not str:
-                value = CHECKS["string"](value)
-            block = value.encode()
-            entry += b"\x12"
-            put_block(entry, block)
-            out += b"\x1a"
-            put_block(out, entry)
+        held = message.attributes
+        for held, value in check_map(held).items():
+            entry: list[bytes] = []
+            text = held if type(held) is str else CHECKS["string"](held)
+            block = text.encode()
+            size = len(block)
+            entry.append(b"\n")
+            entry.append(_SHORT[size] if size < 0x80 else varint(size))
+            entry.append(block)
+            held = value
+            text = held if type(held) is str else CHECKS["string"](held)
+            block = text.encode()
+            size = len(block)
+            entry.append(b"\x12")
+            entry.append(_SHORT[size] if size < 0x80 else varint(size))
+            entry.append(block)
+            out.append(b"\x1a")
+            block = b"".join(entry)
+            out.append(varint(len(block)))
+            out.append(block)
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    out += values["_unknown_fields"]
+    if message._unknown_fields:
+        out.append(message._unknown_fields)
+    return b"".join(out)
 
 
-def _encode_DataTrackFrameEncoding(message: object, out: bytearray) -> None:
-    values = check_message(m.DataTrackFrameEncoding, message)
-    chosen_value = False
+_DataTrackFrameEncoding: Final = m.DataTrackFrameEncoding
+
+
+def _encode_DataTrackFrameEncoding(message: Any) -> bytes:
+    if type(message) is not _DataTrackFrameEncoding:
+        check_message(_DataTrackFrameEncoding, message)
+    number: int
+    text: str
+    block: bytes
+    out: list[bytes] = []
     name = ""
     try:
+        chosen_value = False
         name = "well_known"
-        value = values["well_known"]
-        if value is not None:
+        held = message.well_known
+        if held is not None:
             if chosen_value:
                 name = ""
-                check_oneofs(shape_of(m.DataTrackFrameEncoding), values)
+                check_oneofs(shape_of(_DataTrackFrameEncoding), message)
             chosen_value = True
-            if type(value) is not m.DataTrackFrameEncodingWellKnownFrameEncoding:
-                value = CHECKS["enum"](value)
-            out += b"\x08"
-            if 0 <= value < 0x80:
-                out.append(value)
-            else:
-                put_number(out, value & 0xFFFF_FFFF_FFFF_FFFF)
+            number = (
+                held
+                if type(held) is _DataTrackFrameEncodingWellKnownFrameEncoding
+                else CHECKS["enum"](held)
+            )
+            if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
+                CHECKS["enum"](held)
+            out.append(b"\x08")
+            out.append(
+                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
+            )
         name = "custom"
-        value = values["custom"]
-        if value is not None:
+        held = message.custom
+        if held is not None:
             if chosen_value:
                 name = ""
-                check_oneofs(shape_of(m.DataTrackFrameEncoding), values)
+                check_oneofs(shape_of(_DataTrackFrameEncoding), message)
             chosen_value = True
-            if type(value) is not str:
-                value = CHECKS["string"](value)
-            block = value.encode()
-            out += b"\x12"
-            put_block(out, block)
+            text = held if type(held) is str else CHECKS["string"](held)
+            block = text.encode()
+            size = len(block)
+            out.append(b"\x12")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    out += values["_unknown_fields"]
+    if message._unknown_fields:
+        out.append(message._unknown_fields)
+    return b"".join(out)
 
 
-def _encode_DataTrackInfo(message: object, out: bytearray) -> None:
-    values = check_message(m.DataTrackInfo, message)
+_DataTrackInfo: Final = m.DataTrackInfo
+
+
+def _encode_DataTrackInfo(message: Any) -> bytes:
+    if type(message) is not _DataTrackInfo:
+        check_message(_DataTrackInfo, message)
+    number: int
+    text: str
+    block: bytes
+    out: list[bytes] = []
     name = ""
     try:
         name = "pub_handle"
-        value = values["pub_handle"]
-        if type(value) is not int or not 0 <= value <= 0xFFFF_FFFF:
-            value = CHECKS["uint32"](value)
-        if value:
-            out += b"\x08"
-            if 0 <= value < 0x80:
-                out.append(value)
-            else:
-                put_number(out, value & 0xFFFF_FFFF_FFFF_FFFF)
+        held = message.pub_handle
+        number = held if type(held) is int else CHECKS["uint32"](held)
+        if not 0 <= number <= 0xFFFF_FFFF:
+            CHECKS["uint32"](held)
+        if number:
+            out.append(b"\x08")
+            out.append(
+                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
+            )
         name = "sid"
-        value = values["sid"]
-        if type(value) is not str:
-            value = CHECKS["string"](value)
-        if value:
-            block = value.encode()
-            out += b"\x12"
-            put_block(out, block)
+        held = message.sid
+        text = held if type(held) is str else CHECKS["string"](held)
+        if text:
+            block = text.encode()
+            size = len(block)
+            out.append(b"\x12")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
         name = "name"
-        value = values["name"]
-        if type(value) is not str:
-            value = CHECKS["string"](value)
-        if value:
-            block = value.encode()
-            out += b"\x1a"
-            put_block(out, block)
+        held = message.name
+        text = held if type(held) is str else CHECKS["string"](held)
+        if text:
+            block = text.encode()
+            size = len(block)
+            out.append(b"\x1a")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
         name = "encryption"
-        value = values["encryption"]
-        if type(value) is not m.EncryptionType:
-            value = CHECKS["enum"](value)
-        if value:
-            out += b" "
-            if 0 <= value < 0x80:
-                out.append(value)
-            else:
-                put_number(out, value & 0xFFFF_FFFF_FFFF_FFFF)
+        held = message.encryption
+        number = held if type(held) is _EncryptionType else CHECKS["enum"](held)
+        if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
+            CHECKS["enum"](held)
+        if number:
+            out.append(b" ")
+            out.append(
+                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
+            )
         name = "frame_encoding"
-        value = values["frame_encoding"]
-        if value is not None:
-            content = bytearray()
-            _encode_DataTrackFrameEncoding(value, content)
-            out += b"*"
-            put_block(out, content)
+        held = message.frame_encoding
+        if held is not None:
+            block = _encode_DataTrackFrameEncoding(held)
+            size = len(block)
+            out.append(b"*")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
         name = "schema"
-        value = values["schema"]
-        if value is not None:
-            content = bytearray()
-            _encode_DataTrackSchemaId(value, content)
-            out += b"2"
-            put_block(out, content)
+        held = message.schema
+        if held is not None:
+            block = _encode_DataTrackSchemaId(held)
+            size = len(block)
+            out.append(b"2")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    out += values["_unknown_fields"]
+    if message._unknown_fields:
+        out.append(message._unknown_fields)
+    return b"".join(out)
 
 
-def _encode_DataTrackSchemaEncoding(message: object, out: bytearray) -> None:
-    values = check_message(m.DataTrackSchemaEncoding, message)
-    chosen_value = False
+_DataTrackSchemaEncoding: Final = m.DataTrackSchemaEncoding
+
+
+def _encode_DataTrackSchemaEncoding(message: Any) -> bytes:
+    if type(message) is not _DataTrackSchemaEncoding:
+        check_message(_DataTrackSchemaEncoding, message)
+    number: int
+    text: str
+    block: bytes
+    out: list[bytes] = []
     name = ""
     try:
+        chosen_value = False
         name = "well_known"
-        value = values["well_known"]
-        if value is not None:
+        held = message.well_known
+        if held is not None:
             if chosen_value:
                 name = ""
-                check_oneofs(shape_of(m.DataTrackSchemaEncoding), values)
+                check_oneofs(shape_of(_DataTrackSchemaEncoding), message)
             chosen_value = True
-            if type(value) is not m.DataTrackSchemaEncodingWellKnownSchemaEncoding:
-                value = CHECKS["enum"](value)
-            out += b"\x08"
-            if 0 <= value < 0x80:
-                out.append(value)
-            else:
-                put_number(out, value & 0xFFFF_FFFF_FFFF_FFFF)
+            number = (
+                held
+                if type(held) is _DataTrackSchemaEncodingWellKnownSchemaEncoding
+                else CHECKS["enum"](held)
+            )
+            if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
+                CHECKS["enum"](held)
+            out.append(b"\x08")
+            out.append(
+                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
+            )
         name = "custom"
-        value = values["custom"]
-        if value is not None:
+        held = message.custom
+        if held is not None:
             if chosen_value:
                 name = ""
-                check_oneofs(shape_of(m.DataTrackSchemaEncoding), values)
+                check_oneofs(shape_of(_DataTrackSchemaEncoding), message)
             chosen_value = True
-            if type(value) is not str:
-                value = CHECKS["string"](value)
-            block = value.encode()
-            out += b"\x12"
-            put_block(out, block)
+            text = held if type(held) is str else CHECKS["string"](held)
+            block = text.encode()
+            size = len(block)
+            out.append(b"\x12")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    out += values["_unknown_fields"]
+    if message._unknown_fields:
+        out.append(message._unknown_fields)
+    return b"".join(out)
 
 
-def _encode_DataTrackSchemaId(message: object, out: bytearray) -> None:
-    values = check_message(m.DataTrackSchemaId, message)
+_DataTrackSchemaId: Final = m.DataTrackSchemaId
+
+
+def _encode_DataTrackSchemaId(message: Any) -> bytes:
+    if type(message) is not _DataTrackSchemaId:
+        check_message(_DataTrackSchemaId, message)
+    text: str
+    block: bytes
+    out: list[bytes] = []
     name = ""
     try:
         name = "name"
-        value = values["name"]
-        if type(value) is not str:
-            value = CHECKS["string"](value)
-        if value:
-            block = value.encode()
-            out += b"\n"
-            put_block(out, block)
+        held = message.name
+        text = held if type(held) is str else CHECKS["string"](held)
+        if text:
+            block = text.encode()
+            size = len(block)
+            out.append(b"\n")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
         name = "encoding"
-        value = values["encoding"]
-        if value is not None:
-            content = bytearray()
-            _encode_DataTrackSchemaEncoding(value, content)
-            out += b"\x12"
-            put_block(out, content)
+        held = message.encoding
+        if held is not None:
+            block = _encode_DataTrackSchemaEncoding(held)
+            size = len(block)
+            out.append(b"\x12")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    out += values["_unknown_fields"]
+    if message._unknown_fields:
+        out.append(message._unknown_fields)
+    return b"".join(out)
 
 
-def _encode_DataTrackSubscriberHandles_sub_handles(values: Values, out: bytearray) -> None:
-    name = ""
+def _encode_DataTrackSubscriberHandles_sub_handles(message: Entry) -> bytes:
+    number: int
+    block: bytes
+    out: list[bytes] = []
     try:
-        name = "key"
-        value = values["key"]
-        if type(value) is not int or not 0 <= value <= 0xFFFF_FFFF:
-            value = CHECKS["uint32"](value)
-        if value:
-            out += b"\x08"
-            if 0 <= value < 0x80:
-                out.append(value)
-            else:
-                put_number(out, value & 0xFFFF_FFFF_FFFF_FFFF)
-        name = "value"
-        value = values["value"]
-        if value is not None:
-            content = bytearray()
-            _encode_DataTrackSubscriberHandlesPublishedDataTrack(value, content)
-            out += b"\x12"
-            put_block(out, content)
+        held = message.key
+        number = held if type(held) is int else CHECKS["uint32"](held)
+        if not 0 <= number <= 0xFFFF_FFFF:
+            CHECKS["uint32"](held)
+        if number:
+            out.append(b"\x08")
+            out.append(
+                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
+            )
+        held = message.value
+        if held is not None:
+            block = _encode_DataTrackSubscriberHandlesPublishedDataTrack(held)
+            size = len(block)
+            out.append(b"\x12")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
     except (Unwritable, UnicodeEncodeError) as error:
-        raise flaw(error, name) from None
-    out += values["_unknown_fields"]
+        raise flaw(error, "") from None
+    if message._unknown_fields:
+        out.append(message._unknown_fields)
+    return b"".join(out)
 
 
-def _encode_DataTrackSubscriberHandles(message: object, out: bytearray) -> None:
-    values = check_message(m.DataTrackSubscriberHandles, message)
+_DataTrackSubscriberHandles: Final = m.DataTrackSubscriberHandles
+
+
+def _encode_DataTrackSubscriberHandles(message: Any) -> bytes:
+    if type(message) is not _DataTrackSubscriberHandles:
+        check_message(_DataTrackSubscriberHandles, message)
+    number: int
+    block: bytes
+    out: list[bytes] = []
     name = ""
     try:
         name = "sub_handles"
-        value = values["sub_handles"]
-        for value, item in check_map(value).items():
-            entry = bytearray()
-            if type(value) is not int or not 0 <= value <= 0xFFFF_FFFF:
-                value = CHECKS["uint32"](value)
-            entry += b"\x08"
-            if 0 <= value < 0x80:
-                entry.append(value)
-            else:
-                put_number(entry, value & 0xFFFF_FFFF_FFFF_FFFF)
-            value = item
-            content = bytearray()
-            _encode_DataTrackSubscriberHandlesPublishedDataTrack(value, content)
-            entry += b"\x12"
-            put_block(entry, content)
-            out += b"\n"
-            put_block(out, entry)
+        held = message.sub_handles
+        for held, value in check_map(held).items():
+            entry: list[bytes] = []
+            number = held if type(held) is int else CHECKS["uint32"](held)
+            if not 0 <= number <= 0xFFFF_FFFF:
+                CHECKS["uint32"](held)
+            entry.append(b"\x08")
+            entry.append(
+                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
+            )
+            held = value
+            block = _encode_DataTrackSubscriberHandlesPublishedDataTrack(held)
+            size = len(block)
+            entry.append(b"\x12")
+            entry.append(_SHORT[size] if size < 0x80 else varint(size))
+            entry.append(block)
+            out.append(b"\n")
+            block = b"".join(entry)
+            out.append(varint(len(block)))
+            out.append(block)
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    out += values["_unknown_fields"]
+    if message._unknown_fields:
+        out.append(message._unknown_fields)
+    return b"".join(out)
 
 
-def _encode_DataTrackSubscriberHandlesPublishedDataTrack(message: object, out: bytearray) -> None:
-    values = check_message(m.DataTrackSubscriberHandlesPublishedDataTrack, message)
+_DataTrackSubscriberHandlesPublishedDataTrack: Final = (
+    m.DataTrackSubscriberHandlesPublishedDataTrack
+)
+
+
+def _encode_DataTrackSubscriberHandlesPublishedDataTrack(message: Any) -> bytes:
+    if type(message) is not _DataTrackSubscriberHandlesPublishedDataTrack:
+        check_message(_DataTrackSubscriberHandlesPublishedDataTrack, message)
+    text: str
+    block: bytes
+    out: list[bytes] = []
     name = ""
     try:
         name = "publisher_identity"
-        value = values["publisher_identity"]
-        if type(value) is not str:
-            value = CHECKS["string"](value)
-        if value:
-            block = value.encode()
-            out += b"\n"
-            put_block(out, block)
+        held = message.publisher_identity
+        text = held if type(held) is str else CHECKS["string"](held)
+        if text:
+            block = text.encode()
+            size = len(block)
+            out.append(b"\n")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
         name = "publisher_sid"
-        value = values["publisher_sid"]
-        if type(value) is not str:
-            value = CHECKS["string"](value)
-        if value:
-            block = value.encode()
-            out += b"\x12"
-            put_block(out, block)
+        held = message.publisher_sid
+        text = held if type(held) is str else CHECKS["string"](held)
+        if text:
+            block = text.encode()
+            size = len(block)
+            out.append(b"\x12")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
         name = "track_sid"
-        value = values["track_sid"]
-        if type(value) is not str:
-            value = CHECKS["string"](value)
-        if value:
-            block = value.encode()
-            out += b"\x1a"
-            put_block(out, block)
+        held = message.track_sid
+        text = held if type(held) is str else CHECKS["string"](held)
+        if text:
+            block = text.encode()
+            size = len(block)
+            out.append(b"\x1a")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    out += values["_unknown_fields"]
+    if message._unknown_fields:
+        out.append(message._unknown_fields)
+    return b"".join(out)
 
 
-def _encode_DataTrackSubscriptionOptions(message: object, out: bytearray) -> None:
-    values = check_message(m.DataTrackSubscriptionOptions, message)
+_DataTrackSubscriptionOptions: Final = m.DataTrackSubscriptionOptions
+
+
+def _encode_DataTrackSubscriptionOptions(message: Any) -> bytes:
+    if type(message) is not _DataTrackSubscriptionOptions:
+        check_message(_DataTrackSubscriptionOptions, message)
+    number: int
+    out: list[bytes] = []
     name = ""
     try:
         name = "target_fps"
-        value = values["target_fps"]
-        if value is not None:
-            if type(value) is not int or not 0 <= value <= 0xFFFF_FFFF:
-                value = CHECKS["uint32"](value)
-            out += b"\x08"
-            if 0 <= value < 0x80:
-                out.append(value)
-            else:
-                put_number(out, value & 0xFFFF_FFFF_FFFF_FFFF)
+        held = message.target_fps
+        if held is not None:
+            number = held if type(held) is int else CHECKS["uint32"](held)
+            if not 0 <= number <= 0xFFFF_FFFF:
+                CHECKS["uint32"](held)
+            out.append(b"\x08")
+            out.append(
+                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
+            )
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    out += values["_unknown_fields"]
+    if message._unknown_fields:
+        out.append(message._unknown_fields)
+    return b"".join(out)
 
 
-def _encode_DisabledCodecs(message: object, out: bytearray) -> None:
-    values = check_message(m.DisabledCodecs, message)
+_DisabledCodecs: Final = m.DisabledCodecs
+
+
+def _encode_DisabledCodecs(message: Any) -> bytes:
+    if type(message) is not _DisabledCodecs:
+        check_message(_DisabledCodecs, message)
+    block: bytes
+    out: list[bytes] = []
     name = ""
     try:
         name = "codecs"
-        value = values["codecs"]
-        for value in check_list(value):
-            content = bytearray()
-            _encode_Codec(value, content)
-            out += b"\n"
-            put_block(out, content)
+        held = message.codecs
+        if type(held) is not list:
+            check_list(held)
+        for held in held:
+            block = _encode_Codec(held)
+            size = len(block)
+            out.append(b"\n")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
         name = "publish"
-        value = values["publish"]
-        for value in check_list(value):
-            content = bytearray()
-            _encode_Codec(value, content)
-            out += b"\x12"
-            put_block(out, content)
+        held = message.publish
+        if type(held) is not list:
+            check_list(held)
+        for held in held:
+            block = _encode_Codec(held)
+            size = len(block)
+            out.append(b"\x12")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    out += values["_unknown_fields"]
+    if message._unknown_fields:
+        out.append(message._unknown_fields)
+    return b"".join(out)
 
 
-def _encode_EncryptedPacket(message: object, out: bytearray) -> None:
-    values = check_message(m.EncryptedPacket, message)
+_EncryptedPacket: Final = m.EncryptedPacket
+
+
+def _encode_EncryptedPacket(message: Any) -> bytes:
+    if type(message) is not _EncryptedPacket:
+        check_message(_EncryptedPacket, message)
+    number: int
+    block: bytes
+    out: list[bytes] = []
     name = ""
     try:
         name = "encryption_type"
-        value = values["encryption_type"]
-        if type(value) is not m.EncryptionType:
-            value = CHECKS["enum"](value)
-        if value:
-            out += b"\x08"
-            if 0 <= value < 0x80:
-                out.append(value)
-            else:
-                put_number(out, value & 0xFFFF_FFFF_FFFF_FFFF)
+        held = message.encryption_type
+        number = held if type(held) is _EncryptionType else CHECKS["enum"](held)
+        if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
+            CHECKS["enum"](held)
+        if number:
+            out.append(b"\x08")
+            out.append(
+                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
+            )
         name = "iv"
-        value = values["iv"]
-        if type(value) is not bytes:
-            value = CHECKS["bytes"](value)
-        if value:
-            out += b"\x12"
-            put_block(out, value)
+        held = message.iv
+        block = held if type(held) is bytes else CHECKS["bytes"](held)
+        if block:
+            size = len(block)
+            out.append(b"\x12")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
         name = "key_index"
-        value = values["key_index"]
-        if type(value) is not int or not 0 <= value <= 0xFFFF_FFFF:
-            value = CHECKS["uint32"](value)
-        if value:
-            out += b"\x18"
-            if 0 <= value < 0x80:
-                out.append(value)
-            else:
-                put_number(out, value & 0xFFFF_FFFF_FFFF_FFFF)
+        held = message.key_index
+        number = held if type(held) is int else CHECKS["uint32"](held)
+        if not 0 <= number <= 0xFFFF_FFFF:
+            CHECKS["uint32"](held)
+        if number:
+            out.append(b"\x18")
+            out.append(
+                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
+            )
         name = "encrypted_value"
-        value = values["encrypted_value"]
-        if type(value) is not bytes:
-            value = CHECKS["bytes"](value)
-        if value:
-            out += b'"'
-            put_block(out, value)
+        held = message.encrypted_value
+        block = held if type(held) is bytes else CHECKS["bytes"](held)
+        if block:
+            size = len(block)
+            out.append(b'"')
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    out += values["_unknown_fields"]
+    if message._unknown_fields:
+        out.append(message._unknown_fields)
+    return b"".join(out)
 
 
-def _encode_Encryption(message: object, out: bytearray) -> None:
-    values = check_message(m.Encryption, message)
-    out += values["_unknown_fields"]
+_Encryption: Final = m.Encryption
 
 
-def _encode_EventMetric(message: object, out: bytearray) -> None:
-    values = check_message(m.EventMetric, message)
+def _encode_Encryption(message: Any) -> bytes:
+    if type(message) is not _Encryption:
+        check_message(_Encryption, message)
+    unknown: bytes = message._unknown_fields
+    return unknown
+
+
+_EventMetric: Final = m.EventMetric
+
+
+def _encode_EventMetric(message: Any) -> bytes:
+    if type(message) is not _EventMetric:
+        check_message(_EventMetric, message)
+    number: int
+    text: str
+    block: bytes
+    out: list[bytes] = []
     name = ""
     try:
         name = "label"
-        value = values["label"]
-        if type(value) is not int or not 0 <= value <= 0xFFFF_FFFF:
-            value = CHECKS["uint32"](value)
-        if value:
-            out += b"\x08"
-            if 0 <= value < 0x80:
-                out.append(value)
-            else:
-                put_number(out, value & 0xFFFF_FFFF_FFFF_FFFF)
+        held = message.label
+        number = held if type(held) is int else CHECKS["uint32"](held)
+        if not 0 <= number <= 0xFFFF_FFFF:
+            CHECKS["uint32"](held)
+        if number:
+            out.append(b"\x08")
+            out.append(
+                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
+            )
         name = "participant_identity"
-        value = values["participant_identity"]
-        if type(value) is not int or not 0 <= value <= 0xFFFF_FFFF:
-            value = CHECKS["uint32"](value)
-        if value:
-            out += b"\x10"
-            if 0 <= value < 0x80:
-                out.append(value)
-            else:
-                put_number(out, value & 0xFFFF_FFFF_FFFF_FFFF)
+        held = message.participant_identity
+        number = held if type(held) is int else CHECKS["uint32"](held)
+        if not 0 <= number <= 0xFFFF_FFFF:
+            CHECKS["uint32"](held)
+        if number:
+            out.append(b"\x10")
+            out.append(
+                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
+            )
         name = "track_sid"
-        value = values["track_sid"]
-        if type(value) is not int or not 0 <= value <= 0xFFFF_FFFF:
-            value = CHECKS["uint32"](value)
-        if value:
-            out += b"\x18"
-            if 0 <= value < 0x80:
-                out.append(value)
-            else:
-                put_number(out, value & 0xFFFF_FFFF_FFFF_FFFF)
+        held = message.track_sid
+        number = held if type(held) is int else CHECKS["uint32"](held)
+        if not 0 <= number <= 0xFFFF_FFFF:
+            CHECKS["uint32"](held)
+        if number:
+            out.append(b"\x18")
+            out.append(
+                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
+            )
         name = "start_timestamp_ms"
-        value = values["start_timestamp_ms"]
-        if type(value) is not int or not -0x8000_0000_0000_0000 <= value <= 0x7FFF_FFFF_FFFF_FFFF:
-            value = CHECKS["int64"](value)
-        if value:
-            out += b" "
-            if 0 <= value < 0x80:
-                out.append(value)
-            else:
-                put_number(out, value & 0xFFFF_FFFF_FFFF_FFFF)
+        held = message.start_timestamp_ms
+        number = held if type(held) is int else CHECKS["int64"](held)
+        if not -0x8000_0000_0000_0000 <= number <= 0x7FFF_FFFF_FFFF_FFFF:
+            CHECKS["int64"](held)
+        if number:
+            out.append(b" ")
+            out.append(
+                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
+            )
         name = "end_timestamp_ms"
-        value = values["end_timestamp_ms"]
-        if value is not None:
-            if (
-                type(value) is not int
-                or not -0x8000_0000_0000_0000 <= value <= 0x7FFF_FFFF_FFFF_FFFF
-            ):
-                value = CHECKS["int64"](value)
-            out += b"("
-            if 0 <= value < 0x80:
-                out.append(value)
-            else:
-                put_number(out, value & 0xFFFF_FFFF_FFFF_FFFF)
+        held = message.end_timestamp_ms
+        if held is not None:
+            number = held if type(held) is int else CHECKS["int64"](held)
+            if not -0x8000_0000_0000_0000 <= number <= 0x7FFF_FFFF_FFFF_FFFF:
+                CHECKS["int64"](held)
+            out.append(b"(")
+            out.append(
+                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
+            )
         name = "normalized_start_timestamp"
-        value = values["normalized_start_timestamp"]
-        if value is not None:
-            content = bytearray()
-            _encode_Timestamp(value, content)
-            out += b"2"
-            put_block(out, content)
+        held = message.normalized_start_timestamp
+        if held is not None:
+            block = _encode_Timestamp(held)
+            size = len(block)
+            out.append(b"2")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
         name = "normalized_end_timestamp"
-        value = values["normalized_end_timestamp"]
-        if value is not None:
-            content = bytearray()
-            _encode_Timestamp(value, content)
-            out += b":"
-            put_block(out, content)
+        held = message.normalized_end_timestamp
+        if held is not None:
+            block = _encode_Timestamp(held)
+            size = len(block)
+            out.append(b":")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
         name = "metadata"
-        value = values["metadata"]
-        if type(value) is not str:
-            value = CHECKS["string"](value)
-        if value:
-            block = value.encode()
-            out += b"B"
-            put_block(out, block)
+        held = message.metadata
+        text = held if type(held) is str else CHECKS["string"](held)
+        if text:
+            block = text.encode()
+            size = len(block)
+            out.append(b"B")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
         name = "rid"
-        value = values["rid"]
-        if type(value) is not int or not 0 <= value <= 0xFFFF_FFFF:
-            value = CHECKS["uint32"](value)
-        if value:
-            out += b"H"
-            if 0 <= value < 0x80:
-                out.append(value)
-            else:
-                put_number(out, value & 0xFFFF_FFFF_FFFF_FFFF)
+        held = message.rid
+        number = held if type(held) is int else CHECKS["uint32"](held)
+        if not 0 <= number <= 0xFFFF_FFFF:
+            CHECKS["uint32"](held)
+        if number:
+            out.append(b"H")
+            out.append(
+                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
+            )
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    out += values["_unknown_fields"]
+    if message._unknown_fields:
+        out.append(message._unknown_fields)
+    return b"".join(out)
 
 
-def _encode_GetDataBlobRequest(message: object, out: bytearray) -> None:
-    values = check_message(m.GetDataBlobRequest, message)
+_GetDataBlobRequest: Final = m.GetDataBlobRequest
+
+
+def _encode_GetDataBlobRequest(message: Any) -> bytes:
+    if type(message) is not _GetDataBlobRequest:
+        check_message(_GetDataBlobRequest, message)
+    number: int
+    text: str
+    block: bytes
+    out: list[bytes] = []
     name = ""
     try:
         name = "request_id"
-        value = values["request_id"]
-        if type(value) is not int or not 0 <= value <= 0xFFFF_FFFF:
-            value = CHECKS["uint32"](value)
-        if value:
-            out += b"\x08"
-            if 0 <= value < 0x80:
-                out.append(value)
-            else:
-                put_number(out, value & 0xFFFF_FFFF_FFFF_FFFF)
+        held = message.request_id
+        number = held if type(held) is int else CHECKS["uint32"](held)
+        if not 0 <= number <= 0xFFFF_FFFF:
+            CHECKS["uint32"](held)
+        if number:
+            out.append(b"\x08")
+            out.append(
+                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
+            )
         name = "participant_identity"
-        value = values["participant_identity"]
-        if type(value) is not str:
-            value = CHECKS["string"](value)
-        if value:
-            block = value.encode()
-            out += b"\x12"
-            put_block(out, block)
+        held = message.participant_identity
+        text = held if type(held) is str else CHECKS["string"](held)
+        if text:
+            block = text.encode()
+            size = len(block)
+            out.append(b"\x12")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
         name = "key"
-        value = values["key"]
-        if value is not None:
-            content = bytearray()
-            _encode_DataBlobKey(value, content)
-            out += b"\x1a"
-            put_block(out, content)
+        held = message.key
+        if held is not None:
+            block = _encode_DataBlobKey(held)
+            size = len(block)
+            out.append(b"\x1a")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    out += values["_unknown_fields"]
+    if message._unknown_fields:
+        out.append(message._unknown_fields)
+    return b"".join(out)
 
 
-def _encode_GetDataBlobResponse(message: object, out: bytearray) -> None:
-    values = check_message(m.GetDataBlobResponse, message)
+_GetDataBlobResponse: Final = m.GetDataBlobResponse
+
+
+def _encode_GetDataBlobResponse(message: Any) -> bytes:
+    if type(message) is not _GetDataBlobResponse:
+        check_message(_GetDataBlobResponse, message)
+    number: int
+    block: bytes
+    out: list[bytes] = []
     name = ""
     try:
         name = "request_id"
-        value = values["request_id"]
-        if type(value) is not int or not 0 <= value <= 0xFFFF_FFFF:
-            value = CHECKS["uint32"](value)
-        if value:
-            out += b"\x08"
-            if 0 <= value < 0x80:
-                out.append(value)
-            else:
-                put_number(out, value & 0xFFFF_FFFF_FFFF_FFFF)
+        held = message.request_id
+        number = held if type(held) is int else CHECKS["uint32"](held)
+        if not 0 <= number <= 0xFFFF_FFFF:
+            CHECKS["uint32"](held)
+        if number:
+            out.append(b"\x08")
+            out.append(
+                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
+            )
         name = "blob"
-        value = values["blob"]
-        if value is not None:
-            content = bytearray()
-            _encode_DataBlob(value, content)
-            out += b"\x12"
-            put_block(out, content)
+        held = message.blob
+        if held is not None:
+            block = _encode_DataBlob(held)
+            size = len(block)
+            out.append(b"\x12")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    out += values["_unknown_fields"]
+    if message._unknown_fields:
+        out.append(message._unknown_fields)
+    return b"".join(out)
 
 
-def _encode_IceServer(message: object, out: bytearray) -> None:
-    values = check_message(m.IceServer, message)
+_IceServer: Final = m.IceServer
+
+
+def _encode_IceServer(message: Any) -> bytes:
+    if type(message) is not _IceServer:
+        check_message(_IceServer, message)
+    text: str
+    block: bytes
+    out: list[bytes] = []
     name = ""
     try:
         name = "urls"
-        value = values["urls"]
-        for value in check_list(value):
-            if type(value) is not str:
-                value = CHECKS["string"](value)
-            block = value.encode()
-            out += b"\n"
-            put_block(out, block)
+        held = message.urls
+        if type(held) is not list:
+            check_list(held)
+        for held in held:
+            text = held if type(held) is str else CHECKS["string"](held)
+            block = text.encode()
+            size = len(block)
+            out.append(b"\n")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
         name = "username"
-        value = values["username"]
-        if type(value) is not str:
-            value = CHECKS["string"](value)
-        if value:
-            block = value.encode()
-            out += b"\x12"
-            put_block(out, block)
+        held = message.username
+        text = held if type(held) is str else CHECKS["string"](held)
+        if text:
+            block = text.encode()
+            size = len(block)
+            out.append(b"\x12")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
         name = "credential"
-        value = values["credential"]
-        if type(value) is not str:
-            value = CHECKS["string"](value)
-        if value:
-            block = value.encode()
-            out += b"\x1a"
-            put_block(out, block)
+        held = message.credential
+        text = held if type(held) is str else CHECKS["string"](held)
+        if text:
+            block = text.encode()
+            size = len(block)
+            out.append(b"\x1a")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    out += values["_unknown_fields"]
+    if message._unknown_fields:
+        out.append(message._unknown_fields)
+    return b"".join(out)
 
 
-def _encode_JoinRequest_participant_attributes(values: Values, out: bytearray) -> None:
-    name = ""
+def _encode_JoinRequest_participant_attributes(message: Entry) -> bytes:
+    text: str
+    block: bytes
+    out: list[bytes] = []
     try:
-        name = "key"
-        value = values["key"]
-        if type(value) is not str:
-            value = CHECKS["string"](value)
-        if value:
-            block = value.encode()
-            out += b"\n"
-            put_block(out, block)
-        name = "value"
-        value = values["value"]
-        if type(value) is not str:
-            value = CHECKS["string"](value)
-        if value:
-            block = value.encode()
-            out += b"\x12"
-            put_block(out, block)
+        held = message.key
+        text = held if type(held) is str else CHECKS["string"](held)
+        if text:
+            block = text.encode()
+            size = len(block)
+            out.append(b"\n")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
+        held = message.value
+        text = held if type(held) is str else CHECKS["string"](held)
+        if text:
+            block = text.encode()
+            size = len(block)
+            out.append(b"\x12")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
     except (Unwritable, UnicodeEncodeError) as error:
-        raise flaw(error, name) from None
-    out += values["_unknown_fields"]
+        raise flaw(error, "") from None
+    if message._unknown_fields:
+        out.append(message._unknown_fields)
+    return b"".join(out)
 
 
-def _encode_JoinRequest(message: object, out: bytearray) -> None:
-    values = check_message(m.JoinRequest, message)
+_JoinRequest: Final = m.JoinRequest
+
+
+def _encode_JoinRequest(message: Any) -> bytes:
+    if type(message) is not _JoinRequest:
+        check_message(_JoinRequest, message)
+    number: int
+    text: str
+    flag: bool
+    block: bytes
+    out: list[bytes] = []
     name = ""
     try:
         name = "client_info"
-        value = values["client_info"]
-        if value is not None:
-            content = bytearray()
-            _encode_ClientInfo(value, content)
-            out += b"\n"
-            put_block(out, content)
+        held = message.client_info
+        if held is not None:
+            block = _encode_ClientInfo(held)
+            size = len(block)
+            out.append(b"\n")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
         name = "connection_settings"
-        value = values["connection_settings"]
-        if value is not None:
-            content = bytearray()
-            _encode_ConnectionSettings(value, content)
-            out += b"\x12"
-            put_block(out, content)
+        held = message.connection_settings
+        if held is not None:
+            block = _encode_ConnectionSettings(held)
+            size = len(block)
+            out.append(b"\x12")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
         name = "metadata"
-        value = values["metadata"]
-        if type(value) is not str:
-            value = CHECKS["string"](value)
-        if value:
-            block = value.encode()
-            out += b"\x1a"
-            put_block(out, block)
+        held = message.metadata
+        text = held if type(held) is str else CHECKS["string"](held)
+        if text:
+            block = text.encode()
+            size = len(block)
+            out.append(b"\x1a")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
         name = "participant_attributes"
-        value = values["participant_attributes"]
-        for value, item in check_map(value).items():
-            entry = bytearray()
-            if type(value) is not str:
-                value = CHECKS["string"](value)
-            block = value.encode()
-            entry += b"\n"
-            put_block(entry, block)
-            value = item
-            if type(value) is not str:
-                value = CHECKS["string"](value)
-            block = value.encode()
-            entry += b"\x12"
-            put_block(entry, block)
-            out += b'"'
-            put_block(out, entry)
+        held = message.participant_attributes
+        for held, value in check_map(held).items():
+            entry: list[bytes] = []
+            text = held if type(held) is str else CHECKS["string"](held)
+            block = text.encode()
+            size = len(block)
+            entry.append(b"\n")
+            entry.append(_SHORT[size] if size < 0x80 else varint(size))
+            entry.append(block)
+            held = value
+            text = held if type(held) is str else CHECKS["string"](held)
+            block = text.encode()
+            size = len(block)
+            entry.append(b"\x12")
+            entry.append(_SHORT[size] if size < 0x80 else varint(size))
+            entry.append(block)
+            out.append(b'"')
+            block = b"".join(entry)
+            out.append(varint(len(block)))
+            out.append(block)
         name = "add_track_requests"
-        value = values["add_track_requests"]
-        for value in check_list(value):
-            content = bytearray()
-            _encode_AddTrackRequest(value, content)
-            out += b"*"
-            put_block(out, content)
+        held = message.add_track_requests
+        if type(held) is not list:
+            check_list(held)
+        for held in held:
+            block = _encode_AddTrackRequest(held)
+            size = len(block)
+            out.append(b"*")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
         name = "publisher_offer"
-        value = values["publisher_offer"]
-        if value is not None:
-            content = bytearray()
-            _encode_SessionDescription(value, content)
-            out += b"2"
-            put_block(out, content)
+        held = message.publisher_offer
+        if held is not None:
+            block = _encode_SessionDescription(held)
+            size = len(block)
+            out.append(b"2")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
         name = "reconnect"
-        value = values["reconnect"]
-        if type(value) is not bool:
-            value = CHECKS["bool"](value)
-        if value:
-            out += b"8"
-            out.append(1 if value else 0)
+        held = message.reconnect
+        flag = held if type(held) is bool else CHECKS["bool"](held)
+        if flag:
+            out.append(b"8\x01")
         name = "reconnect_reason"
-        value = values["reconnect_reason"]
-        if type(value) is not m.ReconnectReason:
-            value = CHECKS["enum"](value)
-        if value:
-            out += b"@"
-            if 0 <= value < 0x80:
-                out.append(value)
-            else:
-                put_number(out, value & 0xFFFF_FFFF_FFFF_FFFF)
+        held = message.reconnect_reason
+        number = held if type(held) is _ReconnectReason else CHECKS["enum"](held)
+        if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
+            CHECKS["enum"](held)
+        if number:
+            out.append(b"@")
+            out.append(
+                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
+            )
         name = "participant_sid"
-        value = values["participant_sid"]
-        if type(value) is not str:
-            value = CHECKS["string"](value)
-        if value:
-            block = value.encode()
-            out += b"J"
-            put_block(out, block)
+        held = message.participant_sid
+        text = held if type(held) is str else CHECKS["string"](held)
+        if text:
+            block = text.encode()
+            size = len(block)
+            out.append(b"J")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
         name = "sync_state"
-        value = values["sync_state"]
-        if value is not None:
-            content = bytearray()
-            _encode_SyncState(value, content)
-            out += b"R"
-            put_block(out, content)
+        held = message.sync_state
+        if held is not None:
+            block = _encode_SyncState(held)
+            size = len(block)
+            out.append(b"R")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    out += values["_unknown_fields"]
+    if message._unknown_fields:
+        out.append(message._unknown_fields)
+    return b"".join(out)
 
 
-def _encode_JoinResponse(message: object, out: bytearray) -> None:
-    values = check_message(m.JoinResponse, message)
+_JoinResponse: Final = m.JoinResponse
+
+
+def _encode_JoinResponse(message: Any) -> bytes:
+    if type(message) is not _JoinResponse:
+        check_message(_JoinResponse, message)
+    number: int
+    text: str
+    flag: bool
+    block: bytes
+    out: list[bytes] = []
     name = ""
     try:
         name = "room"
-        value = values["room"]
-        if value is not None:
-            content = bytearray()
-            _encode_Room(value, content)
-            out += b"\n"
-            put_block(out, content)
+        held = message.room
+        if held is not None:
+            block = _encode_Room(held)
+            size = len(block)
+            out.append(b"\n")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
         name = "participant"
-        value = values["participant"]
-        if value is not None:
-            content = bytearray()
-            _encode_ParticipantInfo(value, content)
-            out += b"\x12"
-            put_block(out, content)
+        held = message.participant
+        if held is not None:
+            block = _encode_ParticipantInfo(held)
+            size = len(block)
+            out.append(b"\x12")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
         name = "other_participants"
-        value = values["other_participants"]
-        for value in check_list(value):
-            content = bytearray()
-            _encode_ParticipantInfo(value, content)
-            out += b"\x1a"
-            put_block(out, content)
+        held = message.other_participants
+        if type(held) is not list:
+            check_list(held)
+        for held in held:
+            block = _encode_ParticipantInfo(held)
+            size = len(block)
+            out.append(b"\x1a")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
         name = "server_version"
-        value = values["server_version"]
-        if type(value) is not str:
-            value = CHECKS["string"](value)
-        if value:
-            block = value.encode()
-            out += b'"'
-            put_block(out, block)
+        held = message.server_version
+        text = held if type(held) is str else CHECKS["string"](held)
+        if text:
+            block = text.encode()
+            size = len(block)
+            out.append(b'"')
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
         name = "ice_servers"
-        value = values["ice_servers"]
-        for value in check_list(value):
-            content = bytearray()
-            _encode_IceServer(value, content)
-            out += b"*"
-            put_block(out, content)
+        held = message.ice_servers
+        if type(held) is not list:
+            check_list(held)
+        for held in held:
+            block = _encode_IceServer(held)
+            size = len(block)
+            out.append(b"*")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
         name = "subscriber_primary"
-        value = values["subscriber_primary"]
-        if type(value) is not bool:
-            value = CHECKS["bool"](value)
-        if value:
-            out += b"0"
-            out.append(1 if value else 0)
+        held = message.subscriber_primary
+        flag = held if type(held) is bool else CHECKS["bool"](held)
+        if flag:
+            out.append(b"0\x01")
         name = "alternative_url"
-        value = values["alternative_url"]
-        if type(value) is not str:
-            value = CHECKS["string"](value)
-        if value:
-            block = value.encode()
-            out += b":"
-            put_block(out, block)
+        held = message.alternative_url
+        text = held if type(held) is str else CHECKS["string"](held)
+        if text:
+            block = text.encode()
+            size = len(block)
+            out.append(b":")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
         name = "client_configuration"
-        value = values["client_configuration"]
-        if value is not None:
-            content = bytearray()
-            _encode_ClientConfiguration(value, content)
-            out += b"B"
-            put_block(out, content)
+        held = message.client_configuration
+        if held is not None:
+            block = _encode_ClientConfiguration(held)
+            size = len(block)
+            out.append(b"B")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
         name = "server_region"
-        value = values["server_region"]
-        if type(value) is not str:
-            value = CHECKS["string"](value)
-        if value:
-            block = value.encode()
-            out += b"J"
-            put_block(out, block)
+        held = message.server_region
+        text = held if type(held) is str else CHECKS["string"](held)
+        if text:
+            block = text.encode()
+            size = len(block)
+            out.append(b"J")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
         name = "ping_timeout"
-        value = values["ping_timeout"]
-        if type(value) is not int or not -0x8000_0000 <= value <= 0x7FFF_FFFF:
-            value = CHECKS["int32"](value)
-        if value:
-            out += b"P"
-            if 0 <= value < 0x80:
-                out.append(value)
-            else:
-                put_number(out, value & 0xFFFF_FFFF_FFFF_FFFF)
+        held = message.ping_timeout
+        number = held if type(held) is int else CHECKS["int32"](held)
+        if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
+            CHECKS["int32"](held)
+        if number:
+            out.append(b"P")
+            out.append(
+                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
+            )
         name = "ping_interval"
-        value = values["ping_interval"]
-        if type(value) is not int or not -0x8000_0000 <= value <= 0x7FFF_FFFF:
-            value = CHECKS["int32"](value)
-        if value:
-            out += b"X"
-            if 0 <= value < 0x80:
-                out.append(value)
-            else:
-                put_number(out, value & 0xFFFF_FFFF_FFFF_FFFF)
+        held = message.ping_interval
+        number = held if type(held) is int else CHECKS["int32"](held)
+        if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
+            CHECKS["int32"](held)
+        if number:
+            out.append(b"X")
+            out.append(
+                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
+            )
         name = "server_info"
-        value = values["server_info"]
-        if value is not None:
-            content = bytearray()
-            _encode_ServerInfo(value, content)
-            out += b"b"
-            put_block(out, content)
+        held = message.server_info
+        if held is not None:
+            block = _encode_ServerInfo(held)
+            size = len(block)
+            out.append(b"b")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
         name = "sif_trailer"
-        value = values["sif_trailer"]
-        if type(value) is not bytes:
-            value = CHECKS["bytes"](value)
-        if value:
-            out += b"j"
-            put_block(out, value)
+        held = message.sif_trailer
+        block = held if type(held) is bytes else CHECKS["bytes"](held)
+        if block:
+            size = len(block)
+            out.append(b"j")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
         name = "enabled_publish_codecs"
-        value = values["enabled_publish_codecs"]
-        for value in check_list(value):
-            content = bytearray()
-            _encode_Codec(value, content)
-            out += b"r"
-            put_block(out, content)
+        held = message.enabled_publish_codecs
+        if type(held) is not list:
+            check_list(held)
+        for held in held:
+            block = _encode_Codec(held)
+            size = len(block)
+            out.append(b"r")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
         name = "fast_publish"
-        value = values["fast_publish"]
-        if type(value) is not bool:
-            value = CHECKS["bool"](value)
-        if value:
-            out += b"x"
-            out.append(1 if value else 0)
+        held = message.fast_publish
+        flag = held if type(held) is bool else CHECKS["bool"](held)
+        if flag:
+            out.append(b"x\x01")
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    out += values["_unknown_fields"]
+    if message._unknown_fields:
+        out.append(message._unknown_fields)
+    return b"".join(out)
 
 
-def _encode_LeaveRequest(message: object, out: bytearray) -> None:
-    values = check_message(m.LeaveRequest, message)
+_LeaveRequest: Final = m.LeaveRequest
+
+
+def _encode_LeaveRequest(message: Any) -> bytes:
+    if type(message) is not _LeaveRequest:
+        check_message(_LeaveRequest, message)
+    number: int
+    flag: bool
+    block: bytes
+    out: list[bytes] = []
     name = ""
     try:
         name = "can_reconnect"
-        value = values["can_reconnect"]
-        if type(value) is not bool:
-            value = CHECKS["bool"](value)
-        if value:
-            out += b"\x08"
-            out.append(1 if value else 0)
+        held = message.can_reconnect
+        flag = held if type(held) is bool else CHECKS["bool"](held)
+        if flag:
+            out.append(b"\x08\x01")
         name = "reason"
-        value = values["reason"]
-        if type(value) is not m.DisconnectReason:
-            value = CHECKS["enum"](value)
-        if value:
-            out += b"\x10"
-            if 0 <= value < 0x80:
-                out.append(value)
-            else:
-                put_number(out, value & 0xFFFF_FFFF_FFFF_FFFF)
+        held = message.reason
+        number = held if type(held) is _DisconnectReason else CHECKS["enum"](held)
+        if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
+            CHECKS["enum"](held)
+        if number:
+            out.append(b"\x10")
+            out.append(
+                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
+            )
         name = "action"
-        value = values["action"]
-        if type(value) is not m.LeaveRequestAction:
-            value = CHECKS["enum"](value)
-        if value:
-            out += b"\x18"
-            if 0 <= value < 0x80:
-                out.append(value)
-            else:
-                put_number(out, value & 0xFFFF_FFFF_FFFF_FFFF)
+        held = message.action
+        number = held if type(held) is _LeaveRequestAction else CHECKS["enum"](held)
+        if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
+            CHECKS["enum"](held)
+        if number:
+            out.append(b"\x18")
+            out.append(
+                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
+            )
         name = "regions"
-        value = values["regions"]
-        if value is not None:
-            content = bytearray()
-            _encode_RegionSettings(value, content)
-            out += b'"'
-            put_block(out, content)
+        held = message.regions
+        if held is not None:
+            block = _encode_RegionSettings(held)
+            size = len(block)
+            out.append(b'"')
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    out += values["_unknown_fields"]
+    if message._unknown_fields:
+        out.append(message._unknown_fields)
+    return b"".join(out)
 
 
-def _encode_MediaSectionsRequirement(message: object, out: bytearray) -> None:
-    values = check_message(m.MediaSectionsRequirement, message)
+_MediaSectionsRequirement: Final = m.MediaSectionsRequirement
+
+
+def _encode_MediaSectionsRequirement(message: Any) -> bytes:
+    if type(message) is not _MediaSectionsRequirement:
+        check_message(_MediaSectionsRequirement, message)
+    number: int
+    out: list[bytes] = []
     name = ""
     try:
         name = "num_audios"
-        value = values["num_audios"]
-        if type(value) is not int or not 0 <= value <= 0xFFFF_FFFF:
-            value = CHECKS["uint32"](value)
-        if value:
-            out += b"\x08"
-            if 0 <= value < 0x80:
-                out.append(value)
-            else:
-                put_number(out, value & 0xFFFF_FFFF_FFFF_FFFF)
+        held = message.num_audios
+        number = held if type(held) is int else CHECKS["uint32"](held)
+        if not 0 <= number <= 0xFFFF_FFFF:
+            CHECKS["uint32"](held)
+        if number:
+            out.append(b"\x08")
+            out.append(
+                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
+            )
         name = "num_videos"
-        value = values["num_videos"]
-        if type(value) is not int or not 0 <= value <= 0xFFFF_FFFF:
-            value = CHECKS["uint32"](value)
-        if value:
-            out += b"\x10"
-            if 0 <= value < 0x80:
-                out.append(value)
-            else:
-                put_number(out, value & 0xFFFF_FFFF_FFFF_FFFF)
+        held = message.num_videos
+        number = held if type(held) is int else CHECKS["uint32"](held)
+        if not 0 <= number <= 0xFFFF_FFFF:
+            CHECKS["uint32"](held)
+        if number:
+            out.append(b"\x10")
+            out.append(
+                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
+            )
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    out += values["_unknown_fields"]
+    if message._unknown_fields:
+        out.append(message._unknown_fields)
+    return b"".join(out)
 
 
-def _encode_MetricSample(message: object, out: bytearray) -> None:
-    values = check_message(m.MetricSample, message)
+_MetricSample: Final = m.MetricSample
+
+
+def _encode_MetricSample(message: Any) -> bytes:
+    if type(message) is not _MetricSample:
+        check_message(_MetricSample, message)
+    number: int
+    block: bytes
+    out: list[bytes] = []
     name = ""
     try:
         name = "timestamp_ms"
-        value = values["timestamp_ms"]
-        if type(value) is not int or not -0x8000_0000_0000_0000 <= value <= 0x7FFF_FFFF_FFFF_FFFF:
-            value = CHECKS["int64"](value)
-        if value:
-            out += b"\x08"
-            if 0 <= value < 0x80:
-                out.append(value)
-            else:
-                put_number(out, value & 0xFFFF_FFFF_FFFF_FFFF)
+        held = message.timestamp_ms
+        number = held if type(held) is int else CHECKS["int64"](held)
+        if not -0x8000_0000_0000_0000 <= number <= 0x7FFF_FFFF_FFFF_FFFF:
+            CHECKS["int64"](held)
+        if number:
+            out.append(b"\x08")
+            out.append(
+                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
+            )
         name = "normalized_timestamp"
-        value = values["normalized_timestamp"]
-        if value is not None:
-            content = bytearray()
-            _encode_Timestamp(value, content)
-            out += b"\x12"
-            put_block(out, content)
+        held = message.normalized_timestamp
+        if held is not None:
+            block = _encode_Timestamp(held)
+            size = len(block)
+            out.append(b"\x12")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
         name = "value"
-        value = values["value"]
-        value = CHECKS["float"](value)
-        block = write_float(value)
+        held = message.value
+        block = write_float(CHECKS["float"](held))
         if block != b"\x00\x00\x00\x00":
-            out += b"\x1d"
-            out += block
+            out.append(b"\x1d")
+            out.append(block)
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    out += values["_unknown_fields"]
+    if message._unknown_fields:
+        out.append(message._unknown_fields)
+    return b"".join(out)
 
 
-def _encode_MetricsBatch(message: object, out: bytearray) -> None:
-    values = check_message(m.MetricsBatch, message)
+_MetricsBatch: Final = m.MetricsBatch
+
+
+def _encode_MetricsBatch(message: Any) -> bytes:
+    if type(message) is not _MetricsBatch:
+        check_message(_MetricsBatch, message)
+    number: int
+    text: str
+    block: bytes
+    out: list[bytes] = []
     name = ""
     try:
         name = "timestamp_ms"
-        value = values["timestamp_ms"]
-        if type(value) is not int or not -0x8000_0000_0000_0000 <= value <= 0x7FFF_FFFF_FFFF_FFFF:
-            value = CHECKS["int64"](value)
-        if value:
-            out += b"\x08"
-            if 0 <= value < 0x80:
-                out.append(value)
-            else:
-                put_number(out, value & 0xFFFF_FFFF_FFFF_FFFF)
+        held = message.timestamp_ms
+        number = held if type(held) is int else CHECKS["int64"](held)
+        if not -0x8000_0000_0000_0000 <= number <= 0x7FFF_FFFF_FFFF_FFFF:
+            CHECKS["int64"](held)
+        if number:
+            out.append(b"\x08")
+            out.append(
+                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
+            )
         name = "normalized_timestamp"
-        value = values["normalized_timestamp"]
-        if value is not None:
-            content = bytearray()
-            _encode_Timestamp(value, content)
-            out += b"\x12"
-            put_block(out, content)
+        held = message.normalized_timestamp
+        if held is not None:
+            block = _encode_Timestamp(held)
+            size = len(block)
+            out.append(b"\x12")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
         name = "str_data"
-        value = values["str_data"]
-        for value in check_list(value):
-            if type(value) is not str:
-                value = CHECKS["string"](value)
-            block = value.encode()
-            out += b"\x1a"
-            put_block(out, block)
+        held = message.str_data
+        if type(held) is not list:
+            check_list(held)
+        for held in held:
+            text = held if type(held) is str else CHECKS["string"](held)
+            block = text.encode()
+            size = len(block)
+            out.append(b"\x1a")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
         name = "time_series"
-        value = values["time_series"]
-        for value in check_list(value):
-            content = bytearray()
-            _encode_TimeSeriesMetric(value, content)
-            out += b'"'
-            put_block(out, content)
+        held = message.time_series
+        if type(held) is not list:
+            check_list(held)
+        for held in held:
+            block = _encode_TimeSeriesMetric(held)
+            size = len(block)
+            out.append(b'"')
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
         name = "events"
-        value = values["events"]
-        for value in check_list(value):
-            content = bytearray()
-            _encode_EventMetric(value, content)
-            out += b"*"
-            put_block(out, content)
+        held = message.events
+        if type(held) is not list:
+            check_list(held)
+        for held in held:
+            block = _encode_EventMetric(held)
+            size = len(block)
+            out.append(b"*")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    out += values["_unknown_fields"]
+    if message._unknown_fields:
+        out.append(message._unknown_fields)
+    return b"".join(out)
 
 
-def _encode_MuteTrackRequest(message: object, out: bytearray) -> None:
-    values = check_message(m.MuteTrackRequest, message)
+_MuteTrackRequest: Final = m.MuteTrackRequest
+
+
+def _encode_MuteTrackRequest(message: Any) -> bytes:
+    if type(message) is not _MuteTrackRequest:
+        check_message(_MuteTrackRequest, message)
+    text: str
+    flag: bool
+    block: bytes
+    out: list[bytes] = []
     name = ""
     try:
         name = "sid"
-        value = values["sid"]
-        if type(value) is not str:
-            value = CHECKS["string"](value)
-        if value:
-            block = value.encode()
-            out += b"\n"
-            put_block(out, block)
+        held = message.sid
+        text = held if type(held) is str else CHECKS["string"](held)
+        if text:
+            block = text.encode()
+            size = len(block)
+            out.append(b"\n")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
         name = "muted"
-        value = values["muted"]
-        if type(value) is not bool:
-            value = CHECKS["bool"](value)
-        if value:
-            out += b"\x10"
-            out.append(1 if value else 0)
+        held = message.muted
+        flag = held if type(held) is bool else CHECKS["bool"](held)
+        if flag:
+            out.append(b"\x10\x01")
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    out += values["_unknown_fields"]
+    if message._unknown_fields:
+        out.append(message._unknown_fields)
+    return b"".join(out)
 
 
-def _encode_ParticipantInfo_attributes(values: Values, out: bytearray) -> None:
-    name = ""
+def _encode_ParticipantInfo_attributes(message: Entry) -> bytes:
+    text: str
+    block: bytes
+    out: list[bytes] = []
     try:
-        name = "key"
-        value = values["key"]
-        if type(value) is not str:
-            value = CHECKS["string"](value)
-        if value:
-            block = value.encode()
-            out += b"\n"
-            put_block(out, block)
-        name = "value"
-        value = values["value"]
-        if type(value) is not str:
-            value = CHECKS["string"](value)
-        if value:
-            block = value.encode()
-            out += b"\x12"
-            put_block(out, block)
+        held = message.key
+        text = held if type(held) is str else CHECKS["string"](held)
+        if text:
+            block = text.encode()
+            size = len(block)
+            out.append(b"\n")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
+        held = message.value
+        text = held if type(held) is str else CHECKS["string"](held)
+        if text:
+            block = text.encode()
+            size = len(block)
+            out.append(b"\x12")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
     except (Unwritable, UnicodeEncodeError) as error:
-        raise flaw(error, name) from None
-    out += values["_unknown_fields"]
+        raise flaw(error, "") from None
+    if message._unknown_fields:
+        out.append(message._unknown_fields)
+    return b"".join(out)
 
 
-def _encode_ParticipantInfo(message: object, out: bytearray) -> None:
-    values = check_message(m.ParticipantInfo, message)
+_ParticipantInfo: Final = m.ParticipantInfo
+
+
+def _encode_ParticipantInfo(message: Any) -> bytes:
+    if type(message) is not _ParticipantInfo:
+        check_message(_ParticipantInfo, message)
+    number: int
+    text: str
+    flag: bool
+    block: bytes
+    out: list[bytes] = []
     name = ""
     try:
         name = "sid"
-        value = values["sid"]
-        if type(value) is not str:
-            value = CHECKS["string"](value)
-        if value:
-            block = value.encode()
-            out += b"\n"
-            put_block(out, block)
+        held = message.sid
+        text = held if type(held) is str else CHECKS["string"](held)
+        if text:
+            block = text.encode()
+            size = len(block)
+            out.append(b"\n")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
         name = "identity"
-        value = values["identity"]
-        if type(value) is not str:
-            value = CHECKS["string"](value)
-        if value:
-            block = value.encode()
-            out += b"\x12"
-            put_block(out, block)
+        held = message.identity
+        text = held if type(held) is str else CHECKS["string"](held)
+        if text:
+            block = text.encode()
+            size = len(block)
+            out.append(b"\x12")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
         name = "state"
-        value = values["state"]
-        if type(value) is not m.ParticipantInfoState:
-            value = CHECKS["enum"](value)
-        if value:
-            out += b"\x18"
-            if 0 <= value < 0x80:
-                out.append(value)
-            else:
-                put_number(out, value & 0xFFFF_FFFF_FFFF_FFFF)
+        held = message.state
+        number = held if type(held) is _ParticipantInfoState else CHECKS["enum"](held)
+        if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
+            CHECKS["enum"](held)
+        if number:
+            out.append(b"\x18")
+            out.append(
+                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
+            )
         name = "tracks"
-        value = values["tracks"]
-        for value in check_list(value):
-            content = bytearray()
-            _encode_TrackInfo(value, content)
-            out += b'"'
-            put_block(out, content)
+        held = message.tracks
+        if type(held) is not list:
+            check_list(held)
+        for held in held:
+            block = _encode_TrackInfo(held)
+            size = len(block)
+            out.append(b'"')
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
         name = "metadata"
-        value = values["metadata"]
-        if type(value) is not str:
-            value = CHECKS["string"](value)
-        if value:
-            block = value.encode()
-            out += b"*"
-            put_block(out, block)
+        held = message.metadata
+        text = held if type(held) is str else CHECKS["string"](held)
+        if text:
+            block = text.encode()
+            size = len(block)
+            out.append(b"*")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
         name = "joined_at"
-        value = values["joined_at"]
-        if type(value) is not int or not -0x8000_0000_0000_0000 <= value <= 0x7FFF_FFFF_FFFF_FFFF:
-            value = CHECKS["int64"](value)
-        if value:
-            out += b"0"
-            if 0 <= value < 0x80:
-                out.append(value)
-            else:
-                put_number(out, value & 0xFFFF_FFFF_FFFF_FFFF)
+        held = message.joined_at
+        number = held if type(held) is int else CHECKS["int64"](held)
+        if not -0x8000_0000_0000_0000 <= number <= 0x7FFF_FFFF_FFFF_FFFF:
+            CHECKS["int64"](held)
+        if number:
+            out.append(b"0")
+            out.append(
+                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
+            )
         name = "name"
-        value = values["name"]
-        if type(value) is not str:
-            value = CHECKS["string"](value)
-        if value:
-            block = value.encode()
-            out += b"J"
-            put_block(out, block)
+        held = message.name
+        text = held if type(held) is str else CHECKS["string"](held)
+        if text:
+            block = text.encode()
+            size = len(block)
+            out.append(b"J")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
         name = "version"
-        value = values["version"]
-        if type(value) is not int or not 0 <= value <= 0xFFFF_FFFF:
-            value = CHECKS["uint32"](value)
-        if value:
-            out += b"P"
-            if 0 <= value < 0x80:
-                out.append(value)
-            else:
-                put_number(out, value & 0xFFFF_FFFF_FFFF_FFFF)
+        held = message.version
+        number = held if type(held) is int else CHECKS["uint32"](held)
+        if not 0 <= number <= 0xFFFF_FFFF:
+            CHECKS["uint32"](held)
+        if number:
+            out.append(b"P")
+            out.append(
+                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
+            )
         name = "permission"
-        value = values["permission"]
-        if value is not None:
-            content = bytearray()
-            _encode_ParticipantPermission(value, content)
-            out += b"Z"
-            put_block(out, content)
+        held = message.permission
+        if held is not None:
+            block = _encode_ParticipantPermission(held)
+            size = len(block)
+            out.append(b"Z")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
         name = "region"
-        value = values["region"]
-        if type(value) is not str:
-            value = CHECKS["string"](value)
-        if value:
-            block = value.encode()
-            out += b"b"
-            put_block(out, block)
+        held = message.region
+        text = held if type(held) is str else CHECKS["string"](held)
+        if text:
+            block = text.encode()
+            size = len(block)
+            out.append(b"b")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
         name = "is_publisher"
-        value = values["is_publisher"]
-        if type(value) is not bool:
-            value = CHECKS["bool"](value)
-        if value:
-            out += b"h"
-            out.append(1 if value else 0)
+        held = message.is_publisher
+        flag = held if type(held) is bool else CHECKS["bool"](held)
+        if flag:
+            out.append(b"h\x01")
         name = "kind"
-        value = values["kind"]
-        if type(value) is not m.ParticipantInfoKind:
-            value = CHECKS["enum"](value)
-        if value:
-            out += b"p"
-            if 0 <= value < 0x80:
-                out.append(value)
-            else:
-                put_number(out, value & 0xFFFF_FFFF_FFFF_FFFF)
+        held = message.kind
+        number = held if type(held) is _ParticipantInfoKind else CHECKS["enum"](held)
+        if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
+            CHECKS["enum"](held)
+        if number:
+            out.append(b"p")
+            out.append(
+                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
+            )
         name = "attributes"
-        value = values["attributes"]
-        for value, item in check_map(value).items():
-            entry = bytearray()
-            if type(value) is not str:
-                value = CHECKS["string"](value)
-            block = value.encode()
-            entry += b"\n"
-            put_block(entry, block)
-            value = item
-            if type(value) is not str:
-                value = CHECKS["string"](value)
-            block = value.encode()
-            entry += b"\x12"
-            put_block(entry, block)
-            out += b"z"
-            put_block(out, entry)
+        held = message.attributes
+        for held, value in check_map(held).items():
+            entry: list[bytes] = []
+            text = held if type(held) is str else CHECKS["string"](held)
+            block = text.encode()
+            size = len(block)
+            entry.append(b"\n")
+            entry.append(_SHORT[size] if size < 0x80 else varint(size))
+            entry.append(block)
+            held = value
+            text = held if type(held) is str else CHECKS["string"](held)
+            block = text.encode()
+            size = len(block)
+            entry.append(b"\x12")
+            entry.append(_SHORT[size] if size < 0x80 else varint(size))
+            entry.append(block)
+            out.append(b"z")
+            block = b"".join(entry)
+            out.append(varint(len(block)))
+            out.append(block)
         name = "disconnect_reason"
-        value = values["disconnect_reason"]
-        if type(value) is not m.DisconnectReason:
-            value = CHECKS["enum"](value)
-        if value:
-            out += b"\x80\x01"
-            if 0 <= value < 0x80:
-                out.append(value)
-            else:
-                put_number(out, value & 0xFFFF_FFFF_FFFF_FFFF)
+        held = message.disconnect_reason
+        number = held if type(held) is _DisconnectReason else CHECKS["enum"](held)
+        if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
+            CHECKS["enum"](held)
+        if number:
+            out.append(b"\x80\x01")
+            out.append(
+                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
+            )
         name = "joined_at_ms"
-        value = values["joined_at_ms"]
-        if type(value) is not int or not -0x8000_0000_0000_0000 <= value <= 0x7FFF_FFFF_FFFF_FFFF:
-            value = CHECKS["int64"](value)
-        if value:
-            out += b"\x88\x01"
-            if 0 <= value < 0x80:
-                out.append(value)
-            else:
-                put_number(out, value & 0xFFFF_FFFF_FFFF_FFFF)
+        held = message.joined_at_ms
+        number = held if type(held) is int else CHECKS["int64"](held)
+        if not -0x8000_0000_0000_0000 <= number <= 0x7FFF_FFFF_FFFF_FFFF:
+            CHECKS["int64"](held)
+        if number:
+            out.append(b"\x88\x01")
+            out.append(
+                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
+            )
         name = "kind_details"
-        value = values["kind_details"]
-        packed = bytearray()
-        for value in check_list(value):
-            if type(value) is not m.ParticipantInfoKindDetail:
-                value = CHECKS["enum"](value)
-            if 0 <= value < 0x80:
-                packed.append(value)
-            else:
-                put_number(packed, value & 0xFFFF_FFFF_FFFF_FFFF)
+        held = message.kind_details
+        packed: list[bytes] = []
+        for held in check_list(held):
+            number = held if type(held) is _ParticipantInfoKindDetail else CHECKS["enum"](held)
+            if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
+                CHECKS["enum"](held)
+            packed.append(
+                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
+            )
         if packed:
-            out += b"\x92\x01"
-            put_block(out, packed)
+            out.append(b"\x92\x01")
+            block = b"".join(packed)
+            out.append(varint(len(block)))
+            out.append(block)
         name = "data_tracks"
-        value = values["data_tracks"]
-        for value in check_list(value):
-            content = bytearray()
-            _encode_DataTrackInfo(value, content)
-            out += b"\x9a\x01"
-            put_block(out, content)
+        held = message.data_tracks
+        if type(held) is not list:
+            check_list(held)
+        for held in held:
+            block = _encode_DataTrackInfo(held)
+            size = len(block)
+            out.append(b"\x9a\x01")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
         name = "client_protocol"
-        value = values["client_protocol"]
-        if type(value) is not int or not -0x8000_0000 <= value <= 0x7FFF_FFFF:
-            value = CHECKS["int32"](value)
-        if value:
-            out += b"\xa0\x01"
-            if 0 <= value < 0x80:
-                out.append(value)
-            else:
-                put_number(out, value & 0xFFFF_FFFF_FFFF_FFFF)
+        held = message.client_protocol
+        number = held if type(held) is int else CHECKS["int32"](held)
+        if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
+            CHECKS["int32"](held)
+        if number:
+            out.append(b"\xa0\x01")
+            out.append(
+                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
+            )
         name = "capabilities"
-        value = values["capabilities"]
-        packed = bytearray()
-        for value in check_list(value):
-            if type(value) is not m.ClientInfoCapability:
-                value = CHECKS["enum"](value)
-            if 0 <= value < 0x80:
-                packed.append(value)
-            else:
-                put_number(packed, value & 0xFFFF_FFFF_FFFF_FFFF)
+        held = message.capabilities
+        packed: list[bytes] = []
+        for held in check_list(held):
+            number = held if type(held) is _ClientInfoCapability else CHECKS["enum"](held)
+            if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
+                CHECKS["enum"](held)
+            packed.append(
+                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
+            )
         if packed:
-            out += b"\xaa\x01"
-            put_block(out, packed)
+            out.append(b"\xaa\x01")
+            block = b"".join(packed)
+            out.append(varint(len(block)))
+            out.append(block)
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    out += values["_unknown_fields"]
+    if message._unknown_fields:
+        out.append(message._unknown_fields)
+    return b"".join(out)
 
 
-def _encode_ParticipantPermission(message: object, out: bytearray) -> None:
-    values = check_message(m.ParticipantPermission, message)
+_ParticipantPermission: Final = m.ParticipantPermission
+
+
+def _encode_ParticipantPermission(message: Any) -> bytes:
+    if type(message) is not _ParticipantPermission:
+        check_message(_ParticipantPermission, message)
+    number: int
+    flag: bool
+    block: bytes
+    out: list[bytes] = []
     name = ""
     try:
         name = "can_subscribe"
-        value = values["can_subscribe"]
-        if type(value) is not bool:
-            value = CHECKS["bool"](value)
-        if value:
-            out += b"\x08"
-            out.append(1 if value else 0)
+        held = message.can_subscribe
+        flag = held if type(held) is bool else CHECKS["bool"](held)
+        if flag:
+            out.append(b"\x08\x01")
         name = "can_publish"
-        value = values["can_publish"]
-        if type(value) is not bool:
-            value = CHECKS["bool"](value)
-        if value:
-            out += b"\x10"
-            out.append(1 if value else 0)
+        held = message.can_publish
+        flag = held if type(held) is bool else CHECKS["bool"](held)
+        if flag:
+            out.append(b"\x10\x01")
         name = "can_publish_data"
-        value = values["can_publish_data"]
-        if type(value) is not bool:
-            value = CHECKS["bool"](value)
-        if value:
-            out += b"\x18"
-            out.append(1 if value else 0)
+        held = message.can_publish_data
+        flag = held if type(held) is bool else CHECKS["bool"](held)
+        if flag:
+            out.append(b"\x18\x01")
         name = "hidden"
-        value = values["hidden"]
-        if type(value) is not bool:
-            value = CHECKS["bool"](value)
-        if value:
-            out += b"8"
-            out.append(1 if value else 0)
+        held = message.hidden
+        flag = held if type(held) is bool else CHECKS["bool"](held)
+        if flag:
+            out.append(b"8\x01")
         name = "recorder"
-        value = values["recorder"]
-        if type(value) is not bool:
-            value = CHECKS["bool"](value)
-        if value:
-            out += b"@"
-            out.append(1 if value else 0)
+        held = message.recorder
+        flag = held if type(held) is bool else CHECKS["bool"](held)
+        if flag:
+            out.append(b"@\x01")
         name = "can_publish_sources"
-        value = values["can_publish_sources"]
-        packed = bytearray()
-        for value in check_list(value):
-            if type(value) is not m.TrackSource:
-                value = CHECKS["enum"](value)
-            if 0 <= value < 0x80:
-                packed.append(value)
-            else:
-                put_number(packed, value & 0xFFFF_FFFF_FFFF_FFFF)
+        held = message.can_publish_sources
+        packed: list[bytes] = []
+        for held in check_list(held):
+            number = held if type(held) is _TrackSource else CHECKS["enum"](held)
+            if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
+                CHECKS["enum"](held)
+            packed.append(
+                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
+            )
         if packed:
-            out += b"J"
-            put_block(out, packed)
+            out.append(b"J")
+            block = b"".join(packed)
+            out.append(varint(len(block)))
+            out.append(block)
         name = "can_update_metadata"
-        value = values["can_update_metadata"]
-        if type(value) is not bool:
-            value = CHECKS["bool"](value)
-        if value:
-            out += b"P"
-            out.append(1 if value else 0)
+        held = message.can_update_metadata
+        flag = held if type(held) is bool else CHECKS["bool"](held)
+        if flag:
+            out.append(b"P\x01")
         name = "agent"
-        value = values["agent"]
-        if type(value) is not bool:
-            value = CHECKS["bool"](value)
-        if value:
-            out += b"X"
-            out.append(1 if value else 0)
+        held = message.agent
+        flag = held if type(held) is bool else CHECKS["bool"](held)
+        if flag:
+            out.append(b"X\x01")
         name = "can_subscribe_metrics"
-        value = values["can_subscribe_metrics"]
-        if type(value) is not bool:
-            value = CHECKS["bool"](value)
-        if value:
-            out += b"`"
-            out.append(1 if value else 0)
+        held = message.can_subscribe_metrics
+        flag = held if type(held) is bool else CHECKS["bool"](held)
+        if flag:
+            out.append(b"`\x01")
         name = "can_manage_agent_session"
-        value = values["can_manage_agent_session"]
-        if type(value) is not bool:
-            value = CHECKS["bool"](value)
-        if value:
-            out += b"h"
-            out.append(1 if value else 0)
+        held = message.can_manage_agent_session
+        flag = held if type(held) is bool else CHECKS["bool"](held)
+        if flag:
+            out.append(b"h\x01")
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    out += values["_unknown_fields"]
+    if message._unknown_fields:
+        out.append(message._unknown_fields)
+    return b"".join(out)
 
 
-def _encode_ParticipantTracks(message: object, out: bytearray) -> None:
-    values = check_message(m.ParticipantTracks, message)
+_ParticipantTracks: Final = m.ParticipantTracks
+
+
+def _encode_ParticipantTracks(message: Any) -> bytes:
+    if type(message) is not _ParticipantTracks:
+        check_message(_ParticipantTracks, message)
+    text: str
+    block: bytes
+    out: list[bytes] = []
     name = ""
     try:
         name = "participant_sid"
-        value = values["participant_sid"]
-        if type(value) is not str:
-            value = CHECKS["string"](value)
-        if value:
-            block = value.encode()
-            out += b"\n"
-            put_block(out, block)
+        held = message.participant_sid
+        text = held if type(held) is str else CHECKS["string"](held)
+        if text:
+            block = text.encode()
+            size = len(block)
+            out.append(b"\n")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
         name = "track_sids"
-        value = values["track_sids"]
-        for value in check_list(value):
-            if type(value) is not str:
-                value = CHECKS["string"](value)
-            block = value.encode()
-            out += b"\x12"
-            put_block(out, block)
+        held = message.track_sids
+        if type(held) is not list:
+            check_list(held)
+        for held in held:
+            text = held if type(held) is str else CHECKS["string"](held)
+            block = text.encode()
+            size = len(block)
+            out.append(b"\x12")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    out += values["_unknown_fields"]
+    if message._unknown_fields:
+        out.append(message._unknown_fields)
+    return b"".join(out)
 
 
-def _encode_ParticipantUpdate(message: object, out: bytearray) -> None:
-    values = check_message(m.ParticipantUpdate, message)
+_ParticipantUpdate: Final = m.ParticipantUpdate
+
+
+def _encode_ParticipantUpdate(message: Any) -> bytes:
+    if type(message) is not _ParticipantUpdate:
+        check_message(_ParticipantUpdate, message)
+    block: bytes
+    out: list[bytes] = []
     name = ""
     try:
         name = "participants"
-        value = values["participants"]
-        for value in check_list(value):
-            content = bytearray()
-            _encode_ParticipantInfo(value, content)
-            out += b"\n"
-            put_block(out, content)
+        held = message.participants
+        if type(held) is not list:
+            check_list(held)
+        for held in held:
+            block = _encode_ParticipantInfo(held)
+            size = len(block)
+            out.append(b"\n")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    out += values["_unknown_fields"]
+    if message._unknown_fields:
+        out.append(message._unknown_fields)
+    return b"".join(out)
 
 
-def _encode_Ping(message: object, out: bytearray) -> None:
-    values = check_message(m.Ping, message)
+_Ping: Final = m.Ping
+
+
+def _encode_Ping(message: Any) -> bytes:
+    if type(message) is not _Ping:
+        check_message(_Ping, message)
+    number: int
+    out: list[bytes] = []
     name = ""
     try:
         name = "timestamp"
-        value = values["timestamp"]
-        if type(value) is not int or not -0x8000_0000_0000_0000 <= value <= 0x7FFF_FFFF_FFFF_FFFF:
-            value = CHECKS["int64"](value)
-        if value:
-            out += b"\x08"
-            if 0 <= value < 0x80:
-                out.append(value)
-            else:
-                put_number(out, value & 0xFFFF_FFFF_FFFF_FFFF)
+        held = message.timestamp
+        number = held if type(held) is int else CHECKS["int64"](held)
+        if not -0x8000_0000_0000_0000 <= number <= 0x7FFF_FFFF_FFFF_FFFF:
+            CHECKS["int64"](held)
+        if number:
+            out.append(b"\x08")
+            out.append(
+                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
+            )
         name = "rtt"
-        value = values["rtt"]
-        if type(value) is not int or not -0x8000_0000_0000_0000 <= value <= 0x7FFF_FFFF_FFFF_FFFF:
-            value = CHECKS["int64"](value)
-        if value:
-            out += b"\x10"
-            if 0 <= value < 0x80:
-                out.append(value)
-            else:
-                put_number(out, value & 0xFFFF_FFFF_FFFF_FFFF)
+        held = message.rtt
+        number = held if type(held) is int else CHECKS["int64"](held)
+        if not -0x8000_0000_0000_0000 <= number <= 0x7FFF_FFFF_FFFF_FFFF:
+            CHECKS["int64"](held)
+        if number:
+            out.append(b"\x10")
+            out.append(
+                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
+            )
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    out += values["_unknown_fields"]
+    if message._unknown_fields:
+        out.append(message._unknown_fields)
+    return b"".join(out)
 
 
-def _encode_Pong(message: object, out: bytearray) -> None:
-    values = check_message(m.Pong, message)
+_Pong: Final = m.Pong
+
+
+def _encode_Pong(message: Any) -> bytes:
+    if type(message) is not _Pong:
+        check_message(_Pong, message)
+    number: int
+    out: list[bytes] = []
     name = ""
     try:
         name = "last_ping_timestamp"
-        value = values["last_ping_timestamp"]
-        if type(value) is not int or not -0x8000_0000_0000_0000 <= value <= 0x7FFF_FFFF_FFFF_FFFF:
-            value = CHECKS["int64"](value)
-        if value:
-            out += b"\x08"
-            if 0 <= value < 0x80:
-                out.append(value)
-            else:
-                put_number(out, value & 0xFFFF_FFFF_FFFF_FFFF)
+        held = message.last_ping_timestamp
+        number = held if type(held) is int else CHECKS["int64"](held)
+        if not -0x8000_0000_0000_0000 <= number <= 0x7FFF_FFFF_FFFF_FFFF:
+            CHECKS["int64"](held)
+        if number:
+            out.append(b"\x08")
+            out.append(
+                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
+            )
         name = "timestamp"
-        value = values["timestamp"]
-        if type(value) is not int or not -0x8000_0000_0000_0000 <= value <= 0x7FFF_FFFF_FFFF_FFFF:
-            value = CHECKS["int64"](value)
-        if value:
-            out += b"\x10"
-            if 0 <= value < 0x80:
-                out.append(value)
-            else:
-                put_number(out, value & 0xFFFF_FFFF_FFFF_FFFF)
+        held = message.timestamp
+        number = held if type(held) is int else CHECKS["int64"](held)
+        if not -0x8000_0000_0000_0000 <= number <= 0x7FFF_FFFF_FFFF_FFFF:
+            CHECKS["int64"](held)
+        if number:
+            out.append(b"\x10")
+            out.append(
+                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
+            )
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    out += values["_unknown_fields"]
+    if message._unknown_fields:
+        out.append(message._unknown_fields)
+    return b"".join(out)
 
 
-def _encode_PublishDataTrackRequest(message: object, out: bytearray) -> None:
-    values = check_message(m.PublishDataTrackRequest, message)
+_PublishDataTrackRequest: Final = m.PublishDataTrackRequest
+
+
+def _encode_PublishDataTrackRequest(message: Any) -> bytes:
+    if type(message) is not _PublishDataTrackRequest:
+        check_message(_PublishDataTrackRequest, message)
+    number: int
+    text: str
+    block: bytes
+    out: list[bytes] = []
     name = ""
     try:
         name = "pub_handle"
-        value = values["pub_handle"]
-        if type(value) is not int or not 0 <= value <= 0xFFFF_FFFF:
-            value = CHECKS["uint32"](value)
-        if value:
-            out += b"\x08"
-            if 0 <= value < 0x80:
-                out.append(value)
-            else:
-                put_number(out, value & 0xFFFF_FFFF_FFFF_FFFF)
+        held = message.pub_handle
+        number = held if type(held) is int else CHECKS["uint32"](held)
+        if not 0 <= number <= 0xFFFF_FFFF:
+            CHECKS["uint32"](held)
+        if number:
+            out.append(b"\x08")
+            out.append(
+                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
+            )
         name = "name"
-        value = values["name"]
-        if type(value) is not str:
-            value = CHECKS["string"](value)
-        if value:
-            block = value.encode()
-            out += b"\x12"
-            put_block(out, block)
+        held = message.name
+        text = held if type(held) is str else CHECKS["string"](held)
+        if text:
+            block = text.encode()
+            size = len(block)
+            out.append(b"\x12")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
         name = "encryption"
-        value = values["encryption"]
-        if type(value) is not m.EncryptionType:
-            value = CHECKS["enum"](value)
-        if value:
-            out += b"\x18"
-            if 0 <= value < 0x80:
-                out.append(value)
-            else:
-                put_number(out, value & 0xFFFF_FFFF_FFFF_FFFF)
+        held = message.encryption
+        number = held if type(held) is _EncryptionType else CHECKS["enum"](held)
+        if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
+            CHECKS["enum"](held)
+        if number:
+            out.append(b"\x18")
+            out.append(
+                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
+            )
         name = "frame_encoding"
-        value = values["frame_encoding"]
-        if value is not None:
-            content = bytearray()
-            _encode_DataTrackFrameEncoding(value, content)
-            out += b'"'
-            put_block(out, content)
+        held = message.frame_encoding
+        if held is not None:
+            block = _encode_DataTrackFrameEncoding(held)
+            size = len(block)
+            out.append(b'"')
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
         name = "schema"
-        value = values["schema"]
-        if value is not None:
-            content = bytearray()
-            _encode_DataTrackSchemaId(value, content)
-            out += b"*"
-            put_block(out, content)
+        held = message.schema
+        if held is not None:
+            block = _encode_DataTrackSchemaId(held)
+            size = len(block)
+            out.append(b"*")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    out += values["_unknown_fields"]
+    if message._unknown_fields:
+        out.append(message._unknown_fields)
+    return b"".join(out)
 
 
-def _encode_PublishDataTrackResponse(message: object, out: bytearray) -> None:
-    values = check_message(m.PublishDataTrackResponse, message)
+_PublishDataTrackResponse: Final = m.PublishDataTrackResponse
+
+
+def _encode_PublishDataTrackResponse(message: Any) -> bytes:
+    if type(message) is not _PublishDataTrackResponse:
+        check_message(_PublishDataTrackResponse, message)
+    block: bytes
+    out: list[bytes] = []
     name = ""
     try:
         name = "info"
-        value = values["info"]
-        if value is not None:
-            content = bytearray()
-            _encode_DataTrackInfo(value, content)
-            out += b"\n"
-            put_block(out, content)
+        held = message.info
+        if held is not None:
+            block = _encode_DataTrackInfo(held)
+            size = len(block)
+            out.append(b"\n")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    out += values["_unknown_fields"]
+    if message._unknown_fields:
+        out.append(message._unknown_fields)
+    return b"".join(out)
 
 
-def _encode_ReconnectResponse(message: object, out: bytearray) -> None:
-    values = check_message(m.ReconnectResponse, message)
+_ReconnectResponse: Final = m.ReconnectResponse
+
+
+def _encode_ReconnectResponse(message: Any) -> bytes:
+    if type(message) is not _ReconnectResponse:
+        check_message(_ReconnectResponse, message)
+    number: int
+    block: bytes
+    out: list[bytes] = []
     name = ""
     try:
         name = "ice_servers"
-        value = values["ice_servers"]
-        for value in check_list(value):
-            content = bytearray()
-            _encode_IceServer(value, content)
-            out += b"\n"
-            put_block(out, content)
+        held = message.ice_servers
+        if type(held) is not list:
+            check_list(held)
+        for held in held:
+            block = _encode_IceServer(held)
+            size = len(block)
+            out.append(b"\n")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
         name = "client_configuration"
-        value = values["client_configuration"]
-        if value is not None:
-            content = bytearray()
-            _encode_ClientConfiguration(value, content)
-            out += b"\x12"
-            put_block(out, content)
+        held = message.client_configuration
+        if held is not None:
+            block = _encode_ClientConfiguration(held)
+            size = len(block)
+            out.append(b"\x12")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
         name = "server_info"
-        value = values["server_info"]
-        if value is not None:
-            content = bytearray()
-            _encode_ServerInfo(value, content)
-            out += b"\x1a"
-            put_block(out, content)
+        held = message.server_info
+        if held is not None:
+            block = _encode_ServerInfo(held)
+            size = len(block)
+            out.append(b"\x1a")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
         name = "last_message_seq"
-        value = values["last_message_seq"]
-        if type(value) is not int or not 0 <= value <= 0xFFFF_FFFF:
-            value = CHECKS["uint32"](value)
-        if value:
-            out += b" "
-            if 0 <= value < 0x80:
-                out.append(value)
-            else:
-                put_number(out, value & 0xFFFF_FFFF_FFFF_FFFF)
+        held = message.last_message_seq
+        number = held if type(held) is int else CHECKS["uint32"](held)
+        if not 0 <= number <= 0xFFFF_FFFF:
+            CHECKS["uint32"](held)
+        if number:
+            out.append(b" ")
+            out.append(
+                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
+            )
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    out += values["_unknown_fields"]
+    if message._unknown_fields:
+        out.append(message._unknown_fields)
+    return b"".join(out)
 
 
-def _encode_RegionInfo(message: object, out: bytearray) -> None:
-    values = check_message(m.RegionInfo, message)
+_RegionInfo: Final = m.RegionInfo
+
+
+def _encode_RegionInfo(message: Any) -> bytes:
+    if type(message) is not _RegionInfo:
+        check_message(_RegionInfo, message)
+    number: int
+    text: str
+    block: bytes
+    out: list[bytes] = []
     name = ""
     try:
         name = "region"
-        value = values["region"]
-        if type(value) is not str:
-            value = CHECKS["string"](value)
-        if value:
-            block = value.encode()
-            out += b"\n"
-            put_block(out, block)
+        held = message.region
+        text = held if type(held) is str else CHECKS["string"](held)
+        if text:
+            block = text.encode()
+            size = len(block)
+            out.append(b"\n")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
         name = "url"
-        value = values["url"]
-        if type(value) is not str:
-            value = CHECKS["string"](value)
-        if value:
-            block = value.encode()
-            out += b"\x12"
-            put_block(out, block)
+        held = message.url
+        text = held if type(held) is str else CHECKS["string"](held)
+        if text:
+            block = text.encode()
+            size = len(block)
+            out.append(b"\x12")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
         name = "distance"
-        value = values["distance"]
-        if type(value) is not int or not -0x8000_0000_0000_0000 <= value <= 0x7FFF_FFFF_FFFF_FFFF:
-            value = CHECKS["int64"](value)
-        if value:
-            out += b"\x18"
-            if 0 <= value < 0x80:
-                out.append(value)
-            else:
-                put_number(out, value & 0xFFFF_FFFF_FFFF_FFFF)
+        held = message.distance
+        number = held if type(held) is int else CHECKS["int64"](held)
+        if not -0x8000_0000_0000_0000 <= number <= 0x7FFF_FFFF_FFFF_FFFF:
+            CHECKS["int64"](held)
+        if number:
+            out.append(b"\x18")
+            out.append(
+                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
+            )
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    out += values["_unknown_fields"]
+    if message._unknown_fields:
+        out.append(message._unknown_fields)
+    return b"".join(out)
 
 
-def _encode_RegionSettings(message: object, out: bytearray) -> None:
-    values = check_message(m.RegionSettings, message)
+_RegionSettings: Final = m.RegionSettings
+
+
+def _encode_RegionSettings(message: Any) -> bytes:
+    if type(message) is not _RegionSettings:
+        check_message(_RegionSettings, message)
+    block: bytes
+    out: list[bytes] = []
     name = ""
     try:
         name = "regions"
-        value = values["regions"]
-        for value in check_list(value):
-            content = bytearray()
-            _encode_RegionInfo(value, content)
-            out += b"\n"
-            put_block(out, content)
+        held = message.regions
+        if type(held) is not list:
+            check_list(held)
+        for held in held:
+            block = _encode_RegionInfo(held)
+            size = len(block)
+            out.append(b"\n")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    out += values["_unknown_fields"]
+    if message._unknown_fields:
+        out.append(message._unknown_fields)
+    return b"".join(out)
 
 
-def _encode_RequestResponse(message: object, out: bytearray) -> None:
-    values = check_message(m.RequestResponse, message)
-    chosen_request = False
+_RequestResponse: Final = m.RequestResponse
+
+
+def _encode_RequestResponse(message: Any) -> bytes:
+    if type(message) is not _RequestResponse:
+        check_message(_RequestResponse, message)
+    number: int
+    text: str
+    block: bytes
+    out: list[bytes] = []
     name = ""
     try:
+        chosen_request = False
         name = "request_id"
-        value = values["request_id"]
-        if type(value) is not int or not 0 <= value <= 0xFFFF_FFFF:
-            value = CHECKS["uint32"](value)
-        if value:
-            out += b"\x08"
-            if 0 <= value < 0x80:
-                out.append(value)
-            else:
-                put_number(out, value & 0xFFFF_FFFF_FFFF_FFFF)
+        held = message.request_id
+        number = held if type(held) is int else CHECKS["uint32"](held)
+        if not 0 <= number <= 0xFFFF_FFFF:
+            CHECKS["uint32"](held)
+        if number:
+            out.append(b"\x08")
+            out.append(
+                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
+            )
         name = "reason"
-        value = values["reason"]
-        if type(value) is not m.RequestResponseReason:
-            value = CHECKS["enum"](value)
-        if value:
-            out += b"\x10"
-            if 0 <= value < 0x80:
-                out.append(value)
-            else:
-                put_number(out, value & 0xFFFF_FFFF_FFFF_FFFF)
+        held = message.reason
+        number = held if type(held) is _RequestResponseReason else CHECKS["enum"](held)
+        if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
+            CHECKS["enum"](held)
+        if number:
+            out.append(b"\x10")
+            out.append(
+                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
+            )
         name = "message"
-        value = values["message"]
-        if type(value) is not str:
-            value = CHECKS["string"](value)
-        if value:
-            block = value.encode()
-            out += b"\x1a"
-            put_block(out, block)
+        held = message.message
+        text = held if type(held) is str else CHECKS["string"](held)
+        if text:
+            block = text.encode()
+            size = len(block)
+            out.append(b"\x1a")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
         name = "trickle"
-        value = values["trickle"]
-        if value is not None:
+        held = message.trickle
+        if held is not None:
             if chosen_request:
                 name = ""
-                check_oneofs(shape_of(m.RequestResponse), values)
+                check_oneofs(shape_of(_RequestResponse), message)
             chosen_request = True
-            content = bytearray()
-            _encode_TrickleRequest(value, content)
-            out += b'"'
-            put_block(out, content)
+            block = _encode_TrickleRequest(held)
+            size = len(block)
+            out.append(b'"')
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
         name = "add_track"
-        value = values["add_track"]
-        if value is not None:
+        held = message.add_track
+        if held is not None:
             if chosen_request:
                 name = ""
-                check_oneofs(shape_of(m.RequestResponse), values)
+                check_oneofs(shape_of(_RequestResponse), message)
             chosen_request = True
-            content = bytearray()
-            _encode_AddTrackRequest(value, content)
-            out += b"*"
-            put_block(out, content)
+            block = _encode_AddTrackRequest(held)
+            size = len(block)
+            out.append(b"*")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
         name = "mute"
-        value = values["mute"]
-        if value is not None:
+        held = message.mute
+        if held is not None:
             if chosen_request:
                 name = ""
-                check_oneofs(shape_of(m.RequestResponse), values)
+                check_oneofs(shape_of(_RequestResponse), message)
             chosen_request = True
-            content = bytearray()
-            _encode_MuteTrackRequest(value, content)
-            out += b"2"
-            put_block(out, content)
+            block = _encode_MuteTrackRequest(held)
+            size = len(block)
+            out.append(b"2")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
         name = "update_metadata"
-        value = values["update_metadata"]
-        if value is not None:
+        held = message.update_metadata
+        if held is not None:
             if chosen_request:
                 name = ""
-                check_oneofs(shape_of(m.RequestResponse), values)
+                check_oneofs(shape_of(_RequestResponse), message)
             chosen_request = True
-            content = bytearray()
-            _encode_UpdateParticipantMetadata(value, content)
-            out += b":"
-            put_block(out, content)
+            block = _encode_UpdateParticipantMetadata(held)
+            size = len(block)
+            out.append(b":")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
         name = "update_audio_track"
-        value = values["update_audio_track"]
-        if value is not None:
+        held = message.update_audio_track
+        if held is not None:
             if chosen_request:
                 name = ""
-                check_oneofs(shape_of(m.RequestResponse), values)
+                check_oneofs(shape_of(_RequestResponse), message)
             chosen_request = True
-            content = bytearray()
-            _encode_UpdateLocalAudioTrack(value, content)
-            out += b"B"
-            put_block(out, content)
+            block = _encode_UpdateLocalAudioTrack(held)
+            size = len(block)
+            out.append(b"B")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
         name = "update_video_track"
-        value = values["update_video_track"]
-        if value is not None:
+        held = message.update_video_track
+        if held is not None:
             if chosen_request:
                 name = ""
-                check_oneofs(shape_of(m.RequestResponse), values)
+                check_oneofs(shape_of(_RequestResponse), message)
             chosen_request = True
-            content = bytearray()
-            _encode_UpdateLocalVideoTrack(value, content)
-            out += b"J"
-            put_block(out, content)
+            block = _encode_UpdateLocalVideoTrack(held)
+            size = len(block)
+            out.append(b"J")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
         name = "publish_data_track"
-        value = values["publish_data_track"]
-        if value is not None:
+        held = message.publish_data_track
+        if held is not None:
             if chosen_request:
                 name = ""
-                check_oneofs(shape_of(m.RequestResponse), values)
+                check_oneofs(shape_of(_RequestResponse), message)
             chosen_request = True
-            content = bytearray()
-            _encode_PublishDataTrackRequest(value, content)
-            out += b"R"
-            put_block(out, content)
+            block = _encode_PublishDataTrackRequest(held)
+            size = len(block)
+            out.append(b"R")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
         name = "unpublish_data_track"
-        value = values["unpublish_data_track"]
-        if value is not None:
+        held = message.unpublish_data_track
+        if held is not None:
             if chosen_request:
                 name = ""
-                check_oneofs(shape_of(m.RequestResponse), values)
+                check_oneofs(shape_of(_RequestResponse), message)
             chosen_request = True
-            content = bytearray()
-            _encode_UnpublishDataTrackRequest(value, content)
-            out += b"Z"
-            put_block(out, content)
+            block = _encode_UnpublishDataTrackRequest(held)
+            size = len(block)
+            out.append(b"Z")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    out += values["_unknown_fields"]
+    if message._unknown_fields:
+        out.append(message._unknown_fields)
+    return b"".join(out)
 
 
-def _encode_Room(message: object, out: bytearray) -> None:
-    values = check_message(m.Room, message)
+_Room: Final = m.Room
+
+
+def _encode_Room(message: Any) -> bytes:
+    if type(message) is not _Room:
+        check_message(_Room, message)
+    number: int
+    text: str
+    flag: bool
+    block: bytes
+    out: list[bytes] = []
     name = ""
     try:
         name = "sid"
-        value = values["sid"]
-        if type(value) is not str:
-            value = CHECKS["string"](value)
-        if value:
-            block = value.encode()
-            out += b"\n"
-            put_block(out, block)
+        held = message.sid
+        text = held if type(held) is str else CHECKS["string"](held)
+        if text:
+            block = text.encode()
+            size = len(block)
+            out.append(b"\n")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
         name = "name"
-        value = values["name"]
-        if type(value) is not str:
-            value = CHECKS["string"](value)
-        if value:
-            block = value.encode()
-            out += b"\x12"
-            put_block(out, block)
+        held = message.name
+        text = held if type(held) is str else CHECKS["string"](held)
+        if text:
+            block = text.encode()
+            size = len(block)
+            out.append(b"\x12")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
         name = "empty_timeout"
-        value = values["empty_timeout"]
-        if type(value) is not int or not 0 <= value <= 0xFFFF_FFFF:
-            value = CHECKS["uint32"](value)
-        if value:
-            out += b"\x18"
-            if 0 <= value < 0x80:
-                out.append(value)
-            else:
-                put_number(out, value & 0xFFFF_FFFF_FFFF_FFFF)
+        held = message.empty_timeout
+        number = held if type(held) is int else CHECKS["uint32"](held)
+        if not 0 <= number <= 0xFFFF_FFFF:
+            CHECKS["uint32"](held)
+        if number:
+            out.append(b"\x18")
+            out.append(
+                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
+            )
         name = "max_participants"
-        value = values["max_participants"]
-        if type(value) is not int or not 0 <= value <= 0xFFFF_FFFF:
-            value = CHECKS["uint32"](value)
-        if value:
-            out += b" "
-            if 0 <= value < 0x80:
-                out.append(value)
-            else:
-                put_number(out, value & 0xFFFF_FFFF_FFFF_FFFF)
+        held = message.max_participants
+        number = held if type(held) is int else CHECKS["uint32"](held)
+        if not 0 <= number <= 0xFFFF_FFFF:
+            CHECKS["uint32"](held)
+        if number:
+            out.append(b" ")
+            out.append(
+                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
+            )
         name = "creation_time"
-        value = values["creation_time"]
-        if type(value) is not int or not -0x8000_0000_0000_0000 <= value <= 0x7FFF_FFFF_FFFF_FFFF:
-            value = CHECKS["int64"](value)
-        if value:
-            out += b"("
-            if 0 <= value < 0x80:
-                out.append(value)
-            else:
-                put_number(out, value & 0xFFFF_FFFF_FFFF_FFFF)
+        held = message.creation_time
+        number = held if type(held) is int else CHECKS["int64"](held)
+        if not -0x8000_0000_0000_0000 <= number <= 0x7FFF_FFFF_FFFF_FFFF:
+            CHECKS["int64"](held)
+        if number:
+            out.append(b"(")
+            out.append(
+                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
+            )
         name = "turn_password"
-        value = values["turn_password"]
-        if type(value) is not str:
-            value = CHECKS["string"](value)
-        if value:
-            block = value.encode()
-            out += b"2"
-            put_block(out, block)
+        held = message.turn_password
+        text = held if type(held) is str else CHECKS["string"](held)
+        if text:
+            block = text.encode()
+            size = len(block)
+            out.append(b"2")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
         name = "enabled_codecs"
-        value = values["enabled_codecs"]
-        for value in check_list(value):
-            content = bytearray()
-            _encode_Codec(value, content)
-            out += b":"
-            put_block(out, content)
+        held = message.enabled_codecs
+        if type(held) is not list:
+            check_list(held)
+        for held in held:
+            block = _encode_Codec(held)
+            size = len(block)
+            out.append(b":")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
         name = "metadata"
-        value = values["metadata"]
-        if type(value) is not str:
-            value = CHECKS["string"](value)
-        if value:
-            block = value.encode()
-            out += b"B"
-            put_block(out, block)
+        held = message.metadata
+        text = held if type(held) is str else CHECKS["string"](held)
+        if text:
+            block = text.encode()
+            size = len(block)
+            out.append(b"B")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
         name = "num_participants"
-        value = values["num_participants"]
-        if type(value) is not int or not 0 <= value <= 0xFFFF_FFFF:
-            value = CHECKS["uint32"](value)
-        if value:
-            out += b"H"
-            if 0 <= value < 0x80:
-                out.append(value)
-            else:
-                put_number(out, value & 0xFFFF_FFFF_FFFF_FFFF)
+        held = message.num_participants
+        number = held if type(held) is int else CHECKS["uint32"](held)
+        if not 0 <= number <= 0xFFFF_FFFF:
+            CHECKS["uint32"](held)
+        if number:
+            out.append(b"H")
+            out.append(
+                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
+            )
         name = "active_recording"
-        value = values["active_recording"]
-        if type(value) is not bool:
-            value = CHECKS["bool"](value)
-        if value:
-            out += b"P"
-            out.append(1 if value else 0)
+        held = message.active_recording
+        flag = held if type(held) is bool else CHECKS["bool"](held)
+        if flag:
+            out.append(b"P\x01")
         name = "num_publishers"
-        value = values["num_publishers"]
-        if type(value) is not int or not 0 <= value <= 0xFFFF_FFFF:
-            value = CHECKS["uint32"](value)
-        if value:
-            out += b"X"
-            if 0 <= value < 0x80:
-                out.append(value)
-            else:
-                put_number(out, value & 0xFFFF_FFFF_FFFF_FFFF)
+        held = message.num_publishers
+        number = held if type(held) is int else CHECKS["uint32"](held)
+        if not 0 <= number <= 0xFFFF_FFFF:
+            CHECKS["uint32"](held)
+        if number:
+            out.append(b"X")
+            out.append(
+                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
+            )
         name = "version"
-        value = values["version"]
-        if value is not None:
-            content = bytearray()
-            _encode_TimedVersion(value, content)
-            out += b"j"
-            put_block(out, content)
+        held = message.version
+        if held is not None:
+            block = _encode_TimedVersion(held)
+            size = len(block)
+            out.append(b"j")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
         name = "departure_timeout"
-        value = values["departure_timeout"]
-        if type(value) is not int or not 0 <= value <= 0xFFFF_FFFF:
-            value = CHECKS["uint32"](value)
-        if value:
-            out += b"p"
-            if 0 <= value < 0x80:
-                out.append(value)
-            else:
-                put_number(out, value & 0xFFFF_FFFF_FFFF_FFFF)
+        held = message.departure_timeout
+        number = held if type(held) is int else CHECKS["uint32"](held)
+        if not 0 <= number <= 0xFFFF_FFFF:
+            CHECKS["uint32"](held)
+        if number:
+            out.append(b"p")
+            out.append(
+                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
+            )
         name = "creation_time_ms"
-        value = values["creation_time_ms"]
-        if type(value) is not int or not -0x8000_0000_0000_0000 <= value <= 0x7FFF_FFFF_FFFF_FFFF:
-            value = CHECKS["int64"](value)
-        if value:
-            out += b"x"
-            if 0 <= value < 0x80:
-                out.append(value)
-            else:
-                put_number(out, value & 0xFFFF_FFFF_FFFF_FFFF)
+        held = message.creation_time_ms
+        number = held if type(held) is int else CHECKS["int64"](held)
+        if not -0x8000_0000_0000_0000 <= number <= 0x7FFF_FFFF_FFFF_FFFF:
+            CHECKS["int64"](held)
+        if number:
+            out.append(b"x")
+            out.append(
+                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
+            )
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    out += values["_unknown_fields"]
+    if message._unknown_fields:
+        out.append(message._unknown_fields)
+    return b"".join(out)
 
 
-def _encode_RoomMovedResponse(message: object, out: bytearray) -> None:
-    values = check_message(m.RoomMovedResponse, message)
+_RoomMovedResponse: Final = m.RoomMovedResponse
+
+
+def _encode_RoomMovedResponse(message: Any) -> bytes:
+    if type(message) is not _RoomMovedResponse:
+        check_message(_RoomMovedResponse, message)
+    text: str
+    block: bytes
+    out: list[bytes] = []
     name = ""
     try:
         name = "room"
-        value = values["room"]
-        if value is not None:
-            content = bytearray()
-            _encode_Room(value, content)
-            out += b"\n"
-            put_block(out, content)
+        held = message.room
+        if held is not None:
+            block = _encode_Room(held)
+            size = len(block)
+            out.append(b"\n")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
         name = "token"
-        value = values["token"]
-        if type(value) is not str:
-            value = CHECKS["string"](value)
-        if value:
-            block = value.encode()
-            out += b"\x12"
-            put_block(out, block)
+        held = message.token
+        text = held if type(held) is str else CHECKS["string"](held)
+        if text:
+            block = text.encode()
+            size = len(block)
+            out.append(b"\x12")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
         name = "participant"
-        value = values["participant"]
-        if value is not None:
-            content = bytearray()
-            _encode_ParticipantInfo(value, content)
-            out += b"\x1a"
-            put_block(out, content)
+        held = message.participant
+        if held is not None:
+            block = _encode_ParticipantInfo(held)
+            size = len(block)
+            out.append(b"\x1a")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
         name = "other_participants"
-        value = values["other_participants"]
-        for value in check_list(value):
-            content = bytearray()
-            _encode_ParticipantInfo(value, content)
-            out += b'"'
-            put_block(out, content)
+        held = message.other_participants
+        if type(held) is not list:
+            check_list(held)
+        for held in held:
+            block = _encode_ParticipantInfo(held)
+            size = len(block)
+            out.append(b'"')
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    out += values["_unknown_fields"]
+    if message._unknown_fields:
+        out.append(message._unknown_fields)
+    return b"".join(out)
 
 
-def _encode_RoomUpdate(message: object, out: bytearray) -> None:
-    values = check_message(m.RoomUpdate, message)
+_RoomUpdate: Final = m.RoomUpdate
+
+
+def _encode_RoomUpdate(message: Any) -> bytes:
+    if type(message) is not _RoomUpdate:
+        check_message(_RoomUpdate, message)
+    block: bytes
+    out: list[bytes] = []
     name = ""
     try:
         name = "room"
-        value = values["room"]
-        if value is not None:
-            content = bytearray()
-            _encode_Room(value, content)
-            out += b"\n"
-            put_block(out, content)
+        held = message.room
+        if held is not None:
+            block = _encode_Room(held)
+            size = len(block)
+            out.append(b"\n")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    out += values["_unknown_fields"]
+    if message._unknown_fields:
+        out.append(message._unknown_fields)
+    return b"".join(out)
 
 
-def _encode_RpcAck(message: object, out: bytearray) -> None:
-    values = check_message(m.RpcAck, message)
+_RpcAck: Final = m.RpcAck
+
+
+def _encode_RpcAck(message: Any) -> bytes:
+    if type(message) is not _RpcAck:
+        check_message(_RpcAck, message)
+    text: str
+    block: bytes
+    out: list[bytes] = []
     name = ""
     try:
         name = "request_id"
-        value = values["request_id"]
-        if type(value) is not str:
-            value = CHECKS["string"](value)
-        if value:
-            block = value.encode()
-            out += b"\n"
-            put_block(out, block)
+        held = message.request_id
+        text = held if type(held) is str else CHECKS["string"](held)
+        if text:
+            block = text.encode()
+            size = len(block)
+            out.append(b"\n")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    out += values["_unknown_fields"]
+    if message._unknown_fields:
+        out.append(message._unknown_fields)
+    return b"".join(out)
 
 
-def _encode_RpcError(message: object, out: bytearray) -> None:
-    values = check_message(m.RpcError, message)
+_RpcError: Final = m.RpcError
+
+
+def _encode_RpcError(message: Any) -> bytes:
+    if type(message) is not _RpcError:
+        check_message(_RpcError, message)
+    number: int
+    text: str
+    block: bytes
+    out: list[bytes] = []
     name = ""
     try:
         name = "code"
-        value = values["code"]
-        if type(value) is not int or not 0 <= value <= 0xFFFF_FFFF:
-            value = CHECKS["uint32"](value)
-        if value:
-            out += b"\x08"
-            if 0 <= value < 0x80:
-                out.append(value)
-            else:
-                put_number(out, value & 0xFFFF_FFFF_FFFF_FFFF)
+        held = message.code
+        number = held if type(held) is int else CHECKS["uint32"](held)
+        if not 0 <= number <= 0xFFFF_FFFF:
+            CHECKS["uint32"](held)
+        if number:
+            out.append(b"\x08")
+            out.append(
+                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
+            )
         name = "message"
-        value = values["message"]
-        if type(value) is not str:
-            value = CHECKS["string"](value)
-        if value:
-            block = value.encode()
-            out += b"\x12"
-            put_block(out, block)
+        held = message.message
+        text = held if type(held) is str else CHECKS["string"](held)
+        if text:
+            block = text.encode()
+            size = len(block)
+            out.append(b"\x12")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
         name = "data"
-        value = values["data"]
-        if type(value) is not str:
-            value = CHECKS["string"](value)
-        if value:
-            block = value.encode()
-            out += b"\x1a"
-            put_block(out, block)
+        held = message.data
+        text = held if type(held) is str else CHECKS["string"](held)
+        if text:
+            block = text.encode()
+            size = len(block)
+            out.append(b"\x1a")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    out += values["_unknown_fields"]
+    if message._unknown_fields:
+        out.append(message._unknown_fields)
+    return b"".join(out)
 
 
-def _encode_RpcRequest(message: object, out: bytearray) -> None:
-    values = check_message(m.RpcRequest, message)
+_RpcRequest: Final = m.RpcRequest
+
+
+def _encode_RpcRequest(message: Any) -> bytes:
+    if type(message) is not _RpcRequest:
+        check_message(_RpcRequest, message)
+    number: int
+    text: str
+    block: bytes
+    out: list[bytes] = []
     name = ""
     try:
         name = "id"
-        value = values["id"]
-        if type(value) is not str:
-            value = CHECKS["string"](value)
-        if value:
-            block = value.encode()
-            out += b"\n"
-            put_block(out, block)
+        held = message.id
+        text = held if type(held) is str else CHECKS["string"](held)
+        if text:
+            block = text.encode()
+            size = len(block)
+            out.append(b"\n")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
         name = "method"
-        value = values["method"]
-        if type(value) is not str:
-            value = CHECKS["string"](value)
-        if value:
-            block = value.encode()
-            out += b"\x12"
-            put_block(out, block)
+        held = message.method
+        text = held if type(held) is str else CHECKS["string"](held)
+        if text:
+            block = text.encode()
+            size = len(block)
+            out.append(b"\x12")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
         name = "payload"
-        value = values["payload"]
-        if type(value) is not str:
-            value = CHECKS["string"](value)
-        if value:
-            block = value.encode()
-            out += b"\x1a"
-            put_block(out, block)
+        held = message.payload
+        text = held if type(held) is str else CHECKS["string"](held)
+        if text:
+            block = text.encode()
+            size = len(block)
+            out.append(b"\x1a")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
         name = "response_timeout_ms"
-        value = values["response_timeout_ms"]
-        if type(value) is not int or not 0 <= value <= 0xFFFF_FFFF:
-            value = CHECKS["uint32"](value)
-        if value:
-            out += b" "
-            if 0 <= value < 0x80:
-                out.append(value)
-            else:
-                put_number(out, value & 0xFFFF_FFFF_FFFF_FFFF)
+        held = message.response_timeout_ms
+        number = held if type(held) is int else CHECKS["uint32"](held)
+        if not 0 <= number <= 0xFFFF_FFFF:
+            CHECKS["uint32"](held)
+        if number:
+            out.append(b" ")
+            out.append(
+                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
+            )
         name = "version"
-        value = values["version"]
-        if type(value) is not int or not 0 <= value <= 0xFFFF_FFFF:
-            value = CHECKS["uint32"](value)
-        if value:
-            out += b"("
-            if 0 <= value < 0x80:
-                out.append(value)
-            else:
-                put_number(out, value & 0xFFFF_FFFF_FFFF_FFFF)
+        held = message.version
+        number = held if type(held) is int else CHECKS["uint32"](held)
+        if not 0 <= number <= 0xFFFF_FFFF:
+            CHECKS["uint32"](held)
+        if number:
+            out.append(b"(")
+            out.append(
+                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
+            )
         name = "compressed_payload"
-        value = values["compressed_payload"]
-        if type(value) is not bytes:
-            value = CHECKS["bytes"](value)
-        if value:
-            out += b"2"
-            put_block(out, value)
+        held = message.compressed_payload
+        block = held if type(held) is bytes else CHECKS["bytes"](held)
+        if block:
+            size = len(block)
+            out.append(b"2")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    out += values["_unknown_fields"]
+    if message._unknown_fields:
+        out.append(message._unknown_fields)
+    return b"".join(out)
 
 
-def _encode_RpcResponse(message: object, out: bytearray) -> None:
-    values = check_message(m.RpcResponse, message)
-    chosen_value = False
+_RpcResponse: Final = m.RpcResponse
+
+
+def _encode_RpcResponse(message: Any) -> bytes:
+    if type(message) is not _RpcResponse:
+        check_message(_RpcResponse, message)
+    text: str
+    block: bytes
+    out: list[bytes] = []
     name = ""
     try:
+        chosen_value = False
         name = "request_id"
-        value = values["request_id"]
-        if type(value) is not str:
-            value = CHECKS["string"](value)
-        if value:
-            block = value.encode()
-            out += b"\n"
-            put_block(out, block)
+        held = message.request_id
+        text = held if type(held) is str else CHECKS["string"](held)
+        if text:
+            block = text.encode()
+            size = len(block)
+            out.append(b"\n")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
         name = "payload"
-        value = values["payload"]
-        if value is not None:
+        held = message.payload
+        if held is not None:
             if chosen_value:
                 name = ""
-                check_oneofs(shape_of(m.RpcResponse), values)
+                check_oneofs(shape_of(_RpcResponse), message)
             chosen_value = True
-            if type(value) is not str:
-                value = CHECKS["string"](value)
-            block = value.encode()
-            out += b"\x12"
-            put_block(out, block)
+            text = held if type(held) is str else CHECKS["string"](held)
+            block = text.encode()
+            size = len(block)
+            out.append(b"\x12")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
         name = "error"
-        value = values["error"]
-        if value is not None:
+        held = message.error
+        if held is not None:
             if chosen_value:
                 name = ""
-                check_oneofs(shape_of(m.RpcResponse), values)
+                check_oneofs(shape_of(_RpcResponse), message)
             chosen_value = True
-            content = bytearray()
-            _encode_RpcError(value, content)
-            out += b"\x1a"
-            put_block(out, content)
+            block = _encode_RpcError(held)
+            size = len(block)
+            out.append(b"\x1a")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
         name = "compressed_payload"
-        value = values["compressed_payload"]
-        if value is not None:
+        held = message.compressed_payload
+        if held is not None:
             if chosen_value:
                 name = ""
-                check_oneofs(shape_of(m.RpcResponse), values)
+                check_oneofs(shape_of(_RpcResponse), message)
             chosen_value = True
-            if type(value) is not bytes:
-                value = CHECKS["bytes"](value)
-            out += b'"'
-            put_block(out, value)
+            block = held if type(held) is bytes else CHECKS["bytes"](held)
+            size = len(block)
+            out.append(b'"')
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    out += values["_unknown_fields"]
+    if message._unknown_fields:
+        out.append(message._unknown_fields)
+    return b"".join(out)
 
 
-def _encode_ServerInfo(message: object, out: bytearray) -> None:
-    values = check_message(m.ServerInfo, message)
+_ServerInfo: Final = m.ServerInfo
+
+
+def _encode_ServerInfo(message: Any) -> bytes:
+    if type(message) is not _ServerInfo:
+        check_message(_ServerInfo, message)
+    number: int
+    text: str
+    block: bytes
+    out: list[bytes] = []
     name = ""
     try:
         name = "edition"
-        value = values["edition"]
-        if type(value) is not m.ServerInfoEdition:
-            value = CHECKS["enum"](value)
-        if value:
-            out += b"\x08"
-            if 0 <= value < 0x80:
-                out.append(value)
-            else:
-                put_number(out, value & 0xFFFF_FFFF_FFFF_FFFF)
+        held = message.edition
+        number = held if type(held) is _ServerInfoEdition else CHECKS["enum"](held)
+        if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
+            CHECKS["enum"](held)
+        if number:
+            out.append(b"\x08")
+            out.append(
+                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
+            )
         name = "version"
-        value = values["version"]
-        if type(value) is not str:
-            value = CHECKS["string"](value)
-        if value:
-            block = value.encode()
-            out += b"\x12"
-            put_block(out, block)
+        held = message.version
+        text = held if type(held) is str else CHECKS["string"](held)
+        if text:
+            block = text.encode()
+            size = len(block)
+            out.append(b"\x12")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
         name = "protocol"
-        value = values["protocol"]
-        if type(value) is not int or not -0x8000_0000 <= value <= 0x7FFF_FFFF:
-            value = CHECKS["int32"](value)
-        if value:
-            out += b"\x18"
-            if 0 <= value < 0x80:
-                out.append(value)
-            else:
-                put_number(out, value & 0xFFFF_FFFF_FFFF_FFFF)
+        held = message.protocol
+        number = held if type(held) is int else CHECKS["int32"](held)
+        if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
+            CHECKS["int32"](held)
+        if number:
+            out.append(b"\x18")
+            out.append(
+                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
+            )
         name = "region"
-        value = values["region"]
-        if type(value) is not str:
-            value = CHECKS["string"](value)
-        if value:
-            block = value.encode()
-            out += b'"'
-            put_block(out, block)
+        held = message.region
+        text = held if type(held) is str else CHECKS["string"](held)
+        if text:
+            block = text.encode()
+            size = len(block)
+            out.append(b'"')
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
         name = "node_id"
-        value = values["node_id"]
-        if type(value) is not str:
-            value = CHECKS["string"](value)
-        if value:
-            block = value.encode()
-            out += b"*"
-            put_block(out, block)
+        held = message.node_id
+        text = held if type(held) is str else CHECKS["string"](held)
+        if text:
+            block = text.encode()
+            size = len(block)
+            out.append(b"*")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
         name = "debug_info"
-        value = values["debug_info"]
-        if type(value) is not str:
-            value = CHECKS["string"](value)
-        if value:
-            block = value.encode()
-            out += b"2"
-            put_block(out, block)
+        held = message.debug_info
+        text = held if type(held) is str else CHECKS["string"](held)
+        if text:
+            block = text.encode()
+            size = len(block)
+            out.append(b"2")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
         name = "agent_protocol"
-        value = values["agent_protocol"]
-        if type(value) is not int or not -0x8000_0000 <= value <= 0x7FFF_FFFF:
-            value = CHECKS["int32"](value)
-        if value:
-            out += b"8"
-            if 0 <= value < 0x80:
-                out.append(value)
-            else:
-                put_number(out, value & 0xFFFF_FFFF_FFFF_FFFF)
+        held = message.agent_protocol
+        number = held if type(held) is int else CHECKS["int32"](held)
+        if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
+            CHECKS["int32"](held)
+        if number:
+            out.append(b"8")
+            out.append(
+                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
+            )
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    out += values["_unknown_fields"]
+    if message._unknown_fields:
+        out.append(message._unknown_fields)
+    return b"".join(out)
 
 
-def _encode_SessionDescription_mid_to_track_id(values: Values, out: bytearray) -> None:
-    name = ""
+def _encode_SessionDescription_mid_to_track_id(message: Entry) -> bytes:
+    text: str
+    block: bytes
+    out: list[bytes] = []
     try:
-        name = "key"
-        value = values["key"]
-        if type(value) is not str:
-            value = CHECKS["string"](value)
-        if value:
-            block = value.encode()
-            out += b"\n"
-            put_block(out, block)
-        name = "value"
-        value = values["value"]
-        if type(value) is not str:
-            value = CHECKS["string"](value)
-        if value:
-            block = value.encode()
-            out += b"\x12"
-            put_block(out, block)
+        held = message.key
+        text = held if type(held) is str else CHECKS["string"](held)
+        if text:
+            block = text.encode()
+            size = len(block)
+            out.append(b"\n")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
+        held = message.value
+        text = held if type(held) is str else CHECKS["string"](held)
+        if text:
+            block = text.encode()
+            size = len(block)
+            out.append(b"\x12")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
     except (Unwritable, UnicodeEncodeError) as error:
-        raise flaw(error, name) from None
-    out += values["_unknown_fields"]
+        raise flaw(error, "") from None
+    if message._unknown_fields:
+        out.append(message._unknown_fields)
+    return b"".join(out)
 
 
-def _encode_SessionDescription(message: object, out: bytearray) -> None:
-    values = check_message(m.SessionDescription, message)
+_SessionDescription: Final = m.SessionDescription
+
+
+def _encode_SessionDescription(message: Any) -> bytes:
+    if type(message) is not _SessionDescription:
+        check_message(_SessionDescription, message)
+    number: int
+    text: str
+    block: bytes
+    out: list[bytes] = []
     name = ""
     try:
         name = "type"
-        value = values["type"]
-        if type(value) is not str:
-            value = CHECKS["string"](value)
-        if value:
-            block = value.encode()
-            out += b"\n"
-            put_block(out, block)
+        held = message.type
+        text = held if type(held) is str else CHECKS["string"](held)
+        if text:
+            block = text.encode()
+            size = len(block)
+            out.append(b"\n")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
         name = "sdp"
-        value = values["sdp"]
-        if type(value) is not str:
-            value = CHECKS["string"](value)
-        if value:
-            block = value.encode()
-            out += b"\x12"
-            put_block(out, block)
+        held = message.sdp
+        text = held if type(held) is str else CHECKS["string"](held)
+        if text:
+            block = text.encode()
+            size = len(block)
+            out.append(b"\x12")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
         name = "id"
-        value = values["id"]
-        if type(value) is not int or not 0 <= value <= 0xFFFF_FFFF:
-            value = CHECKS["uint32"](value)
-        if value:
-            out += b"\x18"
-            if 0 <= value < 0x80:
-                out.append(value)
-            else:
-                put_number(out, value & 0xFFFF_FFFF_FFFF_FFFF)
+        held = message.id
+        number = held if type(held) is int else CHECKS["uint32"](held)
+        if not 0 <= number <= 0xFFFF_FFFF:
+            CHECKS["uint32"](held)
+        if number:
+            out.append(b"\x18")
+            out.append(
+                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
+            )
         name = "mid_to_track_id"
-        value = values["mid_to_track_id"]
-        for value, item in check_map(value).items():
-            entry = bytearray()
-            if type(value) is not str:
-                value = CHECKS["string"](value)
-            block = value.encode()
-            entry += b"\n"
-            put_block(entry, block)
-            value = item
-            if type(value) is not str:
-                value = CHECKS["string"](value)
-            block = value.encode()
-            entry += b"\x12"
-            put_block(entry, block)
-            out += b'"'
-            put_block(out, entry)
+        held = message.mid_to_track_id
+        for held, value in check_map(held).items():
+            entry: list[bytes] = []
+            text = held if type(held) is str else CHECKS["string"](held)
+            block = text.encode()
+            size = len(block)
+            entry.append(b"\n")
+            entry.append(_SHORT[size] if size < 0x80 else varint(size))
+            entry.append(block)
+            held = value
+            text = held if type(held) is str else CHECKS["string"](held)
+            block = text.encode()
+            size = len(block)
+            entry.append(b"\x12")
+            entry.append(_SHORT[size] if size < 0x80 else varint(size))
+            entry.append(block)
+            out.append(b'"')
+            block = b"".join(entry)
+            out.append(varint(len(block)))
+            out.append(block)
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    out += values["_unknown_fields"]
+    if message._unknown_fields:
+        out.append(message._unknown_fields)
+    return b"".join(out)
 
 
-def _encode_SignalRequest(message: object, out: bytearray) -> None:
-    values = check_message(m.SignalRequest, message)
-    chosen_message = False
+_SignalRequest: Final = m.SignalRequest
+
+
+def _encode_SignalRequest(message: Any) -> bytes:
+    if type(message) is not _SignalRequest:
+        check_message(_SignalRequest, message)
+    number: int
+    block: bytes
+    out: list[bytes] = []
     name = ""
     try:
-        name = "offer"
-        value = values["offer"]
-        if value is not None:
-            if chosen_message:
-                name = ""
-                check_oneofs(shape_of(m.SignalRequest), values)
-            chosen_message = True
-            content = bytearray()
-            _encode_SessionDescription(value, content)
-            out += b"\n"
-            put_block(out, content)
-        name = "answer"
-        value = values["answer"]
-        if value is not None:
-            if chosen_message:
-                name = ""
-                check_oneofs(shape_of(m.SignalRequest), values)
-            chosen_message = True
-            content = bytearray()
-            _encode_SessionDescription(value, content)
-            out += b"\x12"
-            put_block(out, content)
-        name = "trickle"
-        value = values["trickle"]
-        if value is not None:
-            if chosen_message:
-                name = ""
-                check_oneofs(shape_of(m.SignalRequest), values)
-            chosen_message = True
-            content = bytearray()
-            _encode_TrickleRequest(value, content)
-            out += b"\x1a"
-            put_block(out, content)
-        name = "add_track"
-        value = values["add_track"]
-        if value is not None:
-            if chosen_message:
-                name = ""
-                check_oneofs(shape_of(m.SignalRequest), values)
-            chosen_message = True
-            content = bytearray()
-            _encode_AddTrackRequest(value, content)
-            out += b'"'
-            put_block(out, content)
-        name = "mute"
-        value = values["mute"]
-        if value is not None:
-            if chosen_message:
-                name = ""
-                check_oneofs(shape_of(m.SignalRequest), values)
-            chosen_message = True
-            content = bytearray()
-            _encode_MuteTrackRequest(value, content)
-            out += b"*"
-            put_block(out, content)
-        name = "subscription"
-        value = values["subscription"]
-        if value is not None:
-            if chosen_message:
-                name = ""
-                check_oneofs(shape_of(m.SignalRequest), values)
-            chosen_message = True
-            content = bytearray()
-            _encode_UpdateSubscription(value, content)
-            out += b"2"
-            put_block(out, content)
-        name = "track_setting"
-        value = values["track_setting"]
-        if value is not None:
-            if chosen_message:
-                name = ""
-                check_oneofs(shape_of(m.SignalRequest), values)
-            chosen_message = True
-            content = bytearray()
-            _encode_UpdateTrackSettings(value, content)
-            out += b":"
-            put_block(out, content)
-        name = "leave"
-        value = values["leave"]
-        if value is not None:
-            if chosen_message:
-                name = ""
-                check_oneofs(shape_of(m.SignalRequest), values)
-            chosen_message = True
-            content = bytearray()
-            _encode_LeaveRequest(value, content)
-            out += b"B"
-            put_block(out, content)
-        name = "update_layers"
-        value = values["update_layers"]
-        if value is not None:
-            if chosen_message:
-                name = ""
-                check_oneofs(shape_of(m.SignalRequest), values)
-            chosen_message = True
-            content = bytearray()
-            _encode_UpdateVideoLayers(value, content)
-            out += b"R"
-            put_block(out, content)
-        name = "subscription_permission"
-        value = values["subscription_permission"]
-        if value is not None:
-            if chosen_message:
-                name = ""
-                check_oneofs(shape_of(m.SignalRequest), values)
-            chosen_message = True
-            content = bytearray()
-            _encode_SubscriptionPermission(value, content)
-            out += b"Z"
-            put_block(out, content)
-        name = "sync_state"
-        value = values["sync_state"]
-        if value is not None:
-            if chosen_message:
-                name = ""
-                check_oneofs(shape_of(m.SignalRequest), values)
-            chosen_message = True
-            content = bytearray()
-            _encode_SyncState(value, content)
-            out += b"b"
-            put_block(out, content)
-        name = "simulate"
-        value = values["simulate"]
-        if value is not None:
-            if chosen_message:
-                name = ""
-                check_oneofs(shape_of(m.SignalRequest), values)
-            chosen_message = True
-            content = bytearray()
-            _encode_SimulateScenario(value, content)
-            out += b"j"
-            put_block(out, content)
-        name = "ping"
-        value = values["ping"]
-        if value is not None:
-            if chosen_message:
-                name = ""
-                check_oneofs(shape_of(m.SignalRequest), values)
-            chosen_message = True
-            if (
-                type(value) is not int
-                or not -0x8000_0000_0000_0000 <= value <= 0x7FFF_FFFF_FFFF_FFFF
-            ):
-                value = CHECKS["int64"](value)
-            out += b"p"
-            if 0 <= value < 0x80:
-                out.append(value)
-            else:
-                put_number(out, value & 0xFFFF_FFFF_FFFF_FFFF)
-        name = "update_metadata"
-        value = values["update_metadata"]
-        if value is not None:
-            if chosen_message:
-                name = ""
-                check_oneofs(shape_of(m.SignalRequest), values)
-            chosen_message = True
-            content = bytearray()
-            _encode_UpdateParticipantMetadata(value, content)
-            out += b"z"
-            put_block(out, content)
-        name = "ping_req"
-        value = values["ping_req"]
-        if value is not None:
-            if chosen_message:
-                name = ""
-                check_oneofs(shape_of(m.SignalRequest), values)
-            chosen_message = True
-            content = bytearray()
-            _encode_Ping(value, content)
-            out += b"\x82\x01"
-            put_block(out, content)
-        name = "update_audio_track"
-        value = values["update_audio_track"]
-        if value is not None:
-            if chosen_message:
-                name = ""
-                check_oneofs(shape_of(m.SignalRequest), values)
-            chosen_message = True
-            content = bytearray()
-            _encode_UpdateLocalAudioTrack(value, content)
-            out += b"\x8a\x01"
-            put_block(out, content)
-        name = "update_video_track"
-        value = values["update_video_track"]
-        if value is not None:
-            if chosen_message:
-                name = ""
-                check_oneofs(shape_of(m.SignalRequest), values)
-            chosen_message = True
-            content = bytearray()
-            _encode_UpdateLocalVideoTrack(value, content)
-            out += b"\x92\x01"
-            put_block(out, content)
-        name = "publish_data_track_request"
-        value = values["publish_data_track_request"]
-        if value is not None:
-            if chosen_message:
-                name = ""
-                check_oneofs(shape_of(m.SignalRequest), values)
-            chosen_message = True
-            content = bytearray()
-            _encode_PublishDataTrackRequest(value, content)
-            out += b"\x9a\x01"
-            put_block(out, content)
-        name = "unpublish_data_track_request"
-        value = values["unpublish_data_track_request"]
-        if value is not None:
-            if chosen_message:
-                name = ""
-                check_oneofs(shape_of(m.SignalRequest), values)
-            chosen_message = True
-            content = bytearray()
-            _encode_UnpublishDataTrackRequest(value, content)
-            out += b"\xa2\x01"
-            put_block(out, content)
-        name = "update_data_subscription"
-        value = values["update_data_subscription"]
-        if value is not None:
-            if chosen_message:
-                name = ""
-                check_oneofs(shape_of(m.SignalRequest), values)
-            chosen_message = True
-            content = bytearray()
-            _encode_UpdateDataSubscription(value, content)
-            out += b"\xaa\x01"
-            put_block(out, content)
-        name = "store_data_blob_request"
-        value = values["store_data_blob_request"]
-        if value is not None:
-            if chosen_message:
-                name = ""
-                check_oneofs(shape_of(m.SignalRequest), values)
-            chosen_message = True
-            content = bytearray()
-            _encode_StoreDataBlobRequest(value, content)
-            out += b"\xb2\x01"
-            put_block(out, content)
-        name = "get_data_blob_request"
-        value = values["get_data_blob_request"]
-        if value is not None:
-            if chosen_message:
-                name = ""
-                check_oneofs(shape_of(m.SignalRequest), values)
-            chosen_message = True
-            content = bytearray()
-            _encode_GetDataBlobRequest(value, content)
-            out += b"\xba\x01"
-            put_block(out, content)
+        chosen = ""
+        for attribute, value in vars(message).items():
+            if value is not None and attribute in _MEMBERS_SignalRequest:
+                if chosen:
+                    check_oneofs(shape_of(_SignalRequest), message)
+                chosen = attribute
+        if chosen:
+            held = getattr(message, chosen)
+            name, tag, encode = _MEMBERS_SignalRequest[chosen]
+            if encode is not None:
+                block = encode(held)
+                size = len(block)
+                out.append(tag)
+                out.append(_SHORT[size] if size < 0x80 else varint(size))
+                out.append(block)
+            elif chosen == "ping":
+                number = held if type(held) is int else CHECKS["int64"](held)
+                if not -0x8000_0000_0000_0000 <= number <= 0x7FFF_FFFF_FFFF_FFFF:
+                    CHECKS["int64"](held)
+                out.append(b"p")
+                out.append(
+                    _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
+                )
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    out += values["_unknown_fields"]
+    if message._unknown_fields:
+        out.append(message._unknown_fields)
+    return b"".join(out)
 
 
-def _encode_SignalResponse(message: object, out: bytearray) -> None:
-    values = check_message(m.SignalResponse, message)
-    chosen_message = False
+_SignalResponse: Final = m.SignalResponse
+
+
+def _encode_SignalResponse(message: Any) -> bytes:
+    if type(message) is not _SignalResponse:
+        check_message(_SignalResponse, message)
+    number: int
+    text: str
+    block: bytes
+    out: list[bytes] = []
     name = ""
     try:
-        name = "join"
-        value = values["join"]
-        if value is not None:
-            if chosen_message:
-                name = ""
-                check_oneofs(shape_of(m.SignalResponse), values)
-            chosen_message = True
-            content = bytearray()
-            _encode_JoinResponse(value, content)
-            out += b"\n"
-            put_block(out, content)
-        name = "answer"
-        value = values["answer"]
-        if value is not None:
-            if chosen_message:
-                name = ""
-                check_oneofs(shape_of(m.SignalResponse), values)
-            chosen_message = True
-            content = bytearray()
-            _encode_SessionDescription(value, content)
-            out += b"\x12"
-            put_block(out, content)
-        name = "offer"
-        value = values["offer"]
-        if value is not None:
-            if chosen_message:
-                name = ""
-                check_oneofs(shape_of(m.SignalResponse), values)
-            chosen_message = True
-            content = bytearray()
-            _encode_SessionDescription(value, content)
-            out += b"\x1a"
-            put_block(out, content)
-        name = "trickle"
-        value = values["trickle"]
-        if value is not None:
-            if chosen_message:
-                name = ""
-                check_oneofs(shape_of(m.SignalResponse), values)
-            chosen_message = True
-            content = bytearray()
-            _encode_TrickleRequest(value, content)
-            out += b'"'
-            put_block(out, content)
-        name = "update"
-        value = values["update"]
-        if value is not None:
-            if chosen_message:
-                name = ""
-                check_oneofs(shape_of(m.SignalResponse), values)
-            chosen_message = True
-            content = bytearray()
-            _encode_ParticipantUpdate(value, content)
-            out += b"*"
-            put_block(out, content)
-        name = "track_published"
-        value = values["track_published"]
-        if value is not None:
-            if chosen_message:
-                name = ""
-                check_oneofs(shape_of(m.SignalResponse), values)
-            chosen_message = True
-            content = bytearray()
-            _encode_TrackPublishedResponse(value, content)
-            out += b"2"
-            put_block(out, content)
-        name = "leave"
-        value = values["leave"]
-        if value is not None:
-            if chosen_message:
-                name = ""
-                check_oneofs(shape_of(m.SignalResponse), values)
-            chosen_message = True
-            content = bytearray()
-            _encode_LeaveRequest(value, content)
-            out += b"B"
-            put_block(out, content)
-        name = "mute"
-        value = values["mute"]
-        if value is not None:
-            if chosen_message:
-                name = ""
-                check_oneofs(shape_of(m.SignalResponse), values)
-            chosen_message = True
-            content = bytearray()
-            _encode_MuteTrackRequest(value, content)
-            out += b"J"
-            put_block(out, content)
-        name = "speakers_changed"
-        value = values["speakers_changed"]
-        if value is not None:
-            if chosen_message:
-                name = ""
-                check_oneofs(shape_of(m.SignalResponse), values)
-            chosen_message = True
-            content = bytearray()
-            _encode_SpeakersChanged(value, content)
-            out += b"R"
-            put_block(out, content)
-        name = "room_update"
-        value = values["room_update"]
-        if value is not None:
-            if chosen_message:
-                name = ""
-                check_oneofs(shape_of(m.SignalResponse), values)
-            chosen_message = True
-            content = bytearray()
-            _encode_RoomUpdate(value, content)
-            out += b"Z"
-            put_block(out, content)
-        name = "connection_quality"
-        value = values["connection_quality"]
-        if value is not None:
-            if chosen_message:
-                name = ""
-                check_oneofs(shape_of(m.SignalResponse), values)
-            chosen_message = True
-            content = bytearray()
-            _encode_ConnectionQualityUpdate(value, content)
-            out += b"b"
-            put_block(out, content)
-        name = "stream_state_update"
-        value = values["stream_state_update"]
-        if value is not None:
-            if chosen_message:
-                name = ""
-                check_oneofs(shape_of(m.SignalResponse), values)
-            chosen_message = True
-            content = bytearray()
-            _encode_StreamStateUpdate(value, content)
-            out += b"j"
-            put_block(out, content)
-        name = "subscribed_quality_update"
-        value = values["subscribed_quality_update"]
-        if value is not None:
-            if chosen_message:
-                name = ""
-                check_oneofs(shape_of(m.SignalResponse), values)
-            chosen_message = True
-            content = bytearray()
-            _encode_SubscribedQualityUpdate(value, content)
-            out += b"r"
-            put_block(out, content)
-        name = "subscription_permission_update"
-        value = values["subscription_permission_update"]
-        if value is not None:
-            if chosen_message:
-                name = ""
-                check_oneofs(shape_of(m.SignalResponse), values)
-            chosen_message = True
-            content = bytearray()
-            _encode_SubscriptionPermissionUpdate(value, content)
-            out += b"z"
-            put_block(out, content)
-        name = "refresh_token"
-        value = values["refresh_token"]
-        if value is not None:
-            if chosen_message:
-                name = ""
-                check_oneofs(shape_of(m.SignalResponse), values)
-            chosen_message = True
-            if type(value) is not str:
-                value = CHECKS["string"](value)
-            block = value.encode()
-            out += b"\x82\x01"
-            put_block(out, block)
-        name = "track_unpublished"
-        value = values["track_unpublished"]
-        if value is not None:
-            if chosen_message:
-                name = ""
-                check_oneofs(shape_of(m.SignalResponse), values)
-            chosen_message = True
-            content = bytearray()
-            _encode_TrackUnpublishedResponse(value, content)
-            out += b"\x8a\x01"
-            put_block(out, content)
-        name = "pong"
-        value = values["pong"]
-        if value is not None:
-            if chosen_message:
-                name = ""
-                check_oneofs(shape_of(m.SignalResponse), values)
-            chosen_message = True
-            if (
-                type(value) is not int
-                or not -0x8000_0000_0000_0000 <= value <= 0x7FFF_FFFF_FFFF_FFFF
-            ):
-                value = CHECKS["int64"](value)
-            out += b"\x90\x01"
-            if 0 <= value < 0x80:
-                out.append(value)
-            else:
-                put_number(out, value & 0xFFFF_FFFF_FFFF_FFFF)
-        name = "reconnect"
-        value = values["reconnect"]
-        if value is not None:
-            if chosen_message:
-                name = ""
-                check_oneofs(shape_of(m.SignalResponse), values)
-            chosen_message = True
-            content = bytearray()
-            _encode_ReconnectResponse(value, content)
-            out += b"\x9a\x01"
-            put_block(out, content)
-        name = "pong_resp"
-        value = values["pong_resp"]
-        if value is not None:
-            if chosen_message:
-                name = ""
-                check_oneofs(shape_of(m.SignalResponse), values)
-            chosen_message = True
-            content = bytearray()
-            _encode_Pong(value, content)
-            out += b"\xa2\x01"
-            put_block(out, content)
-        name = "subscription_response"
-        value = values["subscription_response"]
-        if value is not None:
-            if chosen_message:
-                name = ""
-                check_oneofs(shape_of(m.SignalResponse), values)
-            chosen_message = True
-            content = bytearray()
-            _encode_SubscriptionResponse(value, content)
-            out += b"\xaa\x01"
-            put_block(out, content)
-        name = "request_response"
-        value = values["request_response"]
-        if value is not None:
-            if chosen_message:
-                name = ""
-                check_oneofs(shape_of(m.SignalResponse), values)
-            chosen_message = True
-            content = bytearray()
-            _encode_RequestResponse(value, content)
-            out += b"\xb2\x01"
-            put_block(out, content)
-        name = "track_subscribed"
-        value = values["track_subscribed"]
-        if value is not None:
-            if chosen_message:
-                name = ""
-                check_oneofs(shape_of(m.SignalResponse), values)
-            chosen_message = True
-            content = bytearray()
-            _encode_TrackSubscribed(value, content)
-            out += b"\xba\x01"
-            put_block(out, content)
-        name = "room_moved"
-        value = values["room_moved"]
-        if value is not None:
-            if chosen_message:
-                name = ""
-                check_oneofs(shape_of(m.SignalResponse), values)
-            chosen_message = True
-            content = bytearray()
-            _encode_RoomMovedResponse(value, content)
-            out += b"\xc2\x01"
-            put_block(out, content)
-        name = "media_sections_requirement"
-        value = values["media_sections_requirement"]
-        if value is not None:
-            if chosen_message:
-                name = ""
-                check_oneofs(shape_of(m.SignalResponse), values)
-            chosen_message = True
-            content = bytearray()
-            _encode_MediaSectionsRequirement(value, content)
-            out += b"\xca\x01"
-            put_block(out, content)
-        name = "subscribed_audio_codec_update"
-        value = values["subscribed_audio_codec_update"]
-        if value is not None:
-            if chosen_message:
-                name = ""
-                check_oneofs(shape_of(m.SignalResponse), values)
-            chosen_message = True
-            content = bytearray()
-            _encode_SubscribedAudioCodecUpdate(value, content)
-            out += b"\xd2\x01"
-            put_block(out, content)
-        name = "publish_data_track_response"
-        value = values["publish_data_track_response"]
-        if value is not None:
-            if chosen_message:
-                name = ""
-                check_oneofs(shape_of(m.SignalResponse), values)
-            chosen_message = True
-            content = bytearray()
-            _encode_PublishDataTrackResponse(value, content)
-            out += b"\xda\x01"
-            put_block(out, content)
-        name = "unpublish_data_track_response"
-        value = values["unpublish_data_track_response"]
-        if value is not None:
-            if chosen_message:
-                name = ""
-                check_oneofs(shape_of(m.SignalResponse), values)
-            chosen_message = True
-            content = bytearray()
-            _encode_UnpublishDataTrackResponse(value, content)
-            out += b"\xe2\x01"
-            put_block(out, content)
-        name = "data_track_subscriber_handles"
-        value = values["data_track_subscriber_handles"]
-        if value is not None:
-            if chosen_message:
-                name = ""
-                check_oneofs(shape_of(m.SignalResponse), values)
-            chosen_message = True
-            content = bytearray()
-            _encode_DataTrackSubscriberHandles(value, content)
-            out += b"\xea\x01"
-            put_block(out, content)
-        name = "store_data_blob_response"
-        value = values["store_data_blob_response"]
-        if value is not None:
-            if chosen_message:
-                name = ""
-                check_oneofs(shape_of(m.SignalResponse), values)
-            chosen_message = True
-            content = bytearray()
-            _encode_StoreDataBlobResponse(value, content)
-            out += b"\xf2\x01"
-            put_block(out, content)
-        name = "get_data_blob_response"
-        value = values["get_data_blob_response"]
-        if value is not None:
-            if chosen_message:
-                name = ""
-                check_oneofs(shape_of(m.SignalResponse), values)
-            chosen_message = True
-            content = bytearray()
-            _encode_GetDataBlobResponse(value, content)
-            out += b"\xfa\x01"
-            put_block(out, content)
+        chosen = ""
+        for attribute, value in vars(message).items():
+            if value is not None and attribute in _MEMBERS_SignalResponse:
+                if chosen:
+                    check_oneofs(shape_of(_SignalResponse), message)
+                chosen = attribute
+        if chosen:
+            held = getattr(message, chosen)
+            name, tag, encode = _MEMBERS_SignalResponse[chosen]
+            if encode is not None:
+                block = encode(held)
+                size = len(block)
+                out.append(tag)
+                out.append(_SHORT[size] if size < 0x80 else varint(size))
+                out.append(block)
+            elif chosen == "refresh_token":
+                text = held if type(held) is str else CHECKS["string"](held)
+                block = text.encode()
+                size = len(block)
+                out.append(b"\x82\x01")
+                out.append(_SHORT[size] if size < 0x80 else varint(size))
+                out.append(block)
+            elif chosen == "pong":
+                number = held if type(held) is int else CHECKS["int64"](held)
+                if not -0x8000_0000_0000_0000 <= number <= 0x7FFF_FFFF_FFFF_FFFF:
+                    CHECKS["int64"](held)
+                out.append(b"\x90\x01")
+                out.append(
+                    _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
+                )
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    out += values["_unknown_fields"]
+    if message._unknown_fields:
+        out.append(message._unknown_fields)
+    return b"".join(out)
 
 
-def _encode_SimulateScenario(message: object, out: bytearray) -> None:
-    values = check_message(m.SimulateScenario, message)
-    chosen_scenario = False
+_SimulateScenario: Final = m.SimulateScenario
+
+
+def _encode_SimulateScenario(message: Any) -> bytes:
+    if type(message) is not _SimulateScenario:
+        check_message(_SimulateScenario, message)
+    number: int
+    flag: bool
+    block: bytes
+    out: list[bytes] = []
     name = ""
     try:
-        name = "speaker_update"
-        value = values["speaker_update"]
-        if value is not None:
-            if chosen_scenario:
-                name = ""
-                check_oneofs(shape_of(m.SimulateScenario), values)
-            chosen_scenario = True
-            if type(value) is not int or not -0x8000_0000 <= value <= 0x7FFF_FFFF:
-                value = CHECKS["int32"](value)
-            out += b"\x08"
-            if 0 <= value < 0x80:
-                out.append(value)
-            else:
-                put_number(out, value & 0xFFFF_FFFF_FFFF_FFFF)
-        name = "node_failure"
-        value = values["node_failure"]
-        if value is not None:
-            if chosen_scenario:
-                name = ""
-                check_oneofs(shape_of(m.SimulateScenario), values)
-            chosen_scenario = True
-            if type(value) is not bool:
-                value = CHECKS["bool"](value)
-            out += b"\x10"
-            out.append(1 if value else 0)
-        name = "migration"
-        value = values["migration"]
-        if value is not None:
-            if chosen_scenario:
-                name = ""
-                check_oneofs(shape_of(m.SimulateScenario), values)
-            chosen_scenario = True
-            if type(value) is not bool:
-                value = CHECKS["bool"](value)
-            out += b"\x18"
-            out.append(1 if value else 0)
-        name = "server_leave"
-        value = values["server_leave"]
-        if value is not None:
-            if chosen_scenario:
-                name = ""
-                check_oneofs(shape_of(m.SimulateScenario), values)
-            chosen_scenario = True
-            if type(value) is not bool:
-                value = CHECKS["bool"](value)
-            out += b" "
-            out.append(1 if value else 0)
-        name = "switch_candidate_protocol"
-        value = values["switch_candidate_protocol"]
-        if value is not None:
-            if chosen_scenario:
-                name = ""
-                check_oneofs(shape_of(m.SimulateScenario), values)
-            chosen_scenario = True
-            if type(value) is not m.CandidateProtocol:
-                value = CHECKS["enum"](value)
-            out += b"("
-            if 0 <= value < 0x80:
-                out.append(value)
-            else:
-                put_number(out, value & 0xFFFF_FFFF_FFFF_FFFF)
-        name = "subscriber_bandwidth"
-        value = values["subscriber_bandwidth"]
-        if value is not None:
-            if chosen_scenario:
-                name = ""
-                check_oneofs(shape_of(m.SimulateScenario), values)
-            chosen_scenario = True
-            if (
-                type(value) is not int
-                or not -0x8000_0000_0000_0000 <= value <= 0x7FFF_FFFF_FFFF_FFFF
-            ):
-                value = CHECKS["int64"](value)
-            out += b"0"
-            if 0 <= value < 0x80:
-                out.append(value)
-            else:
-                put_number(out, value & 0xFFFF_FFFF_FFFF_FFFF)
-        name = "disconnect_signal_on_resume"
-        value = values["disconnect_signal_on_resume"]
-        if value is not None:
-            if chosen_scenario:
-                name = ""
-                check_oneofs(shape_of(m.SimulateScenario), values)
-            chosen_scenario = True
-            if type(value) is not bool:
-                value = CHECKS["bool"](value)
-            out += b"8"
-            out.append(1 if value else 0)
-        name = "disconnect_signal_on_resume_no_messages"
-        value = values["disconnect_signal_on_resume_no_messages"]
-        if value is not None:
-            if chosen_scenario:
-                name = ""
-                check_oneofs(shape_of(m.SimulateScenario), values)
-            chosen_scenario = True
-            if type(value) is not bool:
-                value = CHECKS["bool"](value)
-            out += b"@"
-            out.append(1 if value else 0)
-        name = "leave_request_full_reconnect"
-        value = values["leave_request_full_reconnect"]
-        if value is not None:
-            if chosen_scenario:
-                name = ""
-                check_oneofs(shape_of(m.SimulateScenario), values)
-            chosen_scenario = True
-            if type(value) is not bool:
-                value = CHECKS["bool"](value)
-            out += b"H"
-            out.append(1 if value else 0)
+        chosen = ""
+        for attribute, value in vars(message).items():
+            if value is not None and attribute in _MEMBERS_SimulateScenario:
+                if chosen:
+                    check_oneofs(shape_of(_SimulateScenario), message)
+                chosen = attribute
+        if chosen:
+            held = getattr(message, chosen)
+            name, tag, encode = _MEMBERS_SimulateScenario[chosen]
+            if encode is not None:
+                block = encode(held)
+                size = len(block)
+                out.append(tag)
+                out.append(_SHORT[size] if size < 0x80 else varint(size))
+                out.append(block)
+            elif chosen == "speaker_update":
+                number = held if type(held) is int else CHECKS["int32"](held)
+                if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
+                    CHECKS["int32"](held)
+                out.append(b"\x08")
+                out.append(
+                    _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
+                )
+            elif chosen == "node_failure":
+                flag = held if type(held) is bool else CHECKS["bool"](held)
+                out.append(b"\x10")
+                out.append(_SHORT[flag])
+            elif chosen == "migration":
+                flag = held if type(held) is bool else CHECKS["bool"](held)
+                out.append(b"\x18")
+                out.append(_SHORT[flag])
+            elif chosen == "server_leave":
+                flag = held if type(held) is bool else CHECKS["bool"](held)
+                out.append(b" ")
+                out.append(_SHORT[flag])
+            elif chosen == "switch_candidate_protocol":
+                number = held if type(held) is _CandidateProtocol else CHECKS["enum"](held)
+                if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
+                    CHECKS["enum"](held)
+                out.append(b"(")
+                out.append(
+                    _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
+                )
+            elif chosen == "subscriber_bandwidth":
+                number = held if type(held) is int else CHECKS["int64"](held)
+                if not -0x8000_0000_0000_0000 <= number <= 0x7FFF_FFFF_FFFF_FFFF:
+                    CHECKS["int64"](held)
+                out.append(b"0")
+                out.append(
+                    _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
+                )
+            elif chosen == "disconnect_signal_on_resume":
+                flag = held if type(held) is bool else CHECKS["bool"](held)
+                out.append(b"8")
+                out.append(_SHORT[flag])
+            elif chosen == "disconnect_signal_on_resume_no_messages":
+                flag = held if type(held) is bool else CHECKS["bool"](held)
+                out.append(b"@")
+                out.append(_SHORT[flag])
+            elif chosen == "leave_request_full_reconnect":
+                flag = held if type(held) is bool else CHECKS["bool"](held)
+                out.append(b"H")
+                out.append(_SHORT[flag])
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    out += values["_unknown_fields"]
+    if message._unknown_fields:
+        out.append(message._unknown_fields)
+    return b"".join(out)
 
 
-def _encode_SimulcastCodec(message: object, out: bytearray) -> None:
-    values = check_message(m.SimulcastCodec, message)
+_SimulcastCodec: Final = m.SimulcastCodec
+
+
+def _encode_SimulcastCodec(message: Any) -> bytes:
+    if type(message) is not _SimulcastCodec:
+        check_message(_SimulcastCodec, message)
+    number: int
+    text: str
+    block: bytes
+    out: list[bytes] = []
     name = ""
     try:
         name = "codec"
-        value = values["codec"]
-        if type(value) is not str:
-            value = CHECKS["string"](value)
-        if value:
-            block = value.encode()
-            out += b"\n"
-            put_block(out, block)
+        held = message.codec
+        text = held if type(held) is str else CHECKS["string"](held)
+        if text:
+            block = text.encode()
+            size = len(block)
+            out.append(b"\n")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
         name = "cid"
-        value = values["cid"]
-        if type(value) is not str:
-            value = CHECKS["string"](value)
-        if value:
-            block = value.encode()
-            out += b"\x12"
-            put_block(out, block)
+        held = message.cid
+        text = held if type(held) is str else CHECKS["string"](held)
+        if text:
+            block = text.encode()
+            size = len(block)
+            out.append(b"\x12")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
         name = "layers"
-        value = values["layers"]
-        for value in check_list(value):
-            content = bytearray()
-            _encode_VideoLayer(value, content)
-            out += b'"'
-            put_block(out, content)
+        held = message.layers
+        if type(held) is not list:
+            check_list(held)
+        for held in held:
+            block = _encode_VideoLayer(held)
+            size = len(block)
+            out.append(b'"')
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
         name = "video_layer_mode"
-        value = values["video_layer_mode"]
-        if type(value) is not m.VideoLayerMode:
-            value = CHECKS["enum"](value)
-        if value:
-            out += b"("
-            if 0 <= value < 0x80:
-                out.append(value)
-            else:
-                put_number(out, value & 0xFFFF_FFFF_FFFF_FFFF)
+        held = message.video_layer_mode
+        number = held if type(held) is _VideoLayerMode else CHECKS["enum"](held)
+        if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
+            CHECKS["enum"](held)
+        if number:
+            out.append(b"(")
+            out.append(
+                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
+            )
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    out += values["_unknown_fields"]
+    if message._unknown_fields:
+        out.append(message._unknown_fields)
+    return b"".join(out)
 
 
-def _encode_SimulcastCodecInfo(message: object, out: bytearray) -> None:
-    values = check_message(m.SimulcastCodecInfo, message)
+_SimulcastCodecInfo: Final = m.SimulcastCodecInfo
+
+
+def _encode_SimulcastCodecInfo(message: Any) -> bytes:
+    if type(message) is not _SimulcastCodecInfo:
+        check_message(_SimulcastCodecInfo, message)
+    number: int
+    text: str
+    block: bytes
+    out: list[bytes] = []
     name = ""
     try:
         name = "mime_type"
-        value = values["mime_type"]
-        if type(value) is not str:
-            value = CHECKS["string"](value)
-        if value:
-            block = value.encode()
-            out += b"\n"
-            put_block(out, block)
+        held = message.mime_type
+        text = held if type(held) is str else CHECKS["string"](held)
+        if text:
+            block = text.encode()
+            size = len(block)
+            out.append(b"\n")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
         name = "mid"
-        value = values["mid"]
-        if type(value) is not str:
-            value = CHECKS["string"](value)
-        if value:
-            block = value.encode()
-            out += b"\x12"
-            put_block(out, block)
+        held = message.mid
+        text = held if type(held) is str else CHECKS["string"](held)
+        if text:
+            block = text.encode()
+            size = len(block)
+            out.append(b"\x12")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
         name = "cid"
-        value = values["cid"]
-        if type(value) is not str:
-            value = CHECKS["string"](value)
-        if value:
-            block = value.encode()
-            out += b"\x1a"
-            put_block(out, block)
+        held = message.cid
+        text = held if type(held) is str else CHECKS["string"](held)
+        if text:
+            block = text.encode()
+            size = len(block)
+            out.append(b"\x1a")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
         name = "layers"
-        value = values["layers"]
-        for value in check_list(value):
-            content = bytearray()
-            _encode_VideoLayer(value, content)
-            out += b'"'
-            put_block(out, content)
+        held = message.layers
+        if type(held) is not list:
+            check_list(held)
+        for held in held:
+            block = _encode_VideoLayer(held)
+            size = len(block)
+            out.append(b'"')
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
         name = "video_layer_mode"
-        value = values["video_layer_mode"]
-        if type(value) is not m.VideoLayerMode:
-            value = CHECKS["enum"](value)
-        if value:
-            out += b"("
-            if 0 <= value < 0x80:
-                out.append(value)
-            else:
-                put_number(out, value & 0xFFFF_FFFF_FFFF_FFFF)
+        held = message.video_layer_mode
+        number = held if type(held) is _VideoLayerMode else CHECKS["enum"](held)
+        if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
+            CHECKS["enum"](held)
+        if number:
+            out.append(b"(")
+            out.append(
+                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
+            )
         name = "sdp_cid"
-        value = values["sdp_cid"]
-        if type(value) is not str:
-            value = CHECKS["string"](value)
-        if value:
-            block = value.encode()
-            out += b"2"
-            put_block(out, block)
+        held = message.sdp_cid
+        text = held if type(held) is str else CHECKS["string"](held)
+        if text:
+            block = text.encode()
+            size = len(block)
+            out.append(b"2")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    out += values["_unknown_fields"]
+    if message._unknown_fields:
+        out.append(message._unknown_fields)
+    return b"".join(out)
 
 
-def _encode_SipDtmf(message: object, out: bytearray) -> None:
-    values = check_message(m.SipDtmf, message)
+_SipDtmf: Final = m.SipDtmf
+
+
+def _encode_SipDtmf(message: Any) -> bytes:
+    if type(message) is not _SipDtmf:
+        check_message(_SipDtmf, message)
+    number: int
+    text: str
+    block: bytes
+    out: list[bytes] = []
     name = ""
     try:
         name = "code"
-        value = values["code"]
-        if type(value) is not int or not 0 <= value <= 0xFFFF_FFFF:
-            value = CHECKS["uint32"](value)
-        if value:
-            out += b"\x18"
-            if 0 <= value < 0x80:
-                out.append(value)
-            else:
-                put_number(out, value & 0xFFFF_FFFF_FFFF_FFFF)
+        held = message.code
+        number = held if type(held) is int else CHECKS["uint32"](held)
+        if not 0 <= number <= 0xFFFF_FFFF:
+            CHECKS["uint32"](held)
+        if number:
+            out.append(b"\x18")
+            out.append(
+                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
+            )
         name = "digit"
-        value = values["digit"]
-        if type(value) is not str:
-            value = CHECKS["string"](value)
-        if value:
-            block = value.encode()
-            out += b'"'
-            put_block(out, block)
+        held = message.digit
+        text = held if type(held) is str else CHECKS["string"](held)
+        if text:
+            block = text.encode()
+            size = len(block)
+            out.append(b'"')
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    out += values["_unknown_fields"]
+    if message._unknown_fields:
+        out.append(message._unknown_fields)
+    return b"".join(out)
 
 
-def _encode_SpeakerInfo(message: object, out: bytearray) -> None:
-    values = check_message(m.SpeakerInfo, message)
+_SpeakerInfo: Final = m.SpeakerInfo
+
+
+def _encode_SpeakerInfo(message: Any) -> bytes:
+    if type(message) is not _SpeakerInfo:
+        check_message(_SpeakerInfo, message)
+    text: str
+    flag: bool
+    block: bytes
+    out: list[bytes] = []
     name = ""
     try:
         name = "sid"
-        value = values["sid"]
-        if type(value) is not str:
-            value = CHECKS["string"](value)
-        if value:
-            block = value.encode()
-            out += b"\n"
-            put_block(out, block)
+        held = message.sid
+        text = held if type(held) is str else CHECKS["string"](held)
+        if text:
+            block = text.encode()
+            size = len(block)
+            out.append(b"\n")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
         name = "level"
-        value = values["level"]
-        value = CHECKS["float"](value)
-        block = write_float(value)
+        held = message.level
+        block = write_float(CHECKS["float"](held))
         if block != b"\x00\x00\x00\x00":
-            out += b"\x15"
-            out += block
+            out.append(b"\x15")
+            out.append(block)
         name = "active"
-        value = values["active"]
-        if type(value) is not bool:
-            value = CHECKS["bool"](value)
-        if value:
-            out += b"\x18"
-            out.append(1 if value else 0)
+        held = message.active
+        flag = held if type(held) is bool else CHECKS["bool"](held)
+        if flag:
+            out.append(b"\x18\x01")
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    out += values["_unknown_fields"]
+    if message._unknown_fields:
+        out.append(message._unknown_fields)
+    return b"".join(out)
 
 
-def _encode_SpeakersChanged(message: object, out: bytearray) -> None:
-    values = check_message(m.SpeakersChanged, message)
+_SpeakersChanged: Final = m.SpeakersChanged
+
+
+def _encode_SpeakersChanged(message: Any) -> bytes:
+    if type(message) is not _SpeakersChanged:
+        check_message(_SpeakersChanged, message)
+    block: bytes
+    out: list[bytes] = []
     name = ""
     try:
         name = "speakers"
-        value = values["speakers"]
-        for value in check_list(value):
-            content = bytearray()
-            _encode_SpeakerInfo(value, content)
-            out += b"\n"
-            put_block(out, content)
+        held = message.speakers
+        if type(held) is not list:
+            check_list(held)
+        for held in held:
+            block = _encode_SpeakerInfo(held)
+            size = len(block)
+            out.append(b"\n")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    out += values["_unknown_fields"]
+    if message._unknown_fields:
+        out.append(message._unknown_fields)
+    return b"".join(out)
 
 
-def _encode_StoreDataBlobRequest(message: object, out: bytearray) -> None:
-    values = check_message(m.StoreDataBlobRequest, message)
+_StoreDataBlobRequest: Final = m.StoreDataBlobRequest
+
+
+def _encode_StoreDataBlobRequest(message: Any) -> bytes:
+    if type(message) is not _StoreDataBlobRequest:
+        check_message(_StoreDataBlobRequest, message)
+    number: int
+    block: bytes
+    out: list[bytes] = []
     name = ""
     try:
         name = "request_id"
-        value = values["request_id"]
-        if type(value) is not int or not 0 <= value <= 0xFFFF_FFFF:
-            value = CHECKS["uint32"](value)
-        if value:
-            out += b"\x08"
-            if 0 <= value < 0x80:
-                out.append(value)
-            else:
-                put_number(out, value & 0xFFFF_FFFF_FFFF_FFFF)
+        held = message.request_id
+        number = held if type(held) is int else CHECKS["uint32"](held)
+        if not 0 <= number <= 0xFFFF_FFFF:
+            CHECKS["uint32"](held)
+        if number:
+            out.append(b"\x08")
+            out.append(
+                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
+            )
         name = "blob"
-        value = values["blob"]
-        if value is not None:
-            content = bytearray()
-            _encode_DataBlob(value, content)
-            out += b"\x12"
-            put_block(out, content)
+        held = message.blob
+        if held is not None:
+            block = _encode_DataBlob(held)
+            size = len(block)
+            out.append(b"\x12")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    out += values["_unknown_fields"]
+    if message._unknown_fields:
+        out.append(message._unknown_fields)
+    return b"".join(out)
 
 
-def _encode_StoreDataBlobResponse(message: object, out: bytearray) -> None:
-    values = check_message(m.StoreDataBlobResponse, message)
+_StoreDataBlobResponse: Final = m.StoreDataBlobResponse
+
+
+def _encode_StoreDataBlobResponse(message: Any) -> bytes:
+    if type(message) is not _StoreDataBlobResponse:
+        check_message(_StoreDataBlobResponse, message)
+    number: int
+    block: bytes
+    out: list[bytes] = []
     name = ""
     try:
         name = "request_id"
-        value = values["request_id"]
-        if type(value) is not int or not 0 <= value <= 0xFFFF_FFFF:
-            value = CHECKS["uint32"](value)
-        if value:
-            out += b"\x08"
-            if 0 <= value < 0x80:
-                out.append(value)
-            else:
-                put_number(out, value & 0xFFFF_FFFF_FFFF_FFFF)
+        held = message.request_id
+        number = held if type(held) is int else CHECKS["uint32"](held)
+        if not 0 <= number <= 0xFFFF_FFFF:
+            CHECKS["uint32"](held)
+        if number:
+            out.append(b"\x08")
+            out.append(
+                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
+            )
         name = "key"
-        value = values["key"]
-        if value is not None:
-            content = bytearray()
-            _encode_DataBlobKey(value, content)
-            out += b"\x12"
-            put_block(out, content)
+        held = message.key
+        if held is not None:
+            block = _encode_DataBlobKey(held)
+            size = len(block)
+            out.append(b"\x12")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    out += values["_unknown_fields"]
+    if message._unknown_fields:
+        out.append(message._unknown_fields)
+    return b"".join(out)
 
 
-def _encode_StreamStateInfo(message: object, out: bytearray) -> None:
-    values = check_message(m.StreamStateInfo, message)
+_StreamStateInfo: Final = m.StreamStateInfo
+
+
+def _encode_StreamStateInfo(message: Any) -> bytes:
+    if type(message) is not _StreamStateInfo:
+        check_message(_StreamStateInfo, message)
+    number: int
+    text: str
+    block: bytes
+    out: list[bytes] = []
     name = ""
     try:
         name = "participant_sid"
-        value = values["participant_sid"]
-        if type(value) is not str:
-            value = CHECKS["string"](value)
-        if value:
-            block = value.encode()
-            out += b"\n"
-            put_block(out, block)
+        held = message.participant_sid
+        text = held if type(held) is str else CHECKS["string"](held)
+        if text:
+            block = text.encode()
+            size = len(block)
+            out.append(b"\n")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
         name = "track_sid"
-        value = values["track_sid"]
-        if type(value) is not str:
-            value = CHECKS["string"](value)
-        if value:
-            block = value.encode()
-            out += b"\x12"
-            put_block(out, block)
+        held = message.track_sid
+        text = held if type(held) is str else CHECKS["string"](held)
+        if text:
+            block = text.encode()
+            size = len(block)
+            out.append(b"\x12")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
         name = "state"
-        value = values["state"]
-        if type(value) is not m.StreamState:
-            value = CHECKS["enum"](value)
-        if value:
-            out += b"\x18"
-            if 0 <= value < 0x80:
-                out.append(value)
-            else:
-                put_number(out, value & 0xFFFF_FFFF_FFFF_FFFF)
+        held = message.state
+        number = held if type(held) is _StreamState else CHECKS["enum"](held)
+        if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
+            CHECKS["enum"](held)
+        if number:
+            out.append(b"\x18")
+            out.append(
+                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
+            )
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    out += values["_unknown_fields"]
+    if message._unknown_fields:
+        out.append(message._unknown_fields)
+    return b"".join(out)
 
 
-def _encode_StreamStateUpdate(message: object, out: bytearray) -> None:
-    values = check_message(m.StreamStateUpdate, message)
+_StreamStateUpdate: Final = m.StreamStateUpdate
+
+
+def _encode_StreamStateUpdate(message: Any) -> bytes:
+    if type(message) is not _StreamStateUpdate:
+        check_message(_StreamStateUpdate, message)
+    block: bytes
+    out: list[bytes] = []
     name = ""
     try:
         name = "stream_states"
-        value = values["stream_states"]
-        for value in check_list(value):
-            content = bytearray()
-            _encode_StreamStateInfo(value, content)
-            out += b"\n"
-            put_block(out, content)
+        held = message.stream_states
+        if type(held) is not list:
+            check_list(held)
+        for held in held:
+            block = _encode_StreamStateInfo(held)
+            size = len(block)
+            out.append(b"\n")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    out += values["_unknown_fields"]
+    if message._unknown_fields:
+        out.append(message._unknown_fields)
+    return b"".join(out)
 
 
-def _encode_SubscribedAudioCodec(message: object, out: bytearray) -> None:
-    values = check_message(m.SubscribedAudioCodec, message)
+_SubscribedAudioCodec: Final = m.SubscribedAudioCodec
+
+
+def _encode_SubscribedAudioCodec(message: Any) -> bytes:
+    if type(message) is not _SubscribedAudioCodec:
+        check_message(_SubscribedAudioCodec, message)
+    text: str
+    flag: bool
+    block: bytes
+    out: list[bytes] = []
     name = ""
     try:
         name = "codec"
-        value = values["codec"]
-        if type(value) is not str:
-            value = CHECKS["string"](value)
-        if value:
-            block = value.encode()
-            out += b"\n"
-            put_block(out, block)
+        held = message.codec
+        text = held if type(held) is str else CHECKS["string"](held)
+        if text:
+            block = text.encode()
+            size = len(block)
+            out.append(b"\n")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
         name = "enabled"
-        value = values["enabled"]
-        if type(value) is not bool:
-            value = CHECKS["bool"](value)
-        if value:
-            out += b"\x10"
-            out.append(1 if value else 0)
+        held = message.enabled
+        flag = held if type(held) is bool else CHECKS["bool"](held)
+        if flag:
+            out.append(b"\x10\x01")
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    out += values["_unknown_fields"]
+    if message._unknown_fields:
+        out.append(message._unknown_fields)
+    return b"".join(out)
 
 
-def _encode_SubscribedAudioCodecUpdate(message: object, out: bytearray) -> None:
-    values = check_message(m.SubscribedAudioCodecUpdate, message)
+_SubscribedAudioCodecUpdate: Final = m.SubscribedAudioCodecUpdate
+
+
+def _encode_SubscribedAudioCodecUpdate(message: Any) -> bytes:
+    if type(message) is not _SubscribedAudioCodecUpdate:
+        check_message(_SubscribedAudioCodecUpdate, message)
+    text: str
+    block: bytes
+    out: list[bytes] = []
     name = ""
     try:
         name = "track_sid"
-        value = values["track_sid"]
-        if type(value) is not str:
-            value = CHECKS["string"](value)
-        if value:
-            block = value.encode()
-            out += b"\n"
-            put_block(out, block)
+        held = message.track_sid
+        text = held if type(held) is str else CHECKS["string"](held)
+        if text:
+            block = text.encode()
+            size = len(block)
+            out.append(b"\n")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
         name = "subscribed_audio_codecs"
-        value = values["subscribed_audio_codecs"]
-        for value in check_list(value):
-            content = bytearray()
-            _encode_SubscribedAudioCodec(value, content)
-            out += b"\x12"
-            put_block(out, content)
+        held = message.subscribed_audio_codecs
+        if type(held) is not list:
+            check_list(held)
+        for held in held:
+            block = _encode_SubscribedAudioCodec(held)
+            size = len(block)
+            out.append(b"\x12")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    out += values["_unknown_fields"]
+    if message._unknown_fields:
+        out.append(message._unknown_fields)
+    return b"".join(out)
 
 
-def _encode_SubscribedCodec(message: object, out: bytearray) -> None:
-    values = check_message(m.SubscribedCodec, message)
+_SubscribedCodec: Final = m.SubscribedCodec
+
+
+def _encode_SubscribedCodec(message: Any) -> bytes:
+    if type(message) is not _SubscribedCodec:
+        check_message(_SubscribedCodec, message)
+    text: str
+    block: bytes
+    out: list[bytes] = []
     name = ""
     try:
         name = "codec"
-        value = values["codec"]
-        if type(value) is not str:
-            value = CHECKS["string"](value)
-        if value:
-            block = value.encode()
-            out += b"\n"
-            put_block(out, block)
+        held = message.codec
+        text = held if type(held) is str else CHECKS["string"](held)
+        if text:
+            block = text.encode()
+            size = len(block)
+            out.append(b"\n")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
         name = "qualities"
-        value = values["qualities"]
-        for value in check_list(value):
-            content = bytearray()
-            _encode_SubscribedQuality(value, content)
-            out += b"\x12"
-            put_block(out, content)
+        held = message.qualities
+        if type(held) is not list:
+            check_list(held)
+        for held in held:
+            block = _encode_SubscribedQuality(held)
+            size = len(block)
+            out.append(b"\x12")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    out += values["_unknown_fields"]
+    if message._unknown_fields:
+        out.append(message._unknown_fields)
+    return b"".join(out)
 
 
-def _encode_SubscribedQuality(message: object, out: bytearray) -> None:
-    values = check_message(m.SubscribedQuality, message)
+_SubscribedQuality: Final = m.SubscribedQuality
+
+
+def _encode_SubscribedQuality(message: Any) -> bytes:
+    if type(message) is not _SubscribedQuality:
+        check_message(_SubscribedQuality, message)
+    number: int
+    flag: bool
+    out: list[bytes] = []
     name = ""
     try:
         name = "quality"
-        value = values["quality"]
-        if type(value) is not m.VideoQuality:
-            value = CHECKS["enum"](value)
-        if value:
-            out += b"\x08"
-            if 0 <= value < 0x80:
-                out.append(value)
-            else:
-                put_number(out, value & 0xFFFF_FFFF_FFFF_FFFF)
+        held = message.quality
+        number = held if type(held) is _VideoQuality else CHECKS["enum"](held)
+        if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
+            CHECKS["enum"](held)
+        if number:
+            out.append(b"\x08")
+            out.append(
+                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
+            )
         name = "enabled"
-        value = values["enabled"]
-        if type(value) is not bool:
-            value = CHECKS["bool"](value)
-        if value:
-            out += b"\x10"
-            out.append(1 if value else 0)
+        held = message.enabled
+        flag = held if type(held) is bool else CHECKS["bool"](held)
+        if flag:
+            out.append(b"\x10\x01")
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    out += values["_unknown_fields"]
+    if message._unknown_fields:
+        out.append(message._unknown_fields)
+    return b"".join(out)
 
 
-def _encode_SubscribedQualityUpdate(message: object, out: bytearray) -> None:
-    values = check_message(m.SubscribedQualityUpdate, message)
+_SubscribedQualityUpdate: Final = m.SubscribedQualityUpdate
+
+
+def _encode_SubscribedQualityUpdate(message: Any) -> bytes:
+    if type(message) is not _SubscribedQualityUpdate:
+        check_message(_SubscribedQualityUpdate, message)
+    text: str
+    block: bytes
+    out: list[bytes] = []
     name = ""
     try:
         name = "track_sid"
-        value = values["track_sid"]
-        if type(value) is not str:
-            value = CHECKS["string"](value)
-        if value:
-            block = value.encode()
-            out += b"\n"
-            put_block(out, block)
+        held = message.track_sid
+        text = held if type(held) is str else CHECKS["string"](held)
+        if text:
+            block = text.encode()
+            size = len(block)
+            out.append(b"\n")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
         name = "subscribed_qualities"
-        value = values["subscribed_qualities"]
-        for value in check_list(value):
-            content = bytearray()
-            _encode_SubscribedQuality(value, content)
-            out += b"\x12"
-            put_block(out, content)
+        held = message.subscribed_qualities
+        if type(held) is not list:
+            check_list(held)
+        for held in held:
+            block = _encode_SubscribedQuality(held)
+            size = len(block)
+            out.append(b"\x12")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
         name = "subscribed_codecs"
-        value = values["subscribed_codecs"]
-        for value in check_list(value):
-            content = bytearray()
-            _encode_SubscribedCodec(value, content)
-            out += b"\x1a"
-            put_block(out, content)
+        held = message.subscribed_codecs
+        if type(held) is not list:
+            check_list(held)
+        for held in held:
+            block = _encode_SubscribedCodec(held)
+            size = len(block)
+            out.append(b"\x1a")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    out += values["_unknown_fields"]
+    if message._unknown_fields:
+        out.append(message._unknown_fields)
+    return b"".join(out)
 
 
-def _encode_SubscriptionPermission(message: object, out: bytearray) -> None:
-    values = check_message(m.SubscriptionPermission, message)
+_SubscriptionPermission: Final = m.SubscriptionPermission
+
+
+def _encode_SubscriptionPermission(message: Any) -> bytes:
+    if type(message) is not _SubscriptionPermission:
+        check_message(_SubscriptionPermission, message)
+    flag: bool
+    block: bytes
+    out: list[bytes] = []
     name = ""
     try:
         name = "all_participants"
-        value = values["all_participants"]
-        if type(value) is not bool:
-            value = CHECKS["bool"](value)
-        if value:
-            out += b"\x08"
-            out.append(1 if value else 0)
+        held = message.all_participants
+        flag = held if type(held) is bool else CHECKS["bool"](held)
+        if flag:
+            out.append(b"\x08\x01")
         name = "track_permissions"
-        value = values["track_permissions"]
-        for value in check_list(value):
-            content = bytearray()
-            _encode_TrackPermission(value, content)
-            out += b"\x12"
-            put_block(out, content)
+        held = message.track_permissions
+        if type(held) is not list:
+            check_list(held)
+        for held in held:
+            block = _encode_TrackPermission(held)
+            size = len(block)
+            out.append(b"\x12")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    out += values["_unknown_fields"]
+    if message._unknown_fields:
+        out.append(message._unknown_fields)
+    return b"".join(out)
 
 
-def _encode_SubscriptionPermissionUpdate(message: object, out: bytearray) -> None:
-    values = check_message(m.SubscriptionPermissionUpdate, message)
+_SubscriptionPermissionUpdate: Final = m.SubscriptionPermissionUpdate
+
+
+def _encode_SubscriptionPermissionUpdate(message: Any) -> bytes:
+    if type(message) is not _SubscriptionPermissionUpdate:
+        check_message(_SubscriptionPermissionUpdate, message)
+    text: str
+    flag: bool
+    block: bytes
+    out: list[bytes] = []
     name = ""
     try:
         name = "participant_sid"
-        value = values["participant_sid"]
-        if type(value) is not str:
-            value = CHECKS["string"](value)
-        if value:
-            block = value.encode()
-            out += b"\n"
-            put_block(out, block)
+        held = message.participant_sid
+        text = held if type(held) is str else CHECKS["string"](held)
+        if text:
+            block = text.encode()
+            size = len(block)
+            out.append(b"\n")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
         name = "track_sid"
-        value = values["track_sid"]
-        if type(value) is not str:
-            value = CHECKS["string"](value)
-        if value:
-            block = value.encode()
-            out += b"\x12"
-            put_block(out, block)
+        held = message.track_sid
+        text = held if type(held) is str else CHECKS["string"](held)
+        if text:
+            block = text.encode()
+            size = len(block)
+            out.append(b"\x12")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
         name = "allowed"
-        value = values["allowed"]
-        if type(value) is not bool:
-            value = CHECKS["bool"](value)
-        if value:
-            out += b"\x18"
-            out.append(1 if value else 0)
+        held = message.allowed
+        flag = held if type(held) is bool else CHECKS["bool"](held)
+        if flag:
+            out.append(b"\x18\x01")
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    out += values["_unknown_fields"]
+    if message._unknown_fields:
+        out.append(message._unknown_fields)
+    return b"".join(out)
 
 
-def _encode_SubscriptionResponse(message: object, out: bytearray) -> None:
-    values = check_message(m.SubscriptionResponse, message)
+_SubscriptionResponse: Final = m.SubscriptionResponse
+
+
+def _encode_SubscriptionResponse(message: Any) -> bytes:
+    if type(message) is not _SubscriptionResponse:
+        check_message(_SubscriptionResponse, message)
+    number: int
+    text: str
+    block: bytes
+    out: list[bytes] = []
     name = ""
     try:
         name = "track_sid"
-        value = values["track_sid"]
-        if type(value) is not str:
-            value = CHECKS["string"](value)
-        if value:
-            block = value.encode()
-            out += b"\n"
-            put_block(out, block)
+        held = message.track_sid
+        text = held if type(held) is str else CHECKS["string"](held)
+        if text:
+            block = text.encode()
+            size = len(block)
+            out.append(b"\n")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
         name = "err"
-        value = values["err"]
-        if type(value) is not m.SubscriptionError:
-            value = CHECKS["enum"](value)
-        if value:
-            out += b"\x10"
-            if 0 <= value < 0x80:
-                out.append(value)
-            else:
-                put_number(out, value & 0xFFFF_FFFF_FFFF_FFFF)
+        held = message.err
+        number = held if type(held) is _SubscriptionError else CHECKS["enum"](held)
+        if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
+            CHECKS["enum"](held)
+        if number:
+            out.append(b"\x10")
+            out.append(
+                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
+            )
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    out += values["_unknown_fields"]
+    if message._unknown_fields:
+        out.append(message._unknown_fields)
+    return b"".join(out)
 
 
-def _encode_SyncState(message: object, out: bytearray) -> None:
-    values = check_message(m.SyncState, message)
+_SyncState: Final = m.SyncState
+
+
+def _encode_SyncState(message: Any) -> bytes:
+    if type(message) is not _SyncState:
+        check_message(_SyncState, message)
+    text: str
+    block: bytes
+    out: list[bytes] = []
     name = ""
     try:
         name = "answer"
-        value = values["answer"]
-        if value is not None:
-            content = bytearray()
-            _encode_SessionDescription(value, content)
-            out += b"\n"
-            put_block(out, content)
+        held = message.answer
+        if held is not None:
+            block = _encode_SessionDescription(held)
+            size = len(block)
+            out.append(b"\n")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
         name = "subscription"
-        value = values["subscription"]
-        if value is not None:
-            content = bytearray()
-            _encode_UpdateSubscription(value, content)
-            out += b"\x12"
-            put_block(out, content)
+        held = message.subscription
+        if held is not None:
+            block = _encode_UpdateSubscription(held)
+            size = len(block)
+            out.append(b"\x12")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
         name = "publish_tracks"
-        value = values["publish_tracks"]
-        for value in check_list(value):
-            content = bytearray()
-            _encode_TrackPublishedResponse(value, content)
-            out += b"\x1a"
-            put_block(out, content)
+        held = message.publish_tracks
+        if type(held) is not list:
+            check_list(held)
+        for held in held:
+            block = _encode_TrackPublishedResponse(held)
+            size = len(block)
+            out.append(b"\x1a")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
         name = "data_channels"
-        value = values["data_channels"]
-        for value in check_list(value):
-            content = bytearray()
-            _encode_DataChannelInfo(value, content)
-            out += b'"'
-            put_block(out, content)
+        held = message.data_channels
+        if type(held) is not list:
+            check_list(held)
+        for held in held:
+            block = _encode_DataChannelInfo(held)
+            size = len(block)
+            out.append(b'"')
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
         name = "offer"
-        value = values["offer"]
-        if value is not None:
-            content = bytearray()
-            _encode_SessionDescription(value, content)
-            out += b"*"
-            put_block(out, content)
+        held = message.offer
+        if held is not None:
+            block = _encode_SessionDescription(held)
+            size = len(block)
+            out.append(b"*")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
         name = "track_sids_disabled"
-        value = values["track_sids_disabled"]
-        for value in check_list(value):
-            if type(value) is not str:
-                value = CHECKS["string"](value)
-            block = value.encode()
-            out += b"2"
-            put_block(out, block)
+        held = message.track_sids_disabled
+        if type(held) is not list:
+            check_list(held)
+        for held in held:
+            text = held if type(held) is str else CHECKS["string"](held)
+            block = text.encode()
+            size = len(block)
+            out.append(b"2")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
         name = "datachannel_receive_states"
-        value = values["datachannel_receive_states"]
-        for value in check_list(value):
-            content = bytearray()
-            _encode_DataChannelReceiveState(value, content)
-            out += b":"
-            put_block(out, content)
+        held = message.datachannel_receive_states
+        if type(held) is not list:
+            check_list(held)
+        for held in held:
+            block = _encode_DataChannelReceiveState(held)
+            size = len(block)
+            out.append(b":")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
         name = "publish_data_tracks"
-        value = values["publish_data_tracks"]
-        for value in check_list(value):
-            content = bytearray()
-            _encode_PublishDataTrackResponse(value, content)
-            out += b"B"
-            put_block(out, content)
+        held = message.publish_data_tracks
+        if type(held) is not list:
+            check_list(held)
+        for held in held:
+            block = _encode_PublishDataTrackResponse(held)
+            size = len(block)
+            out.append(b"B")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
         name = "data_subscription"
-        value = values["data_subscription"]
-        if value is not None:
-            content = bytearray()
-            _encode_UpdateDataSubscription(value, content)
-            out += b"J"
-            put_block(out, content)
+        held = message.data_subscription
+        if held is not None:
+            block = _encode_UpdateDataSubscription(held)
+            size = len(block)
+            out.append(b"J")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    out += values["_unknown_fields"]
+    if message._unknown_fields:
+        out.append(message._unknown_fields)
+    return b"".join(out)
 
 
-def _encode_TimeSeriesMetric(message: object, out: bytearray) -> None:
-    values = check_message(m.TimeSeriesMetric, message)
+_TimeSeriesMetric: Final = m.TimeSeriesMetric
+
+
+def _encode_TimeSeriesMetric(message: Any) -> bytes:
+    if type(message) is not _TimeSeriesMetric:
+        check_message(_TimeSeriesMetric, message)
+    number: int
+    block: bytes
+    out: list[bytes] = []
     name = ""
     try:
         name = "label"
-        value = values["label"]
-        if type(value) is not int or not 0 <= value <= 0xFFFF_FFFF:
-            value = CHECKS["uint32"](value)
-        if value:
-            out += b"\x08"
-            if 0 <= value < 0x80:
-                out.append(value)
-            else:
-                put_number(out, value & 0xFFFF_FFFF_FFFF_FFFF)
+        held = message.label
+        number = held if type(held) is int else CHECKS["uint32"](held)
+        if not 0 <= number <= 0xFFFF_FFFF:
+            CHECKS["uint32"](held)
+        if number:
+            out.append(b"\x08")
+            out.append(
+                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
+            )
         name = "participant_identity"
-        value = values["participant_identity"]
-        if type(value) is not int or not 0 <= value <= 0xFFFF_FFFF:
-            value = CHECKS["uint32"](value)
-        if value:
-            out += b"\x10"
-            if 0 <= value < 0x80:
-                out.append(value)
-            else:
-                put_number(out, value & 0xFFFF_FFFF_FFFF_FFFF)
+        held = message.participant_identity
+        number = held if type(held) is int else CHECKS["uint32"](held)
+        if not 0 <= number <= 0xFFFF_FFFF:
+            CHECKS["uint32"](held)
+        if number:
+            out.append(b"\x10")
+            out.append(
+                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
+            )
         name = "track_sid"
-        value = values["track_sid"]
-        if type(value) is not int or not 0 <= value <= 0xFFFF_FFFF:
-            value = CHECKS["uint32"](value)
-        if value:
-            out += b"\x18"
-            if 0 <= value < 0x80:
-                out.append(value)
-            else:
-                put_number(out, value & 0xFFFF_FFFF_FFFF_FFFF)
+        held = message.track_sid
+        number = held if type(held) is int else CHECKS["uint32"](held)
+        if not 0 <= number <= 0xFFFF_FFFF:
+            CHECKS["uint32"](held)
+        if number:
+            out.append(b"\x18")
+            out.append(
+                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
+            )
         name = "samples"
-        value = values["samples"]
-        for value in check_list(value):
-            content = bytearray()
-            _encode_MetricSample(value, content)
-            out += b'"'
-            put_block(out, content)
+        held = message.samples
+        if type(held) is not list:
+            check_list(held)
+        for held in held:
+            block = _encode_MetricSample(held)
+            size = len(block)
+            out.append(b'"')
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
         name = "rid"
-        value = values["rid"]
-        if type(value) is not int or not 0 <= value <= 0xFFFF_FFFF:
-            value = CHECKS["uint32"](value)
-        if value:
-            out += b"("
-            if 0 <= value < 0x80:
-                out.append(value)
-            else:
-                put_number(out, value & 0xFFFF_FFFF_FFFF_FFFF)
+        held = message.rid
+        number = held if type(held) is int else CHECKS["uint32"](held)
+        if not 0 <= number <= 0xFFFF_FFFF:
+            CHECKS["uint32"](held)
+        if number:
+            out.append(b"(")
+            out.append(
+                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
+            )
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    out += values["_unknown_fields"]
+    if message._unknown_fields:
+        out.append(message._unknown_fields)
+    return b"".join(out)
 
 
-def _encode_TimedVersion(message: object, out: bytearray) -> None:
-    values = check_message(m.TimedVersion, message)
+_TimedVersion: Final = m.TimedVersion
+
+
+def _encode_TimedVersion(message: Any) -> bytes:
+    if type(message) is not _TimedVersion:
+        check_message(_TimedVersion, message)
+    number: int
+    out: list[bytes] = []
     name = ""
     try:
         name = "unix_micro"
-        value = values["unix_micro"]
-        if type(value) is not int or not -0x8000_0000_0000_0000 <= value <= 0x7FFF_FFFF_FFFF_FFFF:
-            value = CHECKS["int64"](value)
-        if value:
-            out += b"\x08"
-            if 0 <= value < 0x80:
-                out.append(value)
-            else:
-                put_number(out, value & 0xFFFF_FFFF_FFFF_FFFF)
+        held = message.unix_micro
+        number = held if type(held) is int else CHECKS["int64"](held)
+        if not -0x8000_0000_0000_0000 <= number <= 0x7FFF_FFFF_FFFF_FFFF:
+            CHECKS["int64"](held)
+        if number:
+            out.append(b"\x08")
+            out.append(
+                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
+            )
         name = "ticks"
-        value = values["ticks"]
-        if type(value) is not int or not -0x8000_0000 <= value <= 0x7FFF_FFFF:
-            value = CHECKS["int32"](value)
-        if value:
-            out += b"\x10"
-            if 0 <= value < 0x80:
-                out.append(value)
-            else:
-                put_number(out, value & 0xFFFF_FFFF_FFFF_FFFF)
+        held = message.ticks
+        number = held if type(held) is int else CHECKS["int32"](held)
+        if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
+            CHECKS["int32"](held)
+        if number:
+            out.append(b"\x10")
+            out.append(
+                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
+            )
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    out += values["_unknown_fields"]
+    if message._unknown_fields:
+        out.append(message._unknown_fields)
+    return b"".join(out)
 
 
-def _encode_Timestamp(message: object, out: bytearray) -> None:
-    values = check_message(m.Timestamp, message)
+_Timestamp: Final = m.Timestamp
+
+
+def _encode_Timestamp(message: Any) -> bytes:
+    if type(message) is not _Timestamp:
+        check_message(_Timestamp, message)
+    number: int
+    out: list[bytes] = []
     name = ""
     try:
         name = "seconds"
-        value = values["seconds"]
-        if type(value) is not int or not -0x8000_0000_0000_0000 <= value <= 0x7FFF_FFFF_FFFF_FFFF:
-            value = CHECKS["int64"](value)
-        if value:
-            out += b"\x08"
-            if 0 <= value < 0x80:
-                out.append(value)
-            else:
-                put_number(out, value & 0xFFFF_FFFF_FFFF_FFFF)
+        held = message.seconds
+        number = held if type(held) is int else CHECKS["int64"](held)
+        if not -0x8000_0000_0000_0000 <= number <= 0x7FFF_FFFF_FFFF_FFFF:
+            CHECKS["int64"](held)
+        if number:
+            out.append(b"\x08")
+            out.append(
+                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
+            )
         name = "nanos"
-        value = values["nanos"]
-        if type(value) is not int or not -0x8000_0000 <= value <= 0x7FFF_FFFF:
-            value = CHECKS["int32"](value)
-        if value:
-            out += b"\x10"
-            if 0 <= value < 0x80:
-                out.append(value)
-            else:
-                put_number(out, value & 0xFFFF_FFFF_FFFF_FFFF)
+        held = message.nanos
+        number = held if type(held) is int else CHECKS["int32"](held)
+        if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
+            CHECKS["int32"](held)
+        if number:
+            out.append(b"\x10")
+            out.append(
+                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
+            )
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    out += values["_unknown_fields"]
+    if message._unknown_fields:
+        out.append(message._unknown_fields)
+    return b"".join(out)
 
 
-def _encode_TrackInfo(message: object, out: bytearray) -> None:
-    values = check_message(m.TrackInfo, message)
+_TrackInfo: Final = m.TrackInfo
+
+
+def _encode_TrackInfo(message: Any) -> bytes:
+    if type(message) is not _TrackInfo:
+        check_message(_TrackInfo, message)
+    number: int
+    text: str
+    flag: bool
+    block: bytes
+    out: list[bytes] = []
     name = ""
     try:
         name = "sid"
-        value = values["sid"]
-        if type(value) is not str:
-            value = CHECKS["string"](value)
-        if value:
-            block = value.encode()
-            out += b"\n"
-            put_block(out, block)
+        held = message.sid
+        text = held if type(held) is str else CHECKS["string"](held)
+        if text:
+            block = text.encode()
+            size = len(block)
+            out.append(b"\n")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
         name = "type"
-        value = values["type"]
-        if type(value) is not m.TrackType:
-            value = CHECKS["enum"](value)
-        if value:
-            out += b"\x10"
-            if 0 <= value < 0x80:
-                out.append(value)
-            else:
-                put_number(out, value & 0xFFFF_FFFF_FFFF_FFFF)
+        held = message.type
+        number = held if type(held) is _TrackType else CHECKS["enum"](held)
+        if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
+            CHECKS["enum"](held)
+        if number:
+            out.append(b"\x10")
+            out.append(
+                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
+            )
         name = "name"
-        value = values["name"]
-        if type(value) is not str:
-            value = CHECKS["string"](value)
-        if value:
-            block = value.encode()
-            out += b"\x1a"
-            put_block(out, block)
+        held = message.name
+        text = held if type(held) is str else CHECKS["string"](held)
+        if text:
+            block = text.encode()
+            size = len(block)
+            out.append(b"\x1a")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
         name = "muted"
-        value = values["muted"]
-        if type(value) is not bool:
-            value = CHECKS["bool"](value)
-        if value:
-            out += b" "
-            out.append(1 if value else 0)
+        held = message.muted
+        flag = held if type(held) is bool else CHECKS["bool"](held)
+        if flag:
+            out.append(b" \x01")
         name = "width"
-        value = values["width"]
-        if type(value) is not int or not 0 <= value <= 0xFFFF_FFFF:
-            value = CHECKS["uint32"](value)
-        if value:
-            out += b"("
-            if 0 <= value < 0x80:
-                out.append(value)
-            else:
-                put_number(out, value & 0xFFFF_FFFF_FFFF_FFFF)
+        held = message.width
+        number = held if type(held) is int else CHECKS["uint32"](held)
+        if not 0 <= number <= 0xFFFF_FFFF:
+            CHECKS["uint32"](held)
+        if number:
+            out.append(b"(")
+            out.append(
+                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
+            )
         name = "height"
-        value = values["height"]
-        if type(value) is not int or not 0 <= value <= 0xFFFF_FFFF:
-            value = CHECKS["uint32"](value)
-        if value:
-            out += b"0"
-            if 0 <= value < 0x80:
-                out.append(value)
-            else:
-                put_number(out, value & 0xFFFF_FFFF_FFFF_FFFF)
+        held = message.height
+        number = held if type(held) is int else CHECKS["uint32"](held)
+        if not 0 <= number <= 0xFFFF_FFFF:
+            CHECKS["uint32"](held)
+        if number:
+            out.append(b"0")
+            out.append(
+                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
+            )
         name = "simulcast"
-        value = values["simulcast"]
-        if type(value) is not bool:
-            value = CHECKS["bool"](value)
-        if value:
-            out += b"8"
-            out.append(1 if value else 0)
+        held = message.simulcast
+        flag = held if type(held) is bool else CHECKS["bool"](held)
+        if flag:
+            out.append(b"8\x01")
         name = "disable_dtx"
-        value = values["disable_dtx"]
-        if type(value) is not bool:
-            value = CHECKS["bool"](value)
-        if value:
-            out += b"@"
-            out.append(1 if value else 0)
+        held = message.disable_dtx
+        flag = held if type(held) is bool else CHECKS["bool"](held)
+        if flag:
+            out.append(b"@\x01")
         name = "source"
-        value = values["source"]
-        if type(value) is not m.TrackSource:
-            value = CHECKS["enum"](value)
-        if value:
-            out += b"H"
-            if 0 <= value < 0x80:
-                out.append(value)
-            else:
-                put_number(out, value & 0xFFFF_FFFF_FFFF_FFFF)
+        held = message.source
+        number = held if type(held) is _TrackSource else CHECKS["enum"](held)
+        if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
+            CHECKS["enum"](held)
+        if number:
+            out.append(b"H")
+            out.append(
+                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
+            )
         name = "layers"
-        value = values["layers"]
-        for value in check_list(value):
-            content = bytearray()
-            _encode_VideoLayer(value, content)
-            out += b"R"
-            put_block(out, content)
+        held = message.layers
+        if type(held) is not list:
+            check_list(held)
+        for held in held:
+            block = _encode_VideoLayer(held)
+            size = len(block)
+            out.append(b"R")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
         name = "mime_type"
-        value = values["mime_type"]
-        if type(value) is not str:
-            value = CHECKS["string"](value)
-        if value:
-            block = value.encode()
-            out += b"Z"
-            put_block(out, block)
+        held = message.mime_type
+        text = held if type(held) is str else CHECKS["string"](held)
+        if text:
+            block = text.encode()
+            size = len(block)
+            out.append(b"Z")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
         name = "mid"
-        value = values["mid"]
-        if type(value) is not str:
-            value = CHECKS["string"](value)
-        if value:
-            block = value.encode()
-            out += b"b"
-            put_block(out, block)
+        held = message.mid
+        text = held if type(held) is str else CHECKS["string"](held)
+        if text:
+            block = text.encode()
+            size = len(block)
+            out.append(b"b")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
         name = "codecs"
-        value = values["codecs"]
-        for value in check_list(value):
-            content = bytearray()
-            _encode_SimulcastCodecInfo(value, content)
-            out += b"j"
-            put_block(out, content)
+        held = message.codecs
+        if type(held) is not list:
+            check_list(held)
+        for held in held:
+            block = _encode_SimulcastCodecInfo(held)
+            size = len(block)
+            out.append(b"j")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
         name = "stereo"
-        value = values["stereo"]
-        if type(value) is not bool:
-            value = CHECKS["bool"](value)
-        if value:
-            out += b"p"
-            out.append(1 if value else 0)
+        held = message.stereo
+        flag = held if type(held) is bool else CHECKS["bool"](held)
+        if flag:
+            out.append(b"p\x01")
         name = "disable_red"
-        value = values["disable_red"]
-        if type(value) is not bool:
-            value = CHECKS["bool"](value)
-        if value:
-            out += b"x"
-            out.append(1 if value else 0)
+        held = message.disable_red
+        flag = held if type(held) is bool else CHECKS["bool"](held)
+        if flag:
+            out.append(b"x\x01")
         name = "encryption"
-        value = values["encryption"]
-        if type(value) is not m.EncryptionType:
-            value = CHECKS["enum"](value)
-        if value:
-            out += b"\x80\x01"
-            if 0 <= value < 0x80:
-                out.append(value)
-            else:
-                put_number(out, value & 0xFFFF_FFFF_FFFF_FFFF)
+        held = message.encryption
+        number = held if type(held) is _EncryptionType else CHECKS["enum"](held)
+        if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
+            CHECKS["enum"](held)
+        if number:
+            out.append(b"\x80\x01")
+            out.append(
+                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
+            )
         name = "stream"
-        value = values["stream"]
-        if type(value) is not str:
-            value = CHECKS["string"](value)
-        if value:
-            block = value.encode()
-            out += b"\x8a\x01"
-            put_block(out, block)
+        held = message.stream
+        text = held if type(held) is str else CHECKS["string"](held)
+        if text:
+            block = text.encode()
+            size = len(block)
+            out.append(b"\x8a\x01")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
         name = "version"
-        value = values["version"]
-        if value is not None:
-            content = bytearray()
-            _encode_TimedVersion(value, content)
-            out += b"\x92\x01"
-            put_block(out, content)
+        held = message.version
+        if held is not None:
+            block = _encode_TimedVersion(held)
+            size = len(block)
+            out.append(b"\x92\x01")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
         name = "audio_features"
-        value = values["audio_features"]
-        packed = bytearray()
-        for value in check_list(value):
-            if type(value) is not m.AudioTrackFeature:
-                value = CHECKS["enum"](value)
-            if 0 <= value < 0x80:
-                packed.append(value)
-            else:
-                put_number(packed, value & 0xFFFF_FFFF_FFFF_FFFF)
+        held = message.audio_features
+        packed: list[bytes] = []
+        for held in check_list(held):
+            number = held if type(held) is _AudioTrackFeature else CHECKS["enum"](held)
+            if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
+                CHECKS["enum"](held)
+            packed.append(
+                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
+            )
         if packed:
-            out += b"\x9a\x01"
-            put_block(out, packed)
+            out.append(b"\x9a\x01")
+            block = b"".join(packed)
+            out.append(varint(len(block)))
+            out.append(block)
         name = "backup_codec_policy"
-        value = values["backup_codec_policy"]
-        if type(value) is not m.BackupCodecPolicy:
-            value = CHECKS["enum"](value)
-        if value:
-            out += b"\xa0\x01"
-            if 0 <= value < 0x80:
-                out.append(value)
-            else:
-                put_number(out, value & 0xFFFF_FFFF_FFFF_FFFF)
+        held = message.backup_codec_policy
+        number = held if type(held) is _BackupCodecPolicy else CHECKS["enum"](held)
+        if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
+            CHECKS["enum"](held)
+        if number:
+            out.append(b"\xa0\x01")
+            out.append(
+                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
+            )
         name = "packet_trailer_features"
-        value = values["packet_trailer_features"]
-        packed = bytearray()
-        for value in check_list(value):
-            if type(value) is not m.PacketTrailerFeature:
-                value = CHECKS["enum"](value)
-            if 0 <= value < 0x80:
-                packed.append(value)
-            else:
-                put_number(packed, value & 0xFFFF_FFFF_FFFF_FFFF)
+        held = message.packet_trailer_features
+        packed: list[bytes] = []
+        for held in check_list(held):
+            number = held if type(held) is _PacketTrailerFeature else CHECKS["enum"](held)
+            if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
+                CHECKS["enum"](held)
+            packed.append(
+                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
+            )
         if packed:
-            out += b"\xaa\x01"
-            put_block(out, packed)
+            out.append(b"\xaa\x01")
+            block = b"".join(packed)
+            out.append(varint(len(block)))
+            out.append(block)
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    out += values["_unknown_fields"]
+    if message._unknown_fields:
+        out.append(message._unknown_fields)
+    return b"".join(out)
 
 
-def _encode_TrackPermission(message: object, out: bytearray) -> None:
-    values = check_message(m.TrackPermission, message)
+_TrackPermission: Final = m.TrackPermission
+
+
+def _encode_TrackPermission(message: Any) -> bytes:
+    if type(message) is not _TrackPermission:
+        check_message(_TrackPermission, message)
+    text: str
+    flag: bool
+    block: bytes
+    out: list[bytes] = []
     name = ""
     try:
         name = "participant_sid"
-        value = values["participant_sid"]
-        if type(value) is not str:
-            value = CHECKS["string"](value)
-        if value:
-            block = value.encode()
-            out += b"\n"
-            put_block(out, block)
+        held = message.participant_sid
+        text = held if type(held) is str else CHECKS["string"](held)
+        if text:
+            block = text.encode()
+            size = len(block)
+            out.append(b"\n")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
         name = "all_tracks"
-        value = values["all_tracks"]
-        if type(value) is not bool:
-            value = CHECKS["bool"](value)
-        if value:
-            out += b"\x10"
-            out.append(1 if value else 0)
+        held = message.all_tracks
+        flag = held if type(held) is bool else CHECKS["bool"](held)
+        if flag:
+            out.append(b"\x10\x01")
         name = "track_sids"
-        value = values["track_sids"]
-        for value in check_list(value):
-            if type(value) is not str:
-                value = CHECKS["string"](value)
-            block = value.encode()
-            out += b"\x1a"
-            put_block(out, block)
+        held = message.track_sids
+        if type(held) is not list:
+            check_list(held)
+        for held in held:
+            text = held if type(held) is str else CHECKS["string"](held)
+            block = text.encode()
+            size = len(block)
+            out.append(b"\x1a")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
         name = "participant_identity"
-        value = values["participant_identity"]
-        if type(value) is not str:
-            value = CHECKS["string"](value)
-        if value:
-            block = value.encode()
-            out += b'"'
-            put_block(out, block)
+        held = message.participant_identity
+        text = held if type(held) is str else CHECKS["string"](held)
+        if text:
+            block = text.encode()
+            size = len(block)
+            out.append(b'"')
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    out += values["_unknown_fields"]
+    if message._unknown_fields:
+        out.append(message._unknown_fields)
+    return b"".join(out)
 
 
-def _encode_TrackPublishedResponse(message: object, out: bytearray) -> None:
-    values = check_message(m.TrackPublishedResponse, message)
+_TrackPublishedResponse: Final = m.TrackPublishedResponse
+
+
+def _encode_TrackPublishedResponse(message: Any) -> bytes:
+    if type(message) is not _TrackPublishedResponse:
+        check_message(_TrackPublishedResponse, message)
+    text: str
+    block: bytes
+    out: list[bytes] = []
     name = ""
     try:
         name = "cid"
-        value = values["cid"]
-        if type(value) is not str:
-            value = CHECKS["string"](value)
-        if value:
-            block = value.encode()
-            out += b"\n"
-            put_block(out, block)
+        held = message.cid
+        text = held if type(held) is str else CHECKS["string"](held)
+        if text:
+            block = text.encode()
+            size = len(block)
+            out.append(b"\n")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
         name = "track"
-        value = values["track"]
-        if value is not None:
-            content = bytearray()
-            _encode_TrackInfo(value, content)
-            out += b"\x12"
-            put_block(out, content)
+        held = message.track
+        if held is not None:
+            block = _encode_TrackInfo(held)
+            size = len(block)
+            out.append(b"\x12")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    out += values["_unknown_fields"]
+    if message._unknown_fields:
+        out.append(message._unknown_fields)
+    return b"".join(out)
 
 
-def _encode_TrackSubscribed(message: object, out: bytearray) -> None:
-    values = check_message(m.TrackSubscribed, message)
+_TrackSubscribed: Final = m.TrackSubscribed
+
+
+def _encode_TrackSubscribed(message: Any) -> bytes:
+    if type(message) is not _TrackSubscribed:
+        check_message(_TrackSubscribed, message)
+    text: str
+    block: bytes
+    out: list[bytes] = []
     name = ""
     try:
         name = "track_sid"
-        value = values["track_sid"]
-        if type(value) is not str:
-            value = CHECKS["string"](value)
-        if value:
-            block = value.encode()
-            out += b"\n"
-            put_block(out, block)
+        held = message.track_sid
+        text = held if type(held) is str else CHECKS["string"](held)
+        if text:
+            block = text.encode()
+            size = len(block)
+            out.append(b"\n")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    out += values["_unknown_fields"]
+    if message._unknown_fields:
+        out.append(message._unknown_fields)
+    return b"".join(out)
 
 
-def _encode_TrackUnpublishedResponse(message: object, out: bytearray) -> None:
-    values = check_message(m.TrackUnpublishedResponse, message)
+_TrackUnpublishedResponse: Final = m.TrackUnpublishedResponse
+
+
+def _encode_TrackUnpublishedResponse(message: Any) -> bytes:
+    if type(message) is not _TrackUnpublishedResponse:
+        check_message(_TrackUnpublishedResponse, message)
+    text: str
+    block: bytes
+    out: list[bytes] = []
     name = ""
     try:
         name = "track_sid"
-        value = values["track_sid"]
-        if type(value) is not str:
-            value = CHECKS["string"](value)
-        if value:
-            block = value.encode()
-            out += b"\n"
-            put_block(out, block)
+        held = message.track_sid
+        text = held if type(held) is str else CHECKS["string"](held)
+        if text:
+            block = text.encode()
+            size = len(block)
+            out.append(b"\n")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    out += values["_unknown_fields"]
+    if message._unknown_fields:
+        out.append(message._unknown_fields)
+    return b"".join(out)
 
 
-def _encode_Transcription(message: object, out: bytearray) -> None:
-    values = check_message(m.Transcription, message)
+_Transcription: Final = m.Transcription
+
+
+def _encode_Transcription(message: Any) -> bytes:
+    if type(message) is not _Transcription:
+        check_message(_Transcription, message)
+    text: str
+    block: bytes
+    out: list[bytes] = []
     name = ""
     try:
         name = "transcribed_participant_identity"
-        value = values["transcribed_participant_identity"]
-        if type(value) is not str:
-            value = CHECKS["string"](value)
-        if value:
-            block = value.encode()
-            out += b"\x12"
-            put_block(out, block)
+        held = message.transcribed_participant_identity
+        text = held if type(held) is str else CHECKS["string"](held)
+        if text:
+            block = text.encode()
+            size = len(block)
+            out.append(b"\x12")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
         name = "track_id"
-        value = values["track_id"]
-        if type(value) is not str:
-            value = CHECKS["string"](value)
-        if value:
-            block = value.encode()
-            out += b"\x1a"
-            put_block(out, block)
+        held = message.track_id
+        text = held if type(held) is str else CHECKS["string"](held)
+        if text:
+            block = text.encode()
+            size = len(block)
+            out.append(b"\x1a")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
         name = "segments"
-        value = values["segments"]
-        for value in check_list(value):
-            content = bytearray()
-            _encode_TranscriptionSegment(value, content)
-            out += b'"'
-            put_block(out, content)
+        held = message.segments
+        if type(held) is not list:
+            check_list(held)
+        for held in held:
+            block = _encode_TranscriptionSegment(held)
+            size = len(block)
+            out.append(b'"')
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    out += values["_unknown_fields"]
+    if message._unknown_fields:
+        out.append(message._unknown_fields)
+    return b"".join(out)
 
 
-def _encode_TranscriptionSegment(message: object, out: bytearray) -> None:
-    values = check_message(m.TranscriptionSegment, message)
+_TranscriptionSegment: Final = m.TranscriptionSegment
+
+
+def _encode_TranscriptionSegment(message: Any) -> bytes:
+    if type(message) is not _TranscriptionSegment:
+        check_message(_TranscriptionSegment, message)
+    number: int
+    text: str
+    flag: bool
+    block: bytes
+    out: list[bytes] = []
     name = ""
     try:
         name = "id"
-        value = values["id"]
-        if type(value) is not str:
-            value = CHECKS["string"](value)
-        if value:
-            block = value.encode()
-            out += b"\n"
-            put_block(out, block)
+        held = message.id
+        text = held if type(held) is str else CHECKS["string"](held)
+        if text:
+            block = text.encode()
+            size = len(block)
+            out.append(b"\n")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
         name = "text"
-        value = values["text"]
-        if type(value) is not str:
-            value = CHECKS["string"](value)
-        if value:
-            block = value.encode()
-            out += b"\x12"
-            put_block(out, block)
+        held = message.text
+        text = held if type(held) is str else CHECKS["string"](held)
+        if text:
+            block = text.encode()
+            size = len(block)
+            out.append(b"\x12")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
         name = "start_time"
-        value = values["start_time"]
-        if type(value) is not int or not 0 <= value <= 0xFFFF_FFFF_FFFF_FFFF:
-            value = CHECKS["uint64"](value)
-        if value:
-            out += b"\x18"
-            if 0 <= value < 0x80:
-                out.append(value)
-            else:
-                put_number(out, value & 0xFFFF_FFFF_FFFF_FFFF)
+        held = message.start_time
+        number = held if type(held) is int else CHECKS["uint64"](held)
+        if not 0 <= number <= 0xFFFF_FFFF_FFFF_FFFF:
+            CHECKS["uint64"](held)
+        if number:
+            out.append(b"\x18")
+            out.append(
+                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
+            )
         name = "end_time"
-        value = values["end_time"]
-        if type(value) is not int or not 0 <= value <= 0xFFFF_FFFF_FFFF_FFFF:
-            value = CHECKS["uint64"](value)
-        if value:
-            out += b" "
-            if 0 <= value < 0x80:
-                out.append(value)
-            else:
-                put_number(out, value & 0xFFFF_FFFF_FFFF_FFFF)
+        held = message.end_time
+        number = held if type(held) is int else CHECKS["uint64"](held)
+        if not 0 <= number <= 0xFFFF_FFFF_FFFF_FFFF:
+            CHECKS["uint64"](held)
+        if number:
+            out.append(b" ")
+            out.append(
+                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
+            )
         name = "final"
-        value = values["final"]
-        if type(value) is not bool:
-            value = CHECKS["bool"](value)
-        if value:
-            out += b"("
-            out.append(1 if value else 0)
+        held = message.final
+        flag = held if type(held) is bool else CHECKS["bool"](held)
+        if flag:
+            out.append(b"(\x01")
         name = "language"
-        value = values["language"]
-        if type(value) is not str:
-            value = CHECKS["string"](value)
-        if value:
-            block = value.encode()
-            out += b"2"
-            put_block(out, block)
+        held = message.language
+        text = held if type(held) is str else CHECKS["string"](held)
+        if text:
+            block = text.encode()
+            size = len(block)
+            out.append(b"2")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    out += values["_unknown_fields"]
+    if message._unknown_fields:
+        out.append(message._unknown_fields)
+    return b"".join(out)
 
 
-def _encode_TrickleRequest(message: object, out: bytearray) -> None:
-    values = check_message(m.TrickleRequest, message)
+_TrickleRequest: Final = m.TrickleRequest
+
+
+def _encode_TrickleRequest(message: Any) -> bytes:
+    if type(message) is not _TrickleRequest:
+        check_message(_TrickleRequest, message)
+    number: int
+    text: str
+    flag: bool
+    block: bytes
+    out: list[bytes] = []
     name = ""
     try:
         name = "candidateInit"
-        value = values["candidate_init"]
-        if type(value) is not str:
-            value = CHECKS["string"](value)
-        if value:
-            block = value.encode()
-            out += b"\n"
-            put_block(out, block)
+        held = message.candidate_init
+        text = held if type(held) is str else CHECKS["string"](held)
+        if text:
+            block = text.encode()
+            size = len(block)
+            out.append(b"\n")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
         name = "target"
-        value = values["target"]
-        if type(value) is not m.SignalTarget:
-            value = CHECKS["enum"](value)
-        if value:
-            out += b"\x10"
-            if 0 <= value < 0x80:
-                out.append(value)
-            else:
-                put_number(out, value & 0xFFFF_FFFF_FFFF_FFFF)
+        held = message.target
+        number = held if type(held) is _SignalTarget else CHECKS["enum"](held)
+        if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
+            CHECKS["enum"](held)
+        if number:
+            out.append(b"\x10")
+            out.append(
+                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
+            )
         name = "final"
-        value = values["final"]
-        if type(value) is not bool:
-            value = CHECKS["bool"](value)
-        if value:
-            out += b"\x18"
-            out.append(1 if value else 0)
+        held = message.final
+        flag = held if type(held) is bool else CHECKS["bool"](held)
+        if flag:
+            out.append(b"\x18\x01")
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    out += values["_unknown_fields"]
+    if message._unknown_fields:
+        out.append(message._unknown_fields)
+    return b"".join(out)
 
 
-def _encode_UnpublishDataTrackRequest(message: object, out: bytearray) -> None:
-    values = check_message(m.UnpublishDataTrackRequest, message)
+_UnpublishDataTrackRequest: Final = m.UnpublishDataTrackRequest
+
+
+def _encode_UnpublishDataTrackRequest(message: Any) -> bytes:
+    if type(message) is not _UnpublishDataTrackRequest:
+        check_message(_UnpublishDataTrackRequest, message)
+    number: int
+    out: list[bytes] = []
     name = ""
     try:
         name = "pub_handle"
-        value = values["pub_handle"]
-        if type(value) is not int or not 0 <= value <= 0xFFFF_FFFF:
-            value = CHECKS["uint32"](value)
-        if value:
-            out += b"\x08"
-            if 0 <= value < 0x80:
-                out.append(value)
-            else:
-                put_number(out, value & 0xFFFF_FFFF_FFFF_FFFF)
+        held = message.pub_handle
+        number = held if type(held) is int else CHECKS["uint32"](held)
+        if not 0 <= number <= 0xFFFF_FFFF:
+            CHECKS["uint32"](held)
+        if number:
+            out.append(b"\x08")
+            out.append(
+                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
+            )
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    out += values["_unknown_fields"]
+    if message._unknown_fields:
+        out.append(message._unknown_fields)
+    return b"".join(out)
 
 
-def _encode_UnpublishDataTrackResponse(message: object, out: bytearray) -> None:
-    values = check_message(m.UnpublishDataTrackResponse, message)
+_UnpublishDataTrackResponse: Final = m.UnpublishDataTrackResponse
+
+
+def _encode_UnpublishDataTrackResponse(message: Any) -> bytes:
+    if type(message) is not _UnpublishDataTrackResponse:
+        check_message(_UnpublishDataTrackResponse, message)
+    block: bytes
+    out: list[bytes] = []
     name = ""
     try:
         name = "info"
-        value = values["info"]
-        if value is not None:
-            content = bytearray()
-            _encode_DataTrackInfo(value, content)
-            out += b"\n"
-            put_block(out, content)
+        held = message.info
+        if held is not None:
+            block = _encode_DataTrackInfo(held)
+            size = len(block)
+            out.append(b"\n")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    out += values["_unknown_fields"]
+    if message._unknown_fields:
+        out.append(message._unknown_fields)
+    return b"".join(out)
 
 
-def _encode_UpdateDataSubscription(message: object, out: bytearray) -> None:
-    values = check_message(m.UpdateDataSubscription, message)
+_UpdateDataSubscription: Final = m.UpdateDataSubscription
+
+
+def _encode_UpdateDataSubscription(message: Any) -> bytes:
+    if type(message) is not _UpdateDataSubscription:
+        check_message(_UpdateDataSubscription, message)
+    block: bytes
+    out: list[bytes] = []
     name = ""
     try:
         name = "updates"
-        value = values["updates"]
-        for value in check_list(value):
-            content = bytearray()
-            _encode_UpdateDataSubscriptionUpdate(value, content)
-            out += b"\n"
-            put_block(out, content)
+        held = message.updates
+        if type(held) is not list:
+            check_list(held)
+        for held in held:
+            block = _encode_UpdateDataSubscriptionUpdate(held)
+            size = len(block)
+            out.append(b"\n")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    out += values["_unknown_fields"]
+    if message._unknown_fields:
+        out.append(message._unknown_fields)
+    return b"".join(out)
 
 
-def _encode_UpdateDataSubscriptionUpdate(message: object, out: bytearray) -> None:
-    values = check_message(m.UpdateDataSubscriptionUpdate, message)
+_UpdateDataSubscriptionUpdate: Final = m.UpdateDataSubscriptionUpdate
+
+
+def _encode_UpdateDataSubscriptionUpdate(message: Any) -> bytes:
+    if type(message) is not _UpdateDataSubscriptionUpdate:
+        check_message(_UpdateDataSubscriptionUpdate, message)
+    text: str
+    flag: bool
+    block: bytes
+    out: list[bytes] = []
     name = ""
     try:
         name = "track_sid"
-        value = values["track_sid"]
-        if type(value) is not str:
-            value = CHECKS["string"](value)
-        if value:
-            block = value.encode()
-            out += b"\n"
-            put_block(out, block)
+        held = message.track_sid
+        text = held if type(held) is str else CHECKS["string"](held)
+        if text:
+            block = text.encode()
+            size = len(block)
+            out.append(b"\n")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
         name = "subscribe"
-        value = values["subscribe"]
-        if type(value) is not bool:
-            value = CHECKS["bool"](value)
-        if value:
-            out += b"\x10"
-            out.append(1 if value else 0)
+        held = message.subscribe
+        flag = held if type(held) is bool else CHECKS["bool"](held)
+        if flag:
+            out.append(b"\x10\x01")
         name = "options"
-        value = values["options"]
-        if value is not None:
-            content = bytearray()
-            _encode_DataTrackSubscriptionOptions(value, content)
-            out += b"\x1a"
-            put_block(out, content)
+        held = message.options
+        if held is not None:
+            block = _encode_DataTrackSubscriptionOptions(held)
+            size = len(block)
+            out.append(b"\x1a")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    out += values["_unknown_fields"]
+    if message._unknown_fields:
+        out.append(message._unknown_fields)
+    return b"".join(out)
 
 
-def _encode_UpdateLocalAudioTrack(message: object, out: bytearray) -> None:
-    values = check_message(m.UpdateLocalAudioTrack, message)
+_UpdateLocalAudioTrack: Final = m.UpdateLocalAudioTrack
+
+
+def _encode_UpdateLocalAudioTrack(message: Any) -> bytes:
+    if type(message) is not _UpdateLocalAudioTrack:
+        check_message(_UpdateLocalAudioTrack, message)
+    number: int
+    text: str
+    block: bytes
+    out: list[bytes] = []
     name = ""
     try:
         name = "track_sid"
-        value = values["track_sid"]
-        if type(value) is not str:
-            value = CHECKS["string"](value)
-        if value:
-            block = value.encode()
-            out += b"\n"
-            put_block(out, block)
+        held = message.track_sid
+        text = held if type(held) is str else CHECKS["string"](held)
+        if text:
+            block = text.encode()
+            size = len(block)
+            out.append(b"\n")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
         name = "features"
-        value = values["features"]
-        packed = bytearray()
-        for value in check_list(value):
-            if type(value) is not m.AudioTrackFeature:
-                value = CHECKS["enum"](value)
-            if 0 <= value < 0x80:
-                packed.append(value)
-            else:
-                put_number(packed, value & 0xFFFF_FFFF_FFFF_FFFF)
+        held = message.features
+        packed: list[bytes] = []
+        for held in check_list(held):
+            number = held if type(held) is _AudioTrackFeature else CHECKS["enum"](held)
+            if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
+                CHECKS["enum"](held)
+            packed.append(
+                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
+            )
         if packed:
-            out += b"\x12"
-            put_block(out, packed)
+            out.append(b"\x12")
+            block = b"".join(packed)
+            out.append(varint(len(block)))
+            out.append(block)
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    out += values["_unknown_fields"]
+    if message._unknown_fields:
+        out.append(message._unknown_fields)
+    return b"".join(out)
 
 
-def _encode_UpdateLocalVideoTrack(message: object, out: bytearray) -> None:
-    values = check_message(m.UpdateLocalVideoTrack, message)
+_UpdateLocalVideoTrack: Final = m.UpdateLocalVideoTrack
+
+
+def _encode_UpdateLocalVideoTrack(message: Any) -> bytes:
+    if type(message) is not _UpdateLocalVideoTrack:
+        check_message(_UpdateLocalVideoTrack, message)
+    number: int
+    text: str
+    block: bytes
+    out: list[bytes] = []
     name = ""
     try:
         name = "track_sid"
-        value = values["track_sid"]
-        if type(value) is not str:
-            value = CHECKS["string"](value)
-        if value:
-            block = value.encode()
-            out += b"\n"
-            put_block(out, block)
+        held = message.track_sid
+        text = held if type(held) is str else CHECKS["string"](held)
+        if text:
+            block = text.encode()
+            size = len(block)
+            out.append(b"\n")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
         name = "width"
-        value = values["width"]
-        if type(value) is not int or not 0 <= value <= 0xFFFF_FFFF:
-            value = CHECKS["uint32"](value)
-        if value:
-            out += b"\x10"
-            if 0 <= value < 0x80:
-                out.append(value)
-            else:
-                put_number(out, value & 0xFFFF_FFFF_FFFF_FFFF)
+        held = message.width
+        number = held if type(held) is int else CHECKS["uint32"](held)
+        if not 0 <= number <= 0xFFFF_FFFF:
+            CHECKS["uint32"](held)
+        if number:
+            out.append(b"\x10")
+            out.append(
+                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
+            )
         name = "height"
-        value = values["height"]
-        if type(value) is not int or not 0 <= value <= 0xFFFF_FFFF:
-            value = CHECKS["uint32"](value)
-        if value:
-            out += b"\x18"
-            if 0 <= value < 0x80:
-                out.append(value)
-            else:
-                put_number(out, value & 0xFFFF_FFFF_FFFF_FFFF)
+        held = message.height
+        number = held if type(held) is int else CHECKS["uint32"](held)
+        if not 0 <= number <= 0xFFFF_FFFF:
+            CHECKS["uint32"](held)
+        if number:
+            out.append(b"\x18")
+            out.append(
+                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
+            )
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    out += values["_unknown_fields"]
+    if message._unknown_fields:
+        out.append(message._unknown_fields)
+    return b"".join(out)
 
 
-def _encode_UpdateParticipantMetadata_attributes(values: Values, out: bytearray) -> None:
-    name = ""
+def _encode_UpdateParticipantMetadata_attributes(message: Entry) -> bytes:
+    text: str
+    block: bytes
+    out: list[bytes] = []
     try:
-        name = "key"
-        value = values["key"]
-        if type(value) is not str:
-            value = CHECKS["string"](value)
-        if value:
-            block = value.encode()
-            out += b"\n"
-            put_block(out, block)
-        name = "value"
-        value = values["value"]
-        if type(value) is not str:
-            value = CHECKS["string"](value)
-        if value:
-            block = value.encode()
-            out += b"\x12"
-            put_block(out, block)
+        held = message.key
+        text = held if type(held) is str else CHECKS["string"](held)
+        if text:
+            block = text.encode()
+            size = len(block)
+            out.append(b"\n")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
+        held = message.value
+        text = held if type(held) is str else CHECKS["string"](held)
+        if text:
+            block = text.encode()
+            size = len(block)
+            out.append(b"\x12")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
     except (Unwritable, UnicodeEncodeError) as error:
-        raise flaw(error, name) from None
-    out += values["_unknown_fields"]
+        raise flaw(error, "") from None
+    if message._unknown_fields:
+        out.append(message._unknown_fields)
+    return b"".join(out)
 
 
-def _encode_UpdateParticipantMetadata(message: object, out: bytearray) -> None:
-    values = check_message(m.UpdateParticipantMetadata, message)
+_UpdateParticipantMetadata: Final = m.UpdateParticipantMetadata
+
+
+def _encode_UpdateParticipantMetadata(message: Any) -> bytes:
+    if type(message) is not _UpdateParticipantMetadata:
+        check_message(_UpdateParticipantMetadata, message)
+    number: int
+    text: str
+    block: bytes
+    out: list[bytes] = []
     name = ""
     try:
         name = "metadata"
-        value = values["metadata"]
-        if type(value) is not str:
-            value = CHECKS["string"](value)
-        if value:
-            block = value.encode()
-            out += b"\n"
-            put_block(out, block)
+        held = message.metadata
+        text = held if type(held) is str else CHECKS["string"](held)
+        if text:
+            block = text.encode()
+            size = len(block)
+            out.append(b"\n")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
         name = "name"
-        value = values["name"]
-        if type(value) is not str:
-            value = CHECKS["string"](value)
-        if value:
-            block = value.encode()
-            out += b"\x12"
-            put_block(out, block)
+        held = message.name
+        text = held if type(held) is str else CHECKS["string"](held)
+        if text:
+            block = text.encode()
+            size = len(block)
+            out.append(b"\x12")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
         name = "attributes"
-        value = values["attributes"]
-        for value, item in check_map(value).items():
-            entry = bytearray()
-            if type(value) is not str:
-                value = CHECKS["string"](value)
-            block = value.encode()
-            entry += b"\n"
-            put_block(entry, block)
-            value = item
-            if type(value) is not str:
-                value = CHECKS["string"](value)
-            block = value.encode()
-            entry += b"\x12"
-            put_block(entry, block)
-            out += b"\x1a"
-            put_block(out, entry)
+        held = message.attributes
+        for held, value in check_map(held).items():
+            entry: list[bytes] = []
+            text = held if type(held) is str else CHECKS["string"](held)
+            block = text.encode()
+            size = len(block)
+            entry.append(b"\n")
+            entry.append(_SHORT[size] if size < 0x80 else varint(size))
+            entry.append(block)
+            held = value
+            text = held if type(held) is str else CHECKS["string"](held)
+            block = text.encode()
+            size = len(block)
+            entry.append(b"\x12")
+            entry.append(_SHORT[size] if size < 0x80 else varint(size))
+            entry.append(block)
+            out.append(b"\x1a")
+            block = b"".join(entry)
+            out.append(varint(len(block)))
+            out.append(block)
         name = "request_id"
-        value = values["request_id"]
-        if type(value) is not int or not 0 <= value <= 0xFFFF_FFFF:
-            value = CHECKS["uint32"](value)
-        if value:
-            out += b" "
-            if 0 <= value < 0x80:
-                out.append(value)
-            else:
-                put_number(out, value & 0xFFFF_FFFF_FFFF_FFFF)
+        held = message.request_id
+        number = held if type(held) is int else CHECKS["uint32"](held)
+        if not 0 <= number <= 0xFFFF_FFFF:
+            CHECKS["uint32"](held)
+        if number:
+            out.append(b" ")
+            out.append(
+                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
+            )
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    out += values["_unknown_fields"]
+    if message._unknown_fields:
+        out.append(message._unknown_fields)
+    return b"".join(out)
 
 
-def _encode_UpdateSubscription(message: object, out: bytearray) -> None:
-    values = check_message(m.UpdateSubscription, message)
+_UpdateSubscription: Final = m.UpdateSubscription
+
+
+def _encode_UpdateSubscription(message: Any) -> bytes:
+    if type(message) is not _UpdateSubscription:
+        check_message(_UpdateSubscription, message)
+    text: str
+    flag: bool
+    block: bytes
+    out: list[bytes] = []
     name = ""
     try:
         name = "track_sids"
-        value = values["track_sids"]
-        for value in check_list(value):
-            if type(value) is not str:
-                value = CHECKS["string"](value)
-            block = value.encode()
-            out += b"\n"
-            put_block(out, block)
+        held = message.track_sids
+        if type(held) is not list:
+            check_list(held)
+        for held in held:
+            text = held if type(held) is str else CHECKS["string"](held)
+            block = text.encode()
+            size = len(block)
+            out.append(b"\n")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
         name = "subscribe"
-        value = values["subscribe"]
-        if type(value) is not bool:
-            value = CHECKS["bool"](value)
-        if value:
-            out += b"\x10"
-            out.append(1 if value else 0)
+        held = message.subscribe
+        flag = held if type(held) is bool else CHECKS["bool"](held)
+        if flag:
+            out.append(b"\x10\x01")
         name = "participant_tracks"
-        value = values["participant_tracks"]
-        for value in check_list(value):
-            content = bytearray()
-            _encode_ParticipantTracks(value, content)
-            out += b"\x1a"
-            put_block(out, content)
+        held = message.participant_tracks
+        if type(held) is not list:
+            check_list(held)
+        for held in held:
+            block = _encode_ParticipantTracks(held)
+            size = len(block)
+            out.append(b"\x1a")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    out += values["_unknown_fields"]
+    if message._unknown_fields:
+        out.append(message._unknown_fields)
+    return b"".join(out)
 
 
-def _encode_UpdateTrackSettings(message: object, out: bytearray) -> None:
-    values = check_message(m.UpdateTrackSettings, message)
+_UpdateTrackSettings: Final = m.UpdateTrackSettings
+
+
+def _encode_UpdateTrackSettings(message: Any) -> bytes:
+    if type(message) is not _UpdateTrackSettings:
+        check_message(_UpdateTrackSettings, message)
+    number: int
+    text: str
+    flag: bool
+    block: bytes
+    out: list[bytes] = []
     name = ""
     try:
         name = "track_sids"
-        value = values["track_sids"]
-        for value in check_list(value):
-            if type(value) is not str:
-                value = CHECKS["string"](value)
-            block = value.encode()
-            out += b"\n"
-            put_block(out, block)
+        held = message.track_sids
+        if type(held) is not list:
+            check_list(held)
+        for held in held:
+            text = held if type(held) is str else CHECKS["string"](held)
+            block = text.encode()
+            size = len(block)
+            out.append(b"\n")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
         name = "disabled"
-        value = values["disabled"]
-        if type(value) is not bool:
-            value = CHECKS["bool"](value)
-        if value:
-            out += b"\x18"
-            out.append(1 if value else 0)
+        held = message.disabled
+        flag = held if type(held) is bool else CHECKS["bool"](held)
+        if flag:
+            out.append(b"\x18\x01")
         name = "quality"
-        value = values["quality"]
-        if type(value) is not m.VideoQuality:
-            value = CHECKS["enum"](value)
-        if value:
-            out += b" "
-            if 0 <= value < 0x80:
-                out.append(value)
-            else:
-                put_number(out, value & 0xFFFF_FFFF_FFFF_FFFF)
+        held = message.quality
+        number = held if type(held) is _VideoQuality else CHECKS["enum"](held)
+        if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
+            CHECKS["enum"](held)
+        if number:
+            out.append(b" ")
+            out.append(
+                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
+            )
         name = "width"
-        value = values["width"]
-        if type(value) is not int or not 0 <= value <= 0xFFFF_FFFF:
-            value = CHECKS["uint32"](value)
-        if value:
-            out += b"("
-            if 0 <= value < 0x80:
-                out.append(value)
-            else:
-                put_number(out, value & 0xFFFF_FFFF_FFFF_FFFF)
+        held = message.width
+        number = held if type(held) is int else CHECKS["uint32"](held)
+        if not 0 <= number <= 0xFFFF_FFFF:
+            CHECKS["uint32"](held)
+        if number:
+            out.append(b"(")
+            out.append(
+                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
+            )
         name = "height"
-        value = values["height"]
-        if type(value) is not int or not 0 <= value <= 0xFFFF_FFFF:
-            value = CHECKS["uint32"](value)
-        if value:
-            out += b"0"
-            if 0 <= value < 0x80:
-                out.append(value)
-            else:
-                put_number(out, value & 0xFFFF_FFFF_FFFF_FFFF)
+        held = message.height
+        number = held if type(held) is int else CHECKS["uint32"](held)
+        if not 0 <= number <= 0xFFFF_FFFF:
+            CHECKS["uint32"](held)
+        if number:
+            out.append(b"0")
+            out.append(
+                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
+            )
         name = "fps"
-        value = values["fps"]
-        if type(value) is not int or not 0 <= value <= 0xFFFF_FFFF:
-            value = CHECKS["uint32"](value)
-        if value:
-            out += b"8"
-            if 0 <= value < 0x80:
-                out.append(value)
-            else:
-                put_number(out, value & 0xFFFF_FFFF_FFFF_FFFF)
+        held = message.fps
+        number = held if type(held) is int else CHECKS["uint32"](held)
+        if not 0 <= number <= 0xFFFF_FFFF:
+            CHECKS["uint32"](held)
+        if number:
+            out.append(b"8")
+            out.append(
+                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
+            )
         name = "priority"
-        value = values["priority"]
-        if type(value) is not int or not 0 <= value <= 0xFFFF_FFFF:
-            value = CHECKS["uint32"](value)
-        if value:
-            out += b"@"
-            if 0 <= value < 0x80:
-                out.append(value)
-            else:
-                put_number(out, value & 0xFFFF_FFFF_FFFF_FFFF)
+        held = message.priority
+        number = held if type(held) is int else CHECKS["uint32"](held)
+        if not 0 <= number <= 0xFFFF_FFFF:
+            CHECKS["uint32"](held)
+        if number:
+            out.append(b"@")
+            out.append(
+                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
+            )
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    out += values["_unknown_fields"]
+    if message._unknown_fields:
+        out.append(message._unknown_fields)
+    return b"".join(out)
 
 
-def _encode_UpdateVideoLayers(message: object, out: bytearray) -> None:
-    values = check_message(m.UpdateVideoLayers, message)
+_UpdateVideoLayers: Final = m.UpdateVideoLayers
+
+
+def _encode_UpdateVideoLayers(message: Any) -> bytes:
+    if type(message) is not _UpdateVideoLayers:
+        check_message(_UpdateVideoLayers, message)
+    text: str
+    block: bytes
+    out: list[bytes] = []
     name = ""
     try:
         name = "track_sid"
-        value = values["track_sid"]
-        if type(value) is not str:
-            value = CHECKS["string"](value)
-        if value:
-            block = value.encode()
-            out += b"\n"
-            put_block(out, block)
+        held = message.track_sid
+        text = held if type(held) is str else CHECKS["string"](held)
+        if text:
+            block = text.encode()
+            size = len(block)
+            out.append(b"\n")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
         name = "layers"
-        value = values["layers"]
-        for value in check_list(value):
-            content = bytearray()
-            _encode_VideoLayer(value, content)
-            out += b"\x12"
-            put_block(out, content)
+        held = message.layers
+        if type(held) is not list:
+            check_list(held)
+        for held in held:
+            block = _encode_VideoLayer(held)
+            size = len(block)
+            out.append(b"\x12")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    out += values["_unknown_fields"]
+    if message._unknown_fields:
+        out.append(message._unknown_fields)
+    return b"".join(out)
 
 
-def _encode_UserPacket(message: object, out: bytearray) -> None:
-    values = check_message(m.UserPacket, message)
+_UserPacket: Final = m.UserPacket
+
+
+def _encode_UserPacket(message: Any) -> bytes:
+    if type(message) is not _UserPacket:
+        check_message(_UserPacket, message)
+    number: int
+    text: str
+    block: bytes
+    out: list[bytes] = []
     name = ""
     try:
         name = "participant_sid"
-        value = values["participant_sid"]
-        if type(value) is not str:
-            value = CHECKS["string"](value)
-        if value:
-            block = value.encode()
-            out += b"\n"
-            put_block(out, block)
+        held = message.participant_sid
+        text = held if type(held) is str else CHECKS["string"](held)
+        if text:
+            block = text.encode()
+            size = len(block)
+            out.append(b"\n")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
         name = "payload"
-        value = values["payload"]
-        if type(value) is not bytes:
-            value = CHECKS["bytes"](value)
-        if value:
-            out += b"\x12"
-            put_block(out, value)
+        held = message.payload
+        block = held if type(held) is bytes else CHECKS["bytes"](held)
+        if block:
+            size = len(block)
+            out.append(b"\x12")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
         name = "destination_sids"
-        value = values["destination_sids"]
-        for value in check_list(value):
-            if type(value) is not str:
-                value = CHECKS["string"](value)
-            block = value.encode()
-            out += b"\x1a"
-            put_block(out, block)
+        held = message.destination_sids
+        if type(held) is not list:
+            check_list(held)
+        for held in held:
+            text = held if type(held) is str else CHECKS["string"](held)
+            block = text.encode()
+            size = len(block)
+            out.append(b"\x1a")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
         name = "topic"
-        value = values["topic"]
-        if value is not None:
-            if type(value) is not str:
-                value = CHECKS["string"](value)
-            block = value.encode()
-            out += b'"'
-            put_block(out, block)
+        held = message.topic
+        if held is not None:
+            text = held if type(held) is str else CHECKS["string"](held)
+            block = text.encode()
+            size = len(block)
+            out.append(b'"')
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
         name = "participant_identity"
-        value = values["participant_identity"]
-        if type(value) is not str:
-            value = CHECKS["string"](value)
-        if value:
-            block = value.encode()
-            out += b"*"
-            put_block(out, block)
+        held = message.participant_identity
+        text = held if type(held) is str else CHECKS["string"](held)
+        if text:
+            block = text.encode()
+            size = len(block)
+            out.append(b"*")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
         name = "destination_identities"
-        value = values["destination_identities"]
-        for value in check_list(value):
-            if type(value) is not str:
-                value = CHECKS["string"](value)
-            block = value.encode()
-            out += b"2"
-            put_block(out, block)
+        held = message.destination_identities
+        if type(held) is not list:
+            check_list(held)
+        for held in held:
+            text = held if type(held) is str else CHECKS["string"](held)
+            block = text.encode()
+            size = len(block)
+            out.append(b"2")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
         name = "id"
-        value = values["id"]
-        if value is not None:
-            if type(value) is not str:
-                value = CHECKS["string"](value)
-            block = value.encode()
-            out += b"B"
-            put_block(out, block)
+        held = message.id
+        if held is not None:
+            text = held if type(held) is str else CHECKS["string"](held)
+            block = text.encode()
+            size = len(block)
+            out.append(b"B")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
         name = "start_time"
-        value = values["start_time"]
-        if value is not None:
-            if type(value) is not int or not 0 <= value <= 0xFFFF_FFFF_FFFF_FFFF:
-                value = CHECKS["uint64"](value)
-            out += b"H"
-            if 0 <= value < 0x80:
-                out.append(value)
-            else:
-                put_number(out, value & 0xFFFF_FFFF_FFFF_FFFF)
+        held = message.start_time
+        if held is not None:
+            number = held if type(held) is int else CHECKS["uint64"](held)
+            if not 0 <= number <= 0xFFFF_FFFF_FFFF_FFFF:
+                CHECKS["uint64"](held)
+            out.append(b"H")
+            out.append(
+                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
+            )
         name = "end_time"
-        value = values["end_time"]
-        if value is not None:
-            if type(value) is not int or not 0 <= value <= 0xFFFF_FFFF_FFFF_FFFF:
-                value = CHECKS["uint64"](value)
-            out += b"P"
-            if 0 <= value < 0x80:
-                out.append(value)
-            else:
-                put_number(out, value & 0xFFFF_FFFF_FFFF_FFFF)
+        held = message.end_time
+        if held is not None:
+            number = held if type(held) is int else CHECKS["uint64"](held)
+            if not 0 <= number <= 0xFFFF_FFFF_FFFF_FFFF:
+                CHECKS["uint64"](held)
+            out.append(b"P")
+            out.append(
+                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
+            )
         name = "nonce"
-        value = values["nonce"]
-        if type(value) is not bytes:
-            value = CHECKS["bytes"](value)
-        if value:
-            out += b"Z"
-            put_block(out, value)
+        held = message.nonce
+        block = held if type(held) is bytes else CHECKS["bytes"](held)
+        if block:
+            size = len(block)
+            out.append(b"Z")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    out += values["_unknown_fields"]
+    if message._unknown_fields:
+        out.append(message._unknown_fields)
+    return b"".join(out)
 
 
-def _encode_VideoConfiguration(message: object, out: bytearray) -> None:
-    values = check_message(m.VideoConfiguration, message)
+_VideoConfiguration: Final = m.VideoConfiguration
+
+
+def _encode_VideoConfiguration(message: Any) -> bytes:
+    if type(message) is not _VideoConfiguration:
+        check_message(_VideoConfiguration, message)
+    number: int
+    out: list[bytes] = []
     name = ""
     try:
         name = "hardware_encoder"
-        value = values["hardware_encoder"]
-        if type(value) is not m.ClientConfigSetting:
-            value = CHECKS["enum"](value)
-        if value:
-            out += b"\x08"
-            if 0 <= value < 0x80:
-                out.append(value)
-            else:
-                put_number(out, value & 0xFFFF_FFFF_FFFF_FFFF)
+        held = message.hardware_encoder
+        number = held if type(held) is _ClientConfigSetting else CHECKS["enum"](held)
+        if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
+            CHECKS["enum"](held)
+        if number:
+            out.append(b"\x08")
+            out.append(
+                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
+            )
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    out += values["_unknown_fields"]
+    if message._unknown_fields:
+        out.append(message._unknown_fields)
+    return b"".join(out)
 
 
-def _encode_VideoLayer(message: object, out: bytearray) -> None:
-    values = check_message(m.VideoLayer, message)
+_VideoLayer: Final = m.VideoLayer
+
+
+def _encode_VideoLayer(message: Any) -> bytes:
+    if type(message) is not _VideoLayer:
+        check_message(_VideoLayer, message)
+    number: int
+    text: str
+    block: bytes
+    out: list[bytes] = []
     name = ""
     try:
         name = "quality"
-        value = values["quality"]
-        if type(value) is not m.VideoQuality:
-            value = CHECKS["enum"](value)
-        if value:
-            out += b"\x08"
-            if 0 <= value < 0x80:
-                out.append(value)
-            else:
-                put_number(out, value & 0xFFFF_FFFF_FFFF_FFFF)
+        held = message.quality
+        number = held if type(held) is _VideoQuality else CHECKS["enum"](held)
+        if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
+            CHECKS["enum"](held)
+        if number:
+            out.append(b"\x08")
+            out.append(
+                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
+            )
         name = "width"
-        value = values["width"]
-        if type(value) is not int or not 0 <= value <= 0xFFFF_FFFF:
-            value = CHECKS["uint32"](value)
-        if value:
-            out += b"\x10"
-            if 0 <= value < 0x80:
-                out.append(value)
-            else:
-                put_number(out, value & 0xFFFF_FFFF_FFFF_FFFF)
+        held = message.width
+        number = held if type(held) is int else CHECKS["uint32"](held)
+        if not 0 <= number <= 0xFFFF_FFFF:
+            CHECKS["uint32"](held)
+        if number:
+            out.append(b"\x10")
+            out.append(
+                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
+            )
         name = "height"
-        value = values["height"]
-        if type(value) is not int or not 0 <= value <= 0xFFFF_FFFF:
-            value = CHECKS["uint32"](value)
-        if value:
-            out += b"\x18"
-            if 0 <= value < 0x80:
-                out.append(value)
-            else:
-                put_number(out, value & 0xFFFF_FFFF_FFFF_FFFF)
+        held = message.height
+        number = held if type(held) is int else CHECKS["uint32"](held)
+        if not 0 <= number <= 0xFFFF_FFFF:
+            CHECKS["uint32"](held)
+        if number:
+            out.append(b"\x18")
+            out.append(
+                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
+            )
         name = "bitrate"
-        value = values["bitrate"]
-        if type(value) is not int or not 0 <= value <= 0xFFFF_FFFF:
-            value = CHECKS["uint32"](value)
-        if value:
-            out += b" "
-            if 0 <= value < 0x80:
-                out.append(value)
-            else:
-                put_number(out, value & 0xFFFF_FFFF_FFFF_FFFF)
+        held = message.bitrate
+        number = held if type(held) is int else CHECKS["uint32"](held)
+        if not 0 <= number <= 0xFFFF_FFFF:
+            CHECKS["uint32"](held)
+        if number:
+            out.append(b" ")
+            out.append(
+                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
+            )
         name = "ssrc"
-        value = values["ssrc"]
-        if type(value) is not int or not 0 <= value <= 0xFFFF_FFFF:
-            value = CHECKS["uint32"](value)
-        if value:
-            out += b"("
-            if 0 <= value < 0x80:
-                out.append(value)
-            else:
-                put_number(out, value & 0xFFFF_FFFF_FFFF_FFFF)
+        held = message.ssrc
+        number = held if type(held) is int else CHECKS["uint32"](held)
+        if not 0 <= number <= 0xFFFF_FFFF:
+            CHECKS["uint32"](held)
+        if number:
+            out.append(b"(")
+            out.append(
+                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
+            )
         name = "spatial_layer"
-        value = values["spatial_layer"]
-        if type(value) is not int or not -0x8000_0000 <= value <= 0x7FFF_FFFF:
-            value = CHECKS["int32"](value)
-        if value:
-            out += b"0"
-            if 0 <= value < 0x80:
-                out.append(value)
-            else:
-                put_number(out, value & 0xFFFF_FFFF_FFFF_FFFF)
+        held = message.spatial_layer
+        number = held if type(held) is int else CHECKS["int32"](held)
+        if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
+            CHECKS["int32"](held)
+        if number:
+            out.append(b"0")
+            out.append(
+                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
+            )
         name = "rid"
-        value = values["rid"]
-        if type(value) is not str:
-            value = CHECKS["string"](value)
-        if value:
-            block = value.encode()
-            out += b":"
-            put_block(out, block)
+        held = message.rid
+        text = held if type(held) is str else CHECKS["string"](held)
+        if text:
+            block = text.encode()
+            size = len(block)
+            out.append(b":")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
         name = "repair_ssrc"
-        value = values["repair_ssrc"]
-        if type(value) is not int or not 0 <= value <= 0xFFFF_FFFF:
-            value = CHECKS["uint32"](value)
-        if value:
-            out += b"@"
-            if 0 <= value < 0x80:
-                out.append(value)
-            else:
-                put_number(out, value & 0xFFFF_FFFF_FFFF_FFFF)
+        held = message.repair_ssrc
+        number = held if type(held) is int else CHECKS["uint32"](held)
+        if not 0 <= number <= 0xFFFF_FFFF:
+            CHECKS["uint32"](held)
+        if number:
+            out.append(b"@")
+            out.append(
+                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
+            )
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    out += values["_unknown_fields"]
+    if message._unknown_fields:
+        out.append(message._unknown_fields)
+    return b"".join(out)
 
 
-def _encode_WrappedJoinRequest(message: object, out: bytearray) -> None:
-    values = check_message(m.WrappedJoinRequest, message)
+_WrappedJoinRequest: Final = m.WrappedJoinRequest
+
+
+def _encode_WrappedJoinRequest(message: Any) -> bytes:
+    if type(message) is not _WrappedJoinRequest:
+        check_message(_WrappedJoinRequest, message)
+    number: int
+    block: bytes
+    out: list[bytes] = []
     name = ""
     try:
         name = "compression"
-        value = values["compression"]
-        if type(value) is not m.WrappedJoinRequestCompression:
-            value = CHECKS["enum"](value)
-        if value:
-            out += b"\x08"
-            if 0 <= value < 0x80:
-                out.append(value)
-            else:
-                put_number(out, value & 0xFFFF_FFFF_FFFF_FFFF)
+        held = message.compression
+        number = held if type(held) is _WrappedJoinRequestCompression else CHECKS["enum"](held)
+        if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
+            CHECKS["enum"](held)
+        if number:
+            out.append(b"\x08")
+            out.append(
+                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
+            )
         name = "join_request"
-        value = values["join_request"]
-        if type(value) is not bytes:
-            value = CHECKS["bytes"](value)
-        if value:
-            out += b"\x12"
-            put_block(out, value)
+        held = message.join_request
+        block = held if type(held) is bytes else CHECKS["bytes"](held)
+        if block:
+            size = len(block)
+            out.append(b"\x12")
+            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            out.append(block)
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    out += values["_unknown_fields"]
+    if message._unknown_fields:
+        out.append(message._unknown_fields)
+    return b"".join(out)
 
 
+_MEMBERS_SignalRequest: Final[dict[str, tuple[str, bytes, Encode | None]]] = {
+    "offer": ("offer", b"\n", _encode_SessionDescription),
+    "answer": ("answer", b"\x12", _encode_SessionDescription),
+    "trickle": ("trickle", b"\x1a", _encode_TrickleRequest),
+    "add_track": ("add_track", b'"', _encode_AddTrackRequest),
+    "mute": ("mute", b"*", _encode_MuteTrackRequest),
+    "subscription": ("subscription", b"2", _encode_UpdateSubscription),
+    "track_setting": ("track_setting", b":", _encode_UpdateTrackSettings),
+    "leave": ("leave", b"B", _encode_LeaveRequest),
+    "update_layers": ("update_layers", b"R", _encode_UpdateVideoLayers),
+    "subscription_permission": ("subscription_permission", b"Z", _encode_SubscriptionPermission),
+    "sync_state": ("sync_state", b"b", _encode_SyncState),
+    "simulate": ("simulate", b"j", _encode_SimulateScenario),
+    "ping": ("ping", b"p", None),
+    "update_metadata": ("update_metadata", b"z", _encode_UpdateParticipantMetadata),
+    "ping_req": ("ping_req", b"\x82\x01", _encode_Ping),
+    "update_audio_track": ("update_audio_track", b"\x8a\x01", _encode_UpdateLocalAudioTrack),
+    "update_video_track": ("update_video_track", b"\x92\x01", _encode_UpdateLocalVideoTrack),
+    "publish_data_track_request": (
+        "publish_data_track_request",
+        b"\x9a\x01",
+        _encode_PublishDataTrackRequest,
+    ),
+    "unpublish_data_track_request": (
+        "unpublish_data_track_request",
+        b"\xa2\x01",
+        _encode_UnpublishDataTrackRequest,
+    ),
+    "update_data_subscription": (
+        "update_data_subscription",
+        b"\xaa\x01",
+        _encode_UpdateDataSubscription,
+    ),
+    "store_data_blob_request": (
+        "store_data_blob_request",
+        b"\xb2\x01",
+        _encode_StoreDataBlobRequest,
+    ),
+    "get_data_blob_request": ("get_data_blob_request", b"\xba\x01", _encode_GetDataBlobRequest),
+}
+_MEMBERS_SignalResponse: Final[dict[str, tuple[str, bytes, Encode | None]]] = {
+    "join": ("join", b"\n", _encode_JoinResponse),
+    "answer": ("answer", b"\x12", _encode_SessionDescription),
+    "offer": ("offer", b"\x1a", _encode_SessionDescription),
+    "trickle": ("trickle", b'"', _encode_TrickleRequest),
+    "update": ("update", b"*", _encode_ParticipantUpdate),
+    "track_published": ("track_published", b"2", _encode_TrackPublishedResponse),
+    "leave": ("leave", b"B", _encode_LeaveRequest),
+    "mute": ("mute", b"J", _encode_MuteTrackRequest),
+    "speakers_changed": ("speakers_changed", b"R", _encode_SpeakersChanged),
+    "room_update": ("room_update", b"Z", _encode_RoomUpdate),
+    "connection_quality": ("connection_quality", b"b", _encode_ConnectionQualityUpdate),
+    "stream_state_update": ("stream_state_update", b"j", _encode_StreamStateUpdate),
+    "subscribed_quality_update": (
+        "subscribed_quality_update",
+        b"r",
+        _encode_SubscribedQualityUpdate,
+    ),
+    "subscription_permission_update": (
+        "subscription_permission_update",
+        b"z",
+        _encode_SubscriptionPermissionUpdate,
+    ),
+    "refresh_token": ("refresh_token", b"\x82\x01", None),
+    "track_unpublished": ("track_unpublished", b"\x8a\x01", _encode_TrackUnpublishedResponse),
+    "pong": ("pong", b"\x90\x01", None),
+    "reconnect": ("reconnect", b"\x9a\x01", _encode_ReconnectResponse),
+    "pong_resp": ("pong_resp", b"\xa2\x01", _encode_Pong),
+    "subscription_response": ("subscription_response", b"\xaa\x01", _encode_SubscriptionResponse),
+    "request_response": ("request_response", b"\xb2\x01", _encode_RequestResponse),
+    "track_subscribed": ("track_subscribed", b"\xba\x01", _encode_TrackSubscribed),
+    "room_moved": ("room_moved", b"\xc2\x01", _encode_RoomMovedResponse),
+    "media_sections_requirement": (
+        "media_sections_requirement",
+        b"\xca\x01",
+        _encode_MediaSectionsRequirement,
+    ),
+    "subscribed_audio_codec_update": (
+        "subscribed_audio_codec_update",
+        b"\xd2\x01",
+        _encode_SubscribedAudioCodecUpdate,
+    ),
+    "publish_data_track_response": (
+        "publish_data_track_response",
+        b"\xda\x01",
+        _encode_PublishDataTrackResponse,
+    ),
+    "unpublish_data_track_response": (
+        "unpublish_data_track_response",
+        b"\xe2\x01",
+        _encode_UnpublishDataTrackResponse,
+    ),
+    "data_track_subscriber_handles": (
+        "data_track_subscriber_handles",
+        b"\xea\x01",
+        _encode_DataTrackSubscriberHandles,
+    ),
+    "store_data_blob_response": (
+        "store_data_blob_response",
+        b"\xf2\x01",
+        _encode_StoreDataBlobResponse,
+    ),
+    "get_data_blob_response": ("get_data_blob_response", b"\xfa\x01", _encode_GetDataBlobResponse),
+}
+_MEMBERS_SimulateScenario: Final[dict[str, tuple[str, bytes, Encode | None]]] = {
+    "speaker_update": ("speaker_update", b"\x08", None),
+    "node_failure": ("node_failure", b"\x10", None),
+    "migration": ("migration", b"\x18", None),
+    "server_leave": ("server_leave", b" ", None),
+    "switch_candidate_protocol": ("switch_candidate_protocol", b"(", None),
+    "subscriber_bandwidth": ("subscriber_bandwidth", b"0", None),
+    "disconnect_signal_on_resume": ("disconnect_signal_on_resume", b"8", None),
+    "disconnect_signal_on_resume_no_messages": (
+        "disconnect_signal_on_resume_no_messages",
+        b"@",
+        None,
+    ),
+    "leave_request_full_reconnect": ("leave_request_full_reconnect", b"H", None),
+}
 ENCODERS: Final[dict[type[Message], Encode]] = {
     m.ActiveSpeakerUpdate: _encode_ActiveSpeakerUpdate,
     m.AddTrackRequest: _encode_AddTrackRequest,

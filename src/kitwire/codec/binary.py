@@ -22,7 +22,7 @@ from ..errors import MalformedFrame
 from ._decoders import DECODERS
 from ._encoders import ENCODERS
 from .reading import ROOM, Growing, Malformed, read_tag, skip
-from .schema import UNKNOWN, M, Message
+from .schema import M, Message
 from .values import Unwritable
 
 __all__ = ["decode", "encode", "field_numbers"]
@@ -43,8 +43,8 @@ def decode(cls: type[M], data: bytes) -> M:
     except Malformed as error:
         where = ".".join((cls.__name__, *reversed(error.path)))
         raise MalformedFrame(error.problem, where=where, offset=error.offset) from None
-    for values in growing:
-        values[UNKNOWN] = bytes(values[UNKNOWN])
+    for each in growing:
+        each._unknown_fields = bytes(each._unknown_fields)
     found: M = message
     return found
 
@@ -59,13 +59,11 @@ def encode(message: Message) -> bytes:
         TypeError: a field holds a value of a wrong type.
         ValueError: a number is out of range, a text is not Unicode, two members of a oneof are set.
     """
-    out = bytearray()
     cls = type(message)
     try:
-        ENCODERS[cls](message, out)
+        return ENCODERS[cls](message)
     except Unwritable as error:
         raise error.raised(cls) from None
-    return bytes(out)
 
 
 def field_numbers(data: bytes) -> tuple[int, ...]:

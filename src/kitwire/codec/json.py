@@ -25,7 +25,7 @@ import betterproto2
 
 from ..errors import MalformedFrame
 from ..messages import Timestamp
-from .schema import Field, Label, M, Shape, Values, enum_numbers, new, shape_of
+from .schema import Field, Label, M, Message, enum_numbers, shape_of
 from .timestamps import parse_timestamp
 from .values import float32, integer_range
 
@@ -70,7 +70,7 @@ def decode(cls: type[M], text: str) -> M:
             position in ``text`` where it is not JSON.
     """
     try:
-        return new(cls, _read_message(shape_of(cls), _parse(text, cls.__name__)))
+        return _read_message(cls, _parse(text, cls.__name__))
     except _Malformed as error:
         where = ".".join((cls.__name__, *reversed(error.path)))
         raise MalformedFrame(error.problem, where=where) from None
@@ -137,10 +137,11 @@ def _reject_lone_surrogates(text: str) -> None:
 # --------------------------------------------------------------------------------------- reading
 
 
-def _read_message(shape: Shape, tree: object) -> Values:
+def _read_message(cls: type[M], tree: object) -> M:
     if type(tree) is not _Object:
         raise _Malformed(f"expected an object, not {_name_of(tree)}")
-    values = shape.empty()
+    shape = shape_of(cls)
+    message = object.__new__(cls)  # its constructor would store every zero
     seen: set[str] = set()
     for name, item in tree:
         field = shape.by_name.get(name)
@@ -153,11 +154,11 @@ def _read_message(shape: Shape, tree: object) -> Values:
             if item is not None:
                 if field.group is not None:
                     _claim(field, seen)
-                _READ[field.label](field, item, values)
+                _READ[field.label](field, item, message)
         except _Malformed as error:
             error.path.append(field.proto_name)
             raise
-    return values
+    return message
 
 
 def _claim(field: Field, seen: set[str]) -> None:
@@ -168,20 +169,20 @@ def _claim(field: Field, seen: set[str]) -> None:
     seen.add(mark)
 
 
-def _read_single(field: Field, item: object, values: Values) -> None:
+def _read_single(field: Field, item: object, message: Message) -> None:
     value = _read_value(field, item)
     if value is not _NOTHING:
-        values[field.name] = value
+        setattr(message, field.name, value)
 
 
-def _read_list(field: Field, item: object, values: Values) -> None:
+def _read_list(field: Field, item: object, message: Message) -> None:
     if type(item) is not list:
         raise _Malformed(f"expected an array, not {_name_of(item)}")
     found = (_read_value(field, element) for element in item)
-    values[field.name] = [value for value in found if value is not _NOTHING]
+    setattr(message, field.name, [value for value in found if value is not _NOTHING])
 
 
-def _read_map(field: Field, item: object, values: Values) -> None:
+def _read_map(field: Field, item: object, message: Message) -> None:
     if type(item) is not _Object:
         raise _Malformed(f"expected an object, not {_name_of(item)}")
     assert field.entry is not None
@@ -196,10 +197,10 @@ def _read_map(field: Field, item: object, values: Values) -> None:
         value = _read_value(value_field, element)
         if value is not _NOTHING:
             entries[key] = value
-    values[field.name] = entries
+    setattr(message, field.name, entries)
 
 
-_READ: Mapping[Label, Callable[[Field, object, Values], None]] = MappingProxyType(
+_READ: Mapping[Label, Callable[[Field, object, Message], None]] = MappingProxyType(
     {
         Label.IMPLICIT: _read_single,
         Label.EXPLICIT: _read_single,
@@ -228,7 +229,7 @@ def _read_value(field: Field, item: object) -> object:
     if field.message is Timestamp:
         return _read_timestamp(item)
     if field.message is not None:
-        return new(field.message, _read_message(shape_of(field.message), item))
+        return _read_message(field.message, item)
     return _SCALARS[field.kind](field, item)
 
 

@@ -6,11 +6,13 @@ The rules are in :mod:`.binary`. What is here runs once a frame, or for what is 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from .schema import UNKNOWN, Values
 from .wire import BLOCK, FIXED, FIXED32, FIXED64, GROUP, GROUP_END, VARINT, varint
-from .writing import EncodeEntry
+from .writing import EncodeEntry, Entry
+
+if TYPE_CHECKING:
+    from mypy_extensions import i64  # an int to Python, a machine's own number where compiled
 
 __all__ = [
     "ROOM",
@@ -19,10 +21,10 @@ __all__ = [
     "Malformed",
     "chosen_of",
     "cut_short",
+    "displace",
     "fault",
     "keep",
     "keep_entry",
-    "new",
     "numbers",
     "read_double",
     "read_fixed32",
@@ -47,11 +49,8 @@ _MAX_TAG: Final = 0xFFFF_FFFF
 _MAX_SIZE: Final = 0x7FFF_FFFF
 _MASK64: Final = 0xFFFF_FFFF_FFFF_FFFF
 
-Growing = list[Values]
-"""The values of the messages whose unknown fields are still growing, as a bytearray."""
-
-new: Final = object.__new__
-"""Makes a message that has no values yet; its constructor would make them all anew."""
+Growing = list[Any]
+"""The messages whose unknown fields are still growing, as a bytearray."""
 
 
 class Malformed(Exception):
@@ -67,7 +66,7 @@ class Malformed(Exception):
 # --- errors ---
 
 
-def fault(error: Exception, pos: int, tag: int, names: Mapping[int, str]) -> Malformed:
+def fault(error: Exception, pos: i64, tag: i64, names: Mapping[int, str]) -> Malformed:
     """What a decoder of a message raises for what it met.
 
     Args:
@@ -89,14 +88,14 @@ def fault(error: Exception, pos: int, tag: int, names: Mapping[int, str]) -> Mal
     return found
 
 
-def too_long(size: int, left: int, offset: int) -> Malformed:
+def too_long(size: i64, left: i64, offset: i64) -> Malformed:
     """A length that is greater than what is left; with less than nothing it is not there itself."""
     if left < 0:
         return cut_short("length", offset)
     return Malformed(f"a length of {size} exceeds the {left} bytes left", offset)
 
 
-def cut_short(what: str, offset: int) -> Malformed:
+def cut_short(what: str, offset: i64) -> Malformed:
     """A value that is longer than what is left."""
     return Malformed(f"a {what} is cut short", offset)
 
@@ -104,7 +103,7 @@ def cut_short(what: str, offset: int) -> Malformed:
 # --- numbers ---
 
 
-def read_number(data: bytes, pos: int) -> tuple[int, int]:
+def read_number(data: bytes, pos: i64) -> tuple[int, i64]:
     """A value of at most 10 bytes, cut to 64 bits, and the position after it.
 
     It may read beyond the message that it is in, which its caller sees by the position.
@@ -113,37 +112,36 @@ def read_number(data: bytes, pos: int) -> tuple[int, int]:
         IndexError: at the end of the data.
         Malformed: for more than 10 bytes.
     """
-    value = data[pos]
-    if value < 0x80:
-        return value, pos + 1
-    byte = data[pos + 1]
-    value = value & 0x7F | (byte & 0x7F) << 7
-    if byte < 0x80:
-        return value, pos + 2
-    shift, at = 14, pos + 2
-    while True:
+    byte: i64 = data[pos]
+    value: i64 = byte & 0x7F
+    at: i64 = pos + 1
+    shift: i64 = 7
+    while byte > 0x7F:
         byte = data[at]
         at += 1
+        if shift == 63:
+            if byte > 0x7F:
+                raise Malformed("a number has more than 10 bytes", pos)
+            low: int = value
+            return low | (byte & 1) << 63, at
         value |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            return value & _MASK64, at
         shift += 7
-        if shift == 70:
-            raise Malformed("a number has more than 10 bytes", pos)
+    return value, at
 
 
-def _number_within(data: bytes, pos: int, end: int) -> tuple[int, int]:
+def _number_within(data: bytes, pos: i64, end: i64) -> tuple[int, i64]:
     """The same, before an end that it must not pass."""
+    number = 0
     try:
-        found = read_number(data, pos)
+        number, after = read_number(data, pos)
     except IndexError:
-        found = 0, end + 1
-    if found[1] > end:
+        after = end + 1
+    if after > end:
         raise cut_short("number", pos)
-    return found
+    return number, after
 
 
-def numbers(data: bytes, pos: int, end: int) -> list[int]:
+def numbers(data: bytes, pos: i64, end: i64) -> list[int]:
     """The values that are packed between two positions."""
     found: list[int] = []
     while pos < end:
@@ -152,12 +150,13 @@ def numbers(data: bytes, pos: int, end: int) -> list[int]:
     return found
 
 
-def _read_32(data: bytes, pos: int, end: int, what: str, limit: int) -> tuple[int, int]:
+def _read_32(data: bytes, pos: i64, end: i64, what: str, limit: i64) -> tuple[i64, i64]:
     """A tag or a length: at most 5 bytes and ``limit``."""
-    value = shift = 0
+    value: i64 = 0
+    shift: i64 = 0
     start = pos
     while pos < end:
-        byte = data[pos]
+        byte: i64 = data[pos]
         pos += 1
         value |= (byte & 0x7F) << shift
         if byte < 0x80:
@@ -170,12 +169,12 @@ def _read_32(data: bytes, pos: int, end: int, what: str, limit: int) -> tuple[in
     raise cut_short(what, start)
 
 
-def read_tag(data: bytes, pos: int, end: int) -> tuple[int, int]:
+def read_tag(data: bytes, pos: i64, end: i64) -> tuple[i64, i64]:
     """A tag, and the position after it."""
     return _read_32(data, pos, end, "tag", _MAX_TAG)
 
 
-def read_length(data: bytes, pos: int, end: int) -> tuple[int, int]:
+def read_length(data: bytes, pos: i64, end: i64) -> tuple[i64, i64]:
     """A length, and the position after it."""
     return _read_32(data, pos, end, "length", _MAX_SIZE)
 
@@ -207,14 +206,14 @@ read_sfixed64: Final = FIXED["sfixed64"].unpack_from
 # --- what is not known ---
 
 
-def skip(data: bytes, start: int, pos: int, end: int, tag: int, room: int) -> int:
+def skip(data: bytes, start: i64, pos: i64, end: i64, tag: i64, room: i64) -> i64:
     """The position after an unknown field, which began at ``start`` and whose tag ends at ``pos``.
 
     Groups are walked with a list, not by recursion: what they nest is the sender's choice.
     """
     if tag < 8:
         raise Malformed("field number 0", start)
-    open_groups: list[int] = []
+    open_groups: list[i64] = []
     while True:
         wire = tag & 7
         if wire == VARINT:
@@ -244,31 +243,41 @@ def skip(data: bytes, start: int, pos: int, end: int, tag: int, room: int) -> in
         tag, pos = read_tag(data, pos, end)
 
 
-def keep(values: Values, raw: bytes | bytearray, growing: Growing) -> None:
-    """Add an encoded field to a message's unknown ones."""
-    held = values[UNKNOWN]
+def keep(message: Any, raw: bytes | bytearray, growing: Growing) -> None:  # noqa: ANN401
+    """Add an encoded field to the unknown ones of a message or of a map's entry."""
+    held = message._unknown_fields
     if type(held) is bytearray:
         held += raw
     else:
-        values[UNKNOWN] = bytearray(raw)
-        growing.append(values)
+        message._unknown_fields = bytearray(raw)
+        growing.append(message)
 
 
 def keep_entry(
-    values: Values, number: int, encode: EncodeEntry, entry: Values, growing: Growing
+    message: object, number: int, encode: EncodeEntry, entry: Entry, growing: Growing
 ) -> None:
     """Add a map's entry that holds what is unknown to a message's unknown fields.
 
     upb does not keep the bytes that came but what it understood, written anew.
     """
-    raw = bytearray()
-    encode(entry, raw)
-    keep(values, varint(number << 3 | BLOCK) + varint(len(raw)) + raw, growing)
+    raw = encode(entry)
+    keep(message, varint(number << 3 | BLOCK) + varint(len(raw)) + raw, growing)
 
 
-def chosen_of(values: Values, members: tuple[str, ...]) -> str | None:
-    """The member of a oneof that a message holds already."""
-    return next((name for name in members if values[name] is not None), None)
+# --- oneofs ---
+
+
+def chosen_of(message: object, members: tuple[str, ...]) -> str:
+    """The member of a oneof that a message holds already; empty for none."""
+    return next((name for name in members if getattr(message, name) is not None), "")
+
+
+def displace(message: object, chosen: str, name: str) -> Any:  # noqa: ANN401
+    """What a message holds in the member ``name`` of a oneof; if that is another, it goes."""
+    if chosen == name:
+        return getattr(message, name)
+    setattr(message, chosen, None)
+    return None
 
 
 Decode = Callable[..., Any]

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import dataclasses
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 from functools import cache
-from types import MappingProxyType
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import betterproto2
 from betterproto2 import Message
@@ -28,31 +27,16 @@ __all__ = [
     "M",
     "Message",
     "Shape",
-    "Values",
     "enum_names",
     "enum_numbers",
-    "new",
     "shape_of",
 ]
 
 M = TypeVar("M", bound=Message)
 """A message class of :mod:`kitwire.messages`."""
 
-Values = dict[str, Any]
-"""The ``__dict__`` of a message: attribute name → value."""
-
 UNKNOWN = "_unknown_fields"
 """Where betterproto2 keeps the fields that it does not know: encoded, in the order they came."""
-
-_ZEROS: Mapping[str, object] = MappingProxyType(
-    {
-        betterproto2.TYPE_BOOL: False,
-        betterproto2.TYPE_STRING: "",
-        betterproto2.TYPE_BYTES: b"",
-        betterproto2.TYPE_FLOAT: 0.0,
-        betterproto2.TYPE_DOUBLE: 0.0,
-    }
-)
 
 
 class Label(Enum):
@@ -66,11 +50,6 @@ class Label(Enum):
     """A list."""
     MAP = "map"
     """A dict."""
-
-
-_CONTAINERS: Mapping[Label, Callable[[], object]] = MappingProxyType(
-    {Label.REPEATED: list, Label.MAP: dict}
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,12 +77,6 @@ class Field:
     secret: bool = False
     """Whether the value must never be shown."""
 
-    def zero(self) -> object:
-        """What an absent field holds; for a list or dict, ``None``."""
-        if self.label is not Label.IMPLICIT:
-            return None
-        return self.enum(0) if self.enum is not None else _ZEROS.get(self.kind, 0)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shape:
@@ -117,24 +90,6 @@ class Shape:
     """By the two names that JSON may use."""
     oneofs: Mapping[str, tuple[Field, ...]]
     """Group → members."""
-    blank: Mapping[str, Any]
-    """What an empty message holds, containers excepted."""
-    containers: tuple[tuple[str, Callable[[], object]], ...]
-    """Attribute → list or dict, one of its own for every message."""
-
-    def empty(self) -> Values:
-        """The values of a new, empty message."""
-        values = dict(self.blank)
-        for name, make in self.containers:
-            values[name] = make()
-        return values
-
-
-def new(cls: type[M], values: Values) -> M:
-    """A message that holds ``values``; not by its constructor, which would make them anew."""
-    message = cls.__new__(cls)
-    message.__dict__ = values
-    return message
 
 
 @cache
@@ -150,10 +105,6 @@ def shape_of(cls: type[Message]) -> Shape:
         fields=fields,
         by_name={name: field for field in fields for name in (field.proto_name, field.json_name)},
         oneofs=oneofs,
-        blank={field.name: field.zero() for field in fields} | {UNKNOWN: b""},
-        containers=tuple(
-            (field.name, _CONTAINERS[field.label]) for field in fields if field.label in _CONTAINERS
-        ),
     )
 
 

@@ -47,15 +47,15 @@ def encode(message: Message) -> str:
 
 
 def _write_message(cls: type[Message], message: object) -> object:
-    values = check_message(cls, message)
+    check_message(cls, message)
     if isinstance(message, Timestamp):
         return _write_timestamp(message)
     shape = shape_of(cls)
-    check_oneofs(shape, values)
+    check_oneofs(shape, message)
     tree: dict[str, object] = {}
     for field in shape.fields:
         try:
-            value = _write_field(field, values[field.name])
+            value = _write_field(field, getattr(message, field.name))
         except Unwritable as error:
             error.path.append(field.proto_name)
             raise

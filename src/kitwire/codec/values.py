@@ -14,7 +14,7 @@ from typing import Any
 
 import betterproto2
 
-from .schema import Message, Shape, Values
+from .schema import Message, Shape
 
 __all__ = [
     "CHECKS",
@@ -130,11 +130,10 @@ CHECKS: Mapping[str, Callable[[object], Any]] = MappingProxyType(
 """Type → what returns a value fit to be written, or raises :class:`Unwritable`."""
 
 
-def check_message(cls: type[Message], value: object) -> Values:
-    """The values of a message of class ``cls``."""
+def check_message(cls: type[Message], value: object) -> None:
+    """That it is a message of class ``cls``."""
     if type(value) is not cls:
         raise _wrong(f"a {cls.__name__}", value)
-    return vars(value)
 
 
 def check_list(value: object) -> list[object] | tuple[object, ...]:
@@ -151,9 +150,9 @@ def check_map(value: object) -> dict[object, object]:
     return value
 
 
-def check_oneofs(shape: Shape, values: Values) -> None:
+def check_oneofs(shape: Shape, message: object) -> None:
     """That of each oneof one member is set at most."""
     for members in shape.oneofs.values():
-        found = [field.proto_name for field in members if values[field.name] is not None]
+        found = [field.proto_name for field in members if getattr(message, field.name) is not None]
         if len(found) > 1:
             raise Unwritable(f"may hold one of {' and '.join(found)}, not both", ValueError)

@@ -16,7 +16,6 @@ __all__ = [
     "GROUP",
     "GROUP_END",
     "VARINT",
-    "put_number",
     "varint",
 ]
 
@@ -36,16 +35,15 @@ FIXED: Mapping[str, struct.Struct] = MappingProxyType(
 """The types of fixed size."""
 
 
-def put_number(out: bytearray, number: int) -> None:
-    """Append a number from 0 to 2**64 - 1, seven bits a byte, the low ones first."""
+def varint(number: int) -> bytes:
+    """A number from 0 to 2**64 - 1, seven bits a byte, the low ones first."""
+    if number < 0x80:
+        return bytes((number,))
+    if number < 0x4000:
+        return bytes((number & 0x7F | 0x80, number >> 7))
+    out = []
     while number >= 0x80:
         out.append(number & 0x7F | 0x80)
         number >>= 7
     out.append(number)
-
-
-def varint(number: int) -> bytes:
-    """The same alone."""
-    out = bytearray()
-    put_number(out, number)
     return bytes(out)

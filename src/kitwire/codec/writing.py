@@ -1,19 +1,18 @@
-"""What the generated encoders share: numbers, blocks, and how an error finds its path."""
+"""What the generated encoders share: numbers of fixed size, and how an error finds its path."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
-from .schema import Values
 from .values import Unwritable
-from .wire import FIXED, put_number
+from .wire import FIXED
 
 __all__ = [
     "Encode",
     "EncodeEntry",
+    "Entry",
     "flaw",
-    "put_block",
     "write_double",
     "write_fixed32",
     "write_fixed64",
@@ -22,10 +21,23 @@ __all__ = [
     "write_sfixed64",
 ]
 
-Encode = Callable[[object, bytearray], None]
-"""Appends a message's fields."""
-EncodeEntry = Callable[[Values, bytearray], None]
-"""Appends the fields of a map's entry, by its values."""
+Encode = Callable[[Any], bytes]
+"""What a message is on the wire."""
+
+
+class Entry:
+    """One of a map: on the wire it is a message with these two fields."""
+
+    __slots__ = ("_unknown_fields", "key", "value")
+
+    def __init__(self, key: Any, value: Any) -> None:  # noqa: ANN401 # what the map's types are
+        self.key: Any = key
+        self.value: Any = value
+        self._unknown_fields: Any = b""
+
+
+EncodeEntry = Callable[[Entry], bytes]
+"""What an entry is."""
 
 write_float: Final = FIXED["float"].pack
 write_double: Final = FIXED["double"].pack
@@ -33,16 +45,6 @@ write_fixed32: Final = FIXED["fixed32"].pack
 write_fixed64: Final = FIXED["fixed64"].pack
 write_sfixed32: Final = FIXED["sfixed32"].pack
 write_sfixed64: Final = FIXED["sfixed64"].pack
-
-
-def put_block(out: bytearray, block: bytes | bytearray) -> None:
-    """Append bytes behind their number."""
-    size = len(block)
-    if size < 0x80:
-        out.append(size)
-    else:
-        put_number(out, size)
-    out += block
 
 
 def flaw(error: Unwritable | UnicodeEncodeError, name: str) -> Unwritable:

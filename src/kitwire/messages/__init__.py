@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import betterproto2
 
 from kitwire.messages._base import Message as _Message
+from kitwire.messages._base import supply_zeros as _supply_zeros
 
 __all__ = (
     "ActiveSpeakerUpdate",
@@ -2290,3 +2291,7 @@ class WrappedJoinRequest(_Message):
     )
     join_request: "bytes" = betterproto2.field(2, betterproto2.TYPE_BYTES)
     """A serialised JoinRequest, after compression."""
+
+
+for _cls in _Message.__subclasses__():
+    _supply_zeros(_cls)

@@ -1,5 +1,6 @@
 """The base class of every generated message."""
 
+from collections.abc import Callable
 from copy import deepcopy
 from typing import ClassVar, Self
 
@@ -63,3 +64,31 @@ class Message(betterproto2.Message):
         # betterproto2 silences warnings around this, process-wide and once for every field that it
         # looks at; our classes never warn.
         return self._metadata().default_gen[field_name]()
+
+
+def supply_zeros(cls: type[betterproto2.Message]) -> None:
+    """Let the class hold what an absent field is, so that a message holds only what is present.
+
+    A message that is read has a handful of its fields; to store the zeros of all the others costs
+    more than to read it. The constructor stores them all, so that it is the one to ask.
+    """
+    for name, zero in vars(cls()).items():
+        container = type(zero) if isinstance(zero, (list, dict)) else None
+        setattr(cls, name, zero if container is None else _Container(name, container))
+
+
+class _Container:
+    """The list or dict of a message that does not have it yet: made when it is first looked at."""
+
+    __slots__ = ("_make", "_name")
+
+    def __init__(self, name: str, make: Callable[[], object]) -> None:
+        self._name = name
+        self._make = make
+
+    def __get__(self, message: object, _: type) -> object:
+        if message is None:
+            return self
+        made = self._make()
+        setattr(message, self._name, made)
+        return made
