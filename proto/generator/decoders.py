@@ -56,12 +56,12 @@ __all__ = ["DECODERS"]
 '''
 
 _WIDE = {
-    "int32": "signed32(number)",
-    "int64": "signed64(number)",
-    "uint32": "number & 0xFFFF_FFFF",
-    "enum": "signed32(number)",
+    "int32": ("0x7FFF_FFFF", "signed32(number)"),
+    "int64": ("0x7FFF_FFFF_FFFF_FFFF", "signed64(number)"),
+    "uint32": ("0xFFFF_FFFF", "number & 0xFFFF_FFFF"),
+    "enum": ("0x7FFF_FFFF", "signed32(number)"),
 }
-"""What becomes of a number of more than one byte."""
+"""What becomes of a number that is beyond the first."""
 _FIXED = {"float": 4, "fixed32": 4, "sfixed32": 4, "double": 8, "fixed64": 8, "sfixed64": 8}
 """How many bytes."""
 
@@ -329,7 +329,7 @@ def _value(field: FieldFacts) -> list[str]:
         "    number, pos = read_number(data, pos)",
     ]
     if wide:
-        lines += [f"    number = {wide}"]
+        lines += [f"    if number > {wide[0]}:", f"        number = {wide[1]}"]
     return lines
 
 

@@ -47,7 +47,15 @@ _RANGES = {
 }
 _PLAIN = {"string": ("text", "str"), "bytes": ("block", "bytes"), "bool": ("flag", "bool")}
 """Type → the variable for a value of it, and Python's type."""
-_VARIABLES = {"number": "int", "text": "str", "flag": "bool", "block": "bytes"}
+_VARIABLES = {
+    "number": "int",
+    "text": "str",
+    "flag": "bool",
+    "block": "bytes",
+    "packed": "list[bytes]",
+    "entry": "list[bytes]",
+}
+"""Variables, with the types that a compiler needs to hear of."""
 _FIXED = ("float", "double", "fixed32", "sfixed32", "fixed64", "sfixed64")
 
 
@@ -266,7 +274,7 @@ def _repeated(field: FieldFacts) -> list[str]:
 def _packed(field: FieldFacts) -> list[str]:
     body = [line.replace("out.", "packed.") for line in (*_checked(field), *_put(field, None))]
     return [
-        "packed: list[bytes] = []",
+        "packed = []",
         "for held in check_list(held):",
         *_indent(1, body),
         "if packed:",
@@ -284,7 +292,7 @@ def _map(field: FieldFacts) -> list[str]:
     body = [line.replace("out.", "entry.") for line in (*body, *_put(value, value.tag))]
     return [
         "for held, value in check_map(held).items():",
-        "    entry: list[bytes] = []",
+        "    entry = []",
         *_indent(1, body),
         f"    out.append({_varint(field.tag)!r})",
         '    block = b"".join(entry)',

@@ -244,7 +244,8 @@ def _decode_AddTrackRequest(
                     pos += 1
                 else:
                     number, pos = read_number(data, pos)
-                    number = signed32(number)
+                    if number > 0x7FFF_FFFF:
+                        number = signed32(number)
                 message.type = _TrackType[number] if number in _TrackType else m.TrackType(number)
                 if pos >= end:
                     if pos > end:
@@ -260,7 +261,8 @@ def _decode_AddTrackRequest(
                     pos += 1
                 else:
                     number, pos = read_number(data, pos)
-                    number = number & 0xFFFF_FFFF
+                    if number > 0xFFFF_FFFF:
+                        number = number & 0xFFFF_FFFF
                 message.width = number
                 if pos >= end:
                     if pos > end:
@@ -276,7 +278,8 @@ def _decode_AddTrackRequest(
                     pos += 1
                 else:
                     number, pos = read_number(data, pos)
-                    number = number & 0xFFFF_FFFF
+                    if number > 0xFFFF_FFFF:
+                        number = number & 0xFFFF_FFFF
                 message.height = number
                 if pos >= end:
                     if pos > end:
@@ -322,7 +325,8 @@ def _decode_AddTrackRequest(
                     pos += 1
                 else:
                     number, pos = read_number(data, pos)
-                    number = signed32(number)
+                    if number > 0x7FFF_FFFF:
+                        number = signed32(number)
                 message.source = (
                     _TrackSource[number] if number in _TrackSource else m.TrackSource(number)
                 )
@@ -433,7 +437,8 @@ def _decode_AddTrackRequest(
                     pos += 1
                 else:
                     number, pos = read_number(data, pos)
-                    number = signed32(number)
+                    if number > 0x7FFF_FFFF:
+                        number = signed32(number)
                 message.encryption = (
                     _EncryptionType[number]
                     if number in _EncryptionType
@@ -478,7 +483,8 @@ def _decode_AddTrackRequest(
                     pos += 1
                 else:
                     number, pos = read_number(data, pos)
-                    number = signed32(number)
+                    if number > 0x7FFF_FFFF:
+                        number = signed32(number)
                 message.backup_codec_policy = (
                     _BackupCodecPolicy[number]
                     if number in _BackupCodecPolicy
@@ -510,7 +516,8 @@ def _decode_AddTrackRequest(
                         pos += 1
                     else:
                         number, pos = read_number(data, pos)
-                        number = signed32(number)
+                        if number > 0x7FFF_FFFF:
+                            number = signed32(number)
                     held_audio_features.append(
                         _AudioTrackFeature[number]
                         if number in _AudioTrackFeature
@@ -582,7 +589,8 @@ def _decode_AddTrackRequest(
                         pos += 1
                     else:
                         number, pos = read_number(data, pos)
-                        number = signed32(number)
+                        if number > 0x7FFF_FFFF:
+                            number = signed32(number)
                     held_packet_trailer_features.append(
                         _PacketTrailerFeature[number]
                         if number in _PacketTrailerFeature
@@ -715,7 +723,8 @@ def _decode_ChatMessage(
                     pos += 1
                 else:
                     number, pos = read_number(data, pos)
-                    number = signed64(number)
+                    if number > 0x7FFF_FFFF_FFFF_FFFF:
+                        number = signed64(number)
                 message.timestamp = number
                 if pos >= end:
                     if pos > end:
@@ -731,7 +740,8 @@ def _decode_ChatMessage(
                     pos += 1
                 else:
                     number, pos = read_number(data, pos)
-                    number = signed64(number)
+                    if number > 0x7FFF_FFFF_FFFF_FFFF:
+                        number = signed64(number)
                 message.edit_timestamp = number
                 if pos >= end:
                     if pos > end:
@@ -887,7 +897,8 @@ def _decode_ClientConfiguration(
                     pos += 1
                 else:
                     number, pos = read_number(data, pos)
-                    number = signed32(number)
+                    if number > 0x7FFF_FFFF:
+                        number = signed32(number)
                 message.resume_connection = (
                     _ClientConfigSetting[number]
                     if number in _ClientConfigSetting
@@ -926,7 +937,8 @@ def _decode_ClientConfiguration(
                     pos += 1
                 else:
                     number, pos = read_number(data, pos)
-                    number = signed32(number)
+                    if number > 0x7FFF_FFFF:
+                        number = signed32(number)
                 message.force_relay = (
                     _ClientConfigSetting[number]
                     if number in _ClientConfigSetting
@@ -1011,7 +1023,8 @@ def _decode_ClientInfo(
                     pos += 1
                 else:
                     number, pos = read_number(data, pos)
-                    number = signed32(number)
+                    if number > 0x7FFF_FFFF:
+                        number = signed32(number)
                 message.sdk = (
                     _ClientInfoSdk[number] if number in _ClientInfoSdk else m.ClientInfoSdk(number)
                 )
@@ -1046,7 +1059,8 @@ def _decode_ClientInfo(
                     pos += 1
                 else:
                     number, pos = read_number(data, pos)
-                    number = signed32(number)
+                    if number > 0x7FFF_FFFF:
+                        number = signed32(number)
                 message.protocol = number
                 if pos >= end:
                     if pos > end:
@@ -1198,7 +1212,8 @@ def _decode_ClientInfo(
                     pos += 1
                 else:
                     number, pos = read_number(data, pos)
-                    number = signed32(number)
+                    if number > 0x7FFF_FFFF:
+                        number = signed32(number)
                 message.client_protocol = number
                 if pos >= end:
                     if pos > end:
@@ -1218,7 +1233,8 @@ def _decode_ClientInfo(
                         pos += 1
                     else:
                         number, pos = read_number(data, pos)
-                        number = signed32(number)
+                        if number > 0x7FFF_FFFF:
+                            number = signed32(number)
                     held_capabilities.append(
                         _ClientInfoCapability[number]
                         if number in _ClientInfoCapability
@@ -1421,7 +1437,8 @@ def _decode_ConnectionQualityInfo(
                     pos += 1
                 else:
                     number, pos = read_number(data, pos)
-                    number = signed32(number)
+                    if number > 0x7FFF_FFFF:
+                        number = signed32(number)
                 message.quality = (
                     _ConnectionQuality[number]
                     if number in _ConnectionQuality
@@ -1903,7 +1920,8 @@ def _decode_DataChannelInfo(
                     pos += 1
                 else:
                     number, pos = read_number(data, pos)
-                    number = number & 0xFFFF_FFFF
+                    if number > 0xFFFF_FFFF:
+                        number = number & 0xFFFF_FFFF
                 message.id = number
                 if pos >= end:
                     if pos > end:
@@ -1919,7 +1937,8 @@ def _decode_DataChannelInfo(
                     pos += 1
                 else:
                     number, pos = read_number(data, pos)
-                    number = signed32(number)
+                    if number > 0x7FFF_FFFF:
+                        number = signed32(number)
                 message.target = (
                     _SignalTarget[number] if number in _SignalTarget else m.SignalTarget(number)
                 )
@@ -2002,7 +2021,8 @@ def _decode_DataChannelReceiveState(
                     pos += 1
                 else:
                     number, pos = read_number(data, pos)
-                    number = number & 0xFFFF_FFFF
+                    if number > 0xFFFF_FFFF:
+                        number = number & 0xFFFF_FFFF
                 message.last_seq = number
                 if pos >= end:
                     if pos > end:
@@ -2106,7 +2126,8 @@ def _decode_DataPacket(
                     pos += 1
                 else:
                     number, pos = read_number(data, pos)
-                    number = signed32(number)
+                    if number > 0x7FFF_FFFF:
+                        number = signed32(number)
                 message.kind = (
                     _DataPacketKind[number]
                     if number in _DataPacketKind
@@ -2473,7 +2494,8 @@ def _decode_DataPacket(
                     pos += 1
                 else:
                     number, pos = read_number(data, pos)
-                    number = number & 0xFFFF_FFFF
+                    if number > 0xFFFF_FFFF:
+                        number = number & 0xFFFF_FFFF
                 message.sequence = number
                 if pos >= end:
                     if pos > end:
@@ -2760,7 +2782,8 @@ def _decode_DataStreamChunk(
                     pos += 1
                 else:
                     number, pos = read_number(data, pos)
-                    number = signed32(number)
+                    if number > 0x7FFF_FFFF:
+                        number = signed32(number)
                 message.version = number
                 if pos >= end:
                     if pos > end:
@@ -2954,7 +2977,8 @@ def _decode_DataStreamHeader(
                     pos += 1
                 else:
                     number, pos = read_number(data, pos)
-                    number = signed64(number)
+                    if number > 0x7FFF_FFFF_FFFF_FFFF:
+                        number = signed64(number)
                 message.timestamp = number
                 if pos >= end:
                     if pos > end:
@@ -3019,7 +3043,8 @@ def _decode_DataStreamHeader(
                     pos += 1
                 else:
                     number, pos = read_number(data, pos)
-                    number = signed32(number)
+                    if number > 0x7FFF_FFFF:
+                        number = signed32(number)
                 message.encryption_type = (
                     _EncryptionType[number]
                     if number in _EncryptionType
@@ -3138,7 +3163,8 @@ def _decode_DataStreamHeader(
                     pos += 1
                 else:
                     number, pos = read_number(data, pos)
-                    number = signed32(number)
+                    if number > 0x7FFF_FFFF:
+                        number = signed32(number)
                 message.compression = (
                     _DataStreamCompressionType[number]
                     if number in _DataStreamCompressionType
@@ -3214,7 +3240,8 @@ def _decode_DataStreamTextHeader(
                     pos += 1
                 else:
                     number, pos = read_number(data, pos)
-                    number = signed32(number)
+                    if number > 0x7FFF_FFFF:
+                        number = signed32(number)
                 message.operation_type = (
                     _DataStreamOperationType[number]
                     if number in _DataStreamOperationType
@@ -3234,7 +3261,8 @@ def _decode_DataStreamTextHeader(
                     pos += 1
                 else:
                     number, pos = read_number(data, pos)
-                    number = signed32(number)
+                    if number > 0x7FFF_FFFF:
+                        number = signed32(number)
                 message.version = number
                 if pos >= end:
                     if pos > end:
@@ -3549,7 +3577,8 @@ def _decode_DataTrackFrameEncoding(
                     pos += 1
                 else:
                     number, pos = read_number(data, pos)
-                    number = signed32(number)
+                    if number > 0x7FFF_FFFF:
+                        number = signed32(number)
                 if chosen_value:
                     displace(message, chosen_value, "well_known")
                 chosen_value = "well_known"
@@ -3648,7 +3677,8 @@ def _decode_DataTrackInfo(
                     pos += 1
                 else:
                     number, pos = read_number(data, pos)
-                    number = number & 0xFFFF_FFFF
+                    if number > 0xFFFF_FFFF:
+                        number = number & 0xFFFF_FFFF
                 message.pub_handle = number
                 if pos >= end:
                     if pos > end:
@@ -3698,7 +3728,8 @@ def _decode_DataTrackInfo(
                     pos += 1
                 else:
                     number, pos = read_number(data, pos)
-                    number = signed32(number)
+                    if number > 0x7FFF_FFFF:
+                        number = signed32(number)
                 message.encryption = (
                     _EncryptionType[number]
                     if number in _EncryptionType
@@ -3814,7 +3845,8 @@ def _decode_DataTrackSchemaEncoding(
                     pos += 1
                 else:
                     number, pos = read_number(data, pos)
-                    number = signed32(number)
+                    if number > 0x7FFF_FFFF:
+                        number = signed32(number)
                 if chosen_value:
                     displace(message, chosen_value, "well_known")
                 chosen_value = "well_known"
@@ -3986,7 +4018,8 @@ def _decode_DataTrackSubscriberHandles_sub_handles(
                     pos += 1
                 else:
                     number, pos = read_number(data, pos)
-                    number = number & 0xFFFF_FFFF
+                    if number > 0xFFFF_FFFF:
+                        number = number & 0xFFFF_FFFF
                 message.key = number
                 if pos >= end:
                     if pos > end:
@@ -4252,7 +4285,8 @@ def _decode_DataTrackSubscriptionOptions(
                     pos += 1
                 else:
                     number, pos = read_number(data, pos)
-                    number = number & 0xFFFF_FFFF
+                    if number > 0xFFFF_FFFF:
+                        number = number & 0xFFFF_FFFF
                 message.target_fps = number
                 if pos >= end:
                     if pos > end:
@@ -4414,7 +4448,8 @@ def _decode_EncryptedPacket(
                     pos += 1
                 else:
                     number, pos = read_number(data, pos)
-                    number = signed32(number)
+                    if number > 0x7FFF_FFFF:
+                        number = signed32(number)
                 message.encryption_type = (
                     _EncryptionType[number]
                     if number in _EncryptionType
@@ -4451,7 +4486,8 @@ def _decode_EncryptedPacket(
                     pos += 1
                 else:
                     number, pos = read_number(data, pos)
-                    number = number & 0xFFFF_FFFF
+                    if number > 0xFFFF_FFFF:
+                        number = number & 0xFFFF_FFFF
                 message.key_index = number
                 if pos >= end:
                     if pos > end:
@@ -4588,7 +4624,8 @@ def _decode_EventMetric(
                     pos += 1
                 else:
                     number, pos = read_number(data, pos)
-                    number = number & 0xFFFF_FFFF
+                    if number > 0xFFFF_FFFF:
+                        number = number & 0xFFFF_FFFF
                 message.label = number
                 if pos >= end:
                     if pos > end:
@@ -4604,7 +4641,8 @@ def _decode_EventMetric(
                     pos += 1
                 else:
                     number, pos = read_number(data, pos)
-                    number = number & 0xFFFF_FFFF
+                    if number > 0xFFFF_FFFF:
+                        number = number & 0xFFFF_FFFF
                 message.participant_identity = number
                 if pos >= end:
                     if pos > end:
@@ -4620,7 +4658,8 @@ def _decode_EventMetric(
                     pos += 1
                 else:
                     number, pos = read_number(data, pos)
-                    number = number & 0xFFFF_FFFF
+                    if number > 0xFFFF_FFFF:
+                        number = number & 0xFFFF_FFFF
                 message.track_sid = number
                 if pos >= end:
                     if pos > end:
@@ -4636,7 +4675,8 @@ def _decode_EventMetric(
                     pos += 1
                 else:
                     number, pos = read_number(data, pos)
-                    number = signed64(number)
+                    if number > 0x7FFF_FFFF_FFFF_FFFF:
+                        number = signed64(number)
                 message.start_timestamp_ms = number
                 if pos >= end:
                     if pos > end:
@@ -4652,7 +4692,8 @@ def _decode_EventMetric(
                     pos += 1
                 else:
                     number, pos = read_number(data, pos)
-                    number = signed64(number)
+                    if number > 0x7FFF_FFFF_FFFF_FFFF:
+                        number = signed64(number)
                 message.end_timestamp_ms = number
                 if pos >= end:
                     if pos > end:
@@ -4733,7 +4774,8 @@ def _decode_EventMetric(
                     pos += 1
                 else:
                     number, pos = read_number(data, pos)
-                    number = number & 0xFFFF_FFFF
+                    if number > 0xFFFF_FFFF:
+                        number = number & 0xFFFF_FFFF
                 message.rid = number
                 if pos >= end:
                     if pos > end:
@@ -4803,7 +4845,8 @@ def _decode_GetDataBlobRequest(
                     pos += 1
                 else:
                     number, pos = read_number(data, pos)
-                    number = number & 0xFFFF_FFFF
+                    if number > 0xFFFF_FFFF:
+                        number = number & 0xFFFF_FFFF
                 message.request_id = number
                 if pos >= end:
                     if pos > end:
@@ -4905,7 +4948,8 @@ def _decode_GetDataBlobResponse(
                     pos += 1
                 else:
                     number, pos = read_number(data, pos)
-                    number = number & 0xFFFF_FFFF
+                    if number > 0xFFFF_FFFF:
+                        number = number & 0xFFFF_FFFF
                 message.request_id = number
                 if pos >= end:
                     if pos > end:
@@ -5326,7 +5370,8 @@ def _decode_JoinRequest(
                     pos += 1
                 else:
                     number, pos = read_number(data, pos)
-                    number = signed32(number)
+                    if number > 0x7FFF_FFFF:
+                        number = signed32(number)
                 message.reconnect_reason = (
                     _ReconnectReason[number]
                     if number in _ReconnectReason
@@ -5622,7 +5667,8 @@ def _decode_JoinResponse(
                     pos += 1
                 else:
                     number, pos = read_number(data, pos)
-                    number = signed32(number)
+                    if number > 0x7FFF_FFFF:
+                        number = signed32(number)
                 message.ping_timeout = number
                 if pos >= end:
                     if pos > end:
@@ -5638,7 +5684,8 @@ def _decode_JoinResponse(
                     pos += 1
                 else:
                     number, pos = read_number(data, pos)
-                    number = signed32(number)
+                    if number > 0x7FFF_FFFF:
+                        number = signed32(number)
                 message.ping_interval = number
                 if pos >= end:
                     if pos > end:
@@ -5799,7 +5846,8 @@ def _decode_LeaveRequest(
                     pos += 1
                 else:
                     number, pos = read_number(data, pos)
-                    number = signed32(number)
+                    if number > 0x7FFF_FFFF:
+                        number = signed32(number)
                 message.reason = (
                     _DisconnectReason[number]
                     if number in _DisconnectReason
@@ -5819,7 +5867,8 @@ def _decode_LeaveRequest(
                     pos += 1
                 else:
                     number, pos = read_number(data, pos)
-                    number = signed32(number)
+                    if number > 0x7FFF_FFFF:
+                        number = signed32(number)
                 message.action = (
                     _LeaveRequestAction[number]
                     if number in _LeaveRequestAction
@@ -5905,7 +5954,8 @@ def _decode_MediaSectionsRequirement(
                     pos += 1
                 else:
                     number, pos = read_number(data, pos)
-                    number = number & 0xFFFF_FFFF
+                    if number > 0xFFFF_FFFF:
+                        number = number & 0xFFFF_FFFF
                 message.num_audios = number
                 if pos >= end:
                     if pos > end:
@@ -5921,7 +5971,8 @@ def _decode_MediaSectionsRequirement(
                     pos += 1
                 else:
                     number, pos = read_number(data, pos)
-                    number = number & 0xFFFF_FFFF
+                    if number > 0xFFFF_FFFF:
+                        number = number & 0xFFFF_FFFF
                 message.num_videos = number
                 if pos >= end:
                     if pos > end:
@@ -5990,7 +6041,8 @@ def _decode_MetricSample(
                     pos += 1
                 else:
                     number, pos = read_number(data, pos)
-                    number = signed64(number)
+                    if number > 0x7FFF_FFFF_FFFF_FFFF:
+                        number = signed64(number)
                 message.timestamp_ms = number
                 if pos >= end:
                     if pos > end:
@@ -6097,7 +6149,8 @@ def _decode_MetricsBatch(
                     pos += 1
                 else:
                     number, pos = read_number(data, pos)
-                    number = signed64(number)
+                    if number > 0x7FFF_FFFF_FFFF_FFFF:
+                        number = signed64(number)
                 message.timestamp_ms = number
                 if pos >= end:
                     if pos > end:
@@ -6463,7 +6516,8 @@ def _decode_ParticipantInfo(
                     pos += 1
                 else:
                     number, pos = read_number(data, pos)
-                    number = signed32(number)
+                    if number > 0x7FFF_FFFF:
+                        number = signed32(number)
                 message.state = (
                     _ParticipantInfoState[number]
                     if number in _ParticipantInfoState
@@ -6522,7 +6576,8 @@ def _decode_ParticipantInfo(
                     pos += 1
                 else:
                     number, pos = read_number(data, pos)
-                    number = signed64(number)
+                    if number > 0x7FFF_FFFF_FFFF_FFFF:
+                        number = signed64(number)
                 message.joined_at = number
                 if pos >= end:
                     if pos > end:
@@ -6555,7 +6610,8 @@ def _decode_ParticipantInfo(
                     pos += 1
                 else:
                     number, pos = read_number(data, pos)
-                    number = number & 0xFFFF_FFFF
+                    if number > 0xFFFF_FFFF:
+                        number = number & 0xFFFF_FFFF
                 message.version = number
                 if pos >= end:
                     if pos > end:
@@ -6622,7 +6678,8 @@ def _decode_ParticipantInfo(
                     pos += 1
                 else:
                     number, pos = read_number(data, pos)
-                    number = signed32(number)
+                    if number > 0x7FFF_FFFF:
+                        number = signed32(number)
                 message.kind = (
                     _ParticipantInfoKind[number]
                     if number in _ParticipantInfoKind
@@ -6678,7 +6735,8 @@ def _decode_ParticipantInfo(
                     pos += 1
                 else:
                     number, pos = read_number(data, pos)
-                    number = signed32(number)
+                    if number > 0x7FFF_FFFF:
+                        number = signed32(number)
                 message.disconnect_reason = (
                     _DisconnectReason[number]
                     if number in _DisconnectReason
@@ -6706,7 +6764,8 @@ def _decode_ParticipantInfo(
                     pos += 1
                 else:
                     number, pos = read_number(data, pos)
-                    number = signed64(number)
+                    if number > 0x7FFF_FFFF_FFFF_FFFF:
+                        number = signed64(number)
                 message.joined_at_ms = number
                 if pos >= end:
                     if pos > end:
@@ -6734,7 +6793,8 @@ def _decode_ParticipantInfo(
                         pos += 1
                     else:
                         number, pos = read_number(data, pos)
-                        number = signed32(number)
+                        if number > 0x7FFF_FFFF:
+                            number = signed32(number)
                     held_kind_details.append(
                         _ParticipantInfoKindDetail[number]
                         if number in _ParticipantInfoKindDetail
@@ -6834,7 +6894,8 @@ def _decode_ParticipantInfo(
                     pos += 1
                 else:
                     number, pos = read_number(data, pos)
-                    number = signed32(number)
+                    if number > 0x7FFF_FFFF:
+                        number = signed32(number)
                 message.client_protocol = number
                 if pos >= end:
                     if pos > end:
@@ -6862,7 +6923,8 @@ def _decode_ParticipantInfo(
                         pos += 1
                     else:
                         number, pos = read_number(data, pos)
-                        number = signed32(number)
+                        if number > 0x7FFF_FFFF:
+                            number = signed32(number)
                     held_capabilities.append(
                         _ClientInfoCapability[number]
                         if number in _ClientInfoCapability
@@ -7063,7 +7125,8 @@ def _decode_ParticipantPermission(
                         pos += 1
                     else:
                         number, pos = read_number(data, pos)
-                        number = signed32(number)
+                        if number > 0x7FFF_FFFF:
+                            number = signed32(number)
                     held_can_publish_sources.append(
                         _TrackSource[number] if number in _TrackSource else m.TrackSource(number)
                     )
@@ -7379,7 +7442,8 @@ def _decode_Ping(
                     pos += 1
                 else:
                     number, pos = read_number(data, pos)
-                    number = signed64(number)
+                    if number > 0x7FFF_FFFF_FFFF_FFFF:
+                        number = signed64(number)
                 message.timestamp = number
                 if pos >= end:
                     if pos > end:
@@ -7395,7 +7459,8 @@ def _decode_Ping(
                     pos += 1
                 else:
                     number, pos = read_number(data, pos)
-                    number = signed64(number)
+                    if number > 0x7FFF_FFFF_FFFF_FFFF:
+                        number = signed64(number)
                 message.rtt = number
                 if pos >= end:
                     if pos > end:
@@ -7457,7 +7522,8 @@ def _decode_Pong(
                     pos += 1
                 else:
                     number, pos = read_number(data, pos)
-                    number = signed64(number)
+                    if number > 0x7FFF_FFFF_FFFF_FFFF:
+                        number = signed64(number)
                 message.last_ping_timestamp = number
                 if pos >= end:
                     if pos > end:
@@ -7473,7 +7539,8 @@ def _decode_Pong(
                     pos += 1
                 else:
                     number, pos = read_number(data, pos)
-                    number = signed64(number)
+                    if number > 0x7FFF_FFFF_FFFF_FFFF:
+                        number = signed64(number)
                 message.timestamp = number
                 if pos >= end:
                     if pos > end:
@@ -7544,7 +7611,8 @@ def _decode_PublishDataTrackRequest(
                     pos += 1
                 else:
                     number, pos = read_number(data, pos)
-                    number = number & 0xFFFF_FFFF
+                    if number > 0xFFFF_FFFF:
+                        number = number & 0xFFFF_FFFF
                 message.pub_handle = number
                 if pos >= end:
                     if pos > end:
@@ -7577,7 +7645,8 @@ def _decode_PublishDataTrackRequest(
                     pos += 1
                 else:
                     number, pos = read_number(data, pos)
-                    number = signed32(number)
+                    if number > 0x7FFF_FFFF:
+                        number = signed32(number)
                 message.encryption = (
                     _EncryptionType[number]
                     if number in _EncryptionType
@@ -7823,7 +7892,8 @@ def _decode_ReconnectResponse(
                     pos += 1
                 else:
                     number, pos = read_number(data, pos)
-                    number = number & 0xFFFF_FFFF
+                    if number > 0xFFFF_FFFF:
+                        number = number & 0xFFFF_FFFF
                 message.last_message_seq = number
                 if pos >= end:
                     if pos > end:
@@ -7922,7 +7992,8 @@ def _decode_RegionInfo(
                     pos += 1
                 else:
                     number, pos = read_number(data, pos)
-                    number = signed64(number)
+                    if number > 0x7FFF_FFFF_FFFF_FFFF:
+                        number = signed64(number)
                 message.distance = number
                 if pos >= end:
                     if pos > end:
@@ -8084,7 +8155,8 @@ def _decode_RequestResponse(
                     pos += 1
                 else:
                     number, pos = read_number(data, pos)
-                    number = number & 0xFFFF_FFFF
+                    if number > 0xFFFF_FFFF:
+                        number = number & 0xFFFF_FFFF
                 message.request_id = number
                 if pos >= end:
                     if pos > end:
@@ -8100,7 +8172,8 @@ def _decode_RequestResponse(
                     pos += 1
                 else:
                     number, pos = read_number(data, pos)
-                    number = signed32(number)
+                    if number > 0x7FFF_FFFF:
+                        number = signed32(number)
                 message.reason = (
                     _RequestResponseReason[number]
                     if number in _RequestResponseReason
@@ -8445,7 +8518,8 @@ def _decode_Room(
                     pos += 1
                 else:
                     number, pos = read_number(data, pos)
-                    number = number & 0xFFFF_FFFF
+                    if number > 0xFFFF_FFFF:
+                        number = number & 0xFFFF_FFFF
                 message.empty_timeout = number
                 if pos >= end:
                     if pos > end:
@@ -8461,7 +8535,8 @@ def _decode_Room(
                     pos += 1
                 else:
                     number, pos = read_number(data, pos)
-                    number = number & 0xFFFF_FFFF
+                    if number > 0xFFFF_FFFF:
+                        number = number & 0xFFFF_FFFF
                 message.max_participants = number
                 if pos >= end:
                     if pos > end:
@@ -8477,7 +8552,8 @@ def _decode_Room(
                     pos += 1
                 else:
                     number, pos = read_number(data, pos)
-                    number = signed64(number)
+                    if number > 0x7FFF_FFFF_FFFF_FFFF:
+                        number = signed64(number)
                 message.creation_time = number
                 if pos >= end:
                     if pos > end:
@@ -8549,7 +8625,8 @@ def _decode_Room(
                     pos += 1
                 else:
                     number, pos = read_number(data, pos)
-                    number = number & 0xFFFF_FFFF
+                    if number > 0xFFFF_FFFF:
+                        number = number & 0xFFFF_FFFF
                 message.num_participants = number
                 if pos >= end:
                     if pos > end:
@@ -8580,7 +8657,8 @@ def _decode_Room(
                     pos += 1
                 else:
                     number, pos = read_number(data, pos)
-                    number = number & 0xFFFF_FFFF
+                    if number > 0xFFFF_FFFF:
+                        number = number & 0xFFFF_FFFF
                 message.num_publishers = number
                 if pos >= end:
                     if pos > end:
@@ -8615,7 +8693,8 @@ def _decode_Room(
                     pos += 1
                 else:
                     number, pos = read_number(data, pos)
-                    number = number & 0xFFFF_FFFF
+                    if number > 0xFFFF_FFFF:
+                        number = number & 0xFFFF_FFFF
                 message.departure_timeout = number
                 if pos >= end:
                     if pos > end:
@@ -8631,7 +8710,8 @@ def _decode_Room(
                     pos += 1
                 else:
                     number, pos = read_number(data, pos)
-                    number = signed64(number)
+                    if number > 0x7FFF_FFFF_FFFF_FFFF:
+                        number = signed64(number)
                 message.creation_time_ms = number
                 if pos >= end:
                     if pos > end:
@@ -8961,7 +9041,8 @@ def _decode_RpcError(
                     pos += 1
                 else:
                     number, pos = read_number(data, pos)
-                    number = number & 0xFFFF_FFFF
+                    if number > 0xFFFF_FFFF:
+                        number = number & 0xFFFF_FFFF
                 message.code = number
                 if pos >= end:
                     if pos > end:
@@ -9117,7 +9198,8 @@ def _decode_RpcRequest(
                     pos += 1
                 else:
                     number, pos = read_number(data, pos)
-                    number = number & 0xFFFF_FFFF
+                    if number > 0xFFFF_FFFF:
+                        number = number & 0xFFFF_FFFF
                 message.response_timeout_ms = number
                 if pos >= end:
                     if pos > end:
@@ -9133,7 +9215,8 @@ def _decode_RpcRequest(
                     pos += 1
                 else:
                     number, pos = read_number(data, pos)
-                    number = number & 0xFFFF_FFFF
+                    if number > 0xFFFF_FFFF:
+                        number = number & 0xFFFF_FFFF
                 message.version = number
                 if pos >= end:
                     if pos > end:
@@ -9366,7 +9449,8 @@ def _decode_ServerInfo(
                     pos += 1
                 else:
                     number, pos = read_number(data, pos)
-                    number = signed32(number)
+                    if number > 0x7FFF_FFFF:
+                        number = signed32(number)
                 message.edition = (
                     _ServerInfoEdition[number]
                     if number in _ServerInfoEdition
@@ -9403,7 +9487,8 @@ def _decode_ServerInfo(
                     pos += 1
                 else:
                     number, pos = read_number(data, pos)
-                    number = signed32(number)
+                    if number > 0x7FFF_FFFF:
+                        number = signed32(number)
                 message.protocol = number
                 if pos >= end:
                     if pos > end:
@@ -9470,7 +9555,8 @@ def _decode_ServerInfo(
                     pos += 1
                 else:
                     number, pos = read_number(data, pos)
-                    number = signed32(number)
+                    if number > 0x7FFF_FFFF:
+                        number = signed32(number)
                 message.agent_protocol = number
                 if pos >= end:
                     if pos > end:
@@ -9646,7 +9732,8 @@ def _decode_SessionDescription(
                     pos += 1
                 else:
                     number, pos = read_number(data, pos)
-                    number = number & 0xFFFF_FFFF
+                    if number > 0xFFFF_FFFF:
+                        number = number & 0xFFFF_FFFF
                 message.id = number
                 if pos >= end:
                     if pos > end:
@@ -10111,7 +10198,8 @@ def _decode_SignalRequest(
                                 pos += 1
                             else:
                                 number, pos = read_number(data, pos)
-                                number = signed64(number)
+                                if number > 0x7FFF_FFFF_FFFF_FFFF:
+                                    number = signed64(number)
                             if chosen_message:
                                 displace(message, chosen_message, "ping")
                             chosen_message = "ping"
@@ -10888,7 +10976,8 @@ def _decode_SignalResponse(
                                 pos += 1
                             else:
                                 number, pos = read_number(data, pos)
-                                number = signed64(number)
+                                if number > 0x7FFF_FFFF_FFFF_FFFF:
+                                    number = signed64(number)
                             if chosen_message:
                                 displace(message, chosen_message, "pong")
                             chosen_message = "pong"
@@ -11330,7 +11419,8 @@ def _decode_SimulateScenario(
                             pos += 1
                         else:
                             number, pos = read_number(data, pos)
-                            number = signed32(number)
+                            if number > 0x7FFF_FFFF:
+                                number = signed32(number)
                         if chosen_scenario:
                             displace(message, chosen_scenario, "speaker_update")
                         chosen_scenario = "speaker_update"
@@ -11398,7 +11488,8 @@ def _decode_SimulateScenario(
                             pos += 1
                         else:
                             number, pos = read_number(data, pos)
-                            number = signed32(number)
+                            if number > 0x7FFF_FFFF:
+                                number = signed32(number)
                         if chosen_scenario:
                             displace(message, chosen_scenario, "switch_candidate_protocol")
                         chosen_scenario = "switch_candidate_protocol"
@@ -11419,7 +11510,8 @@ def _decode_SimulateScenario(
                             pos += 1
                         else:
                             number, pos = read_number(data, pos)
-                            number = signed64(number)
+                            if number > 0x7FFF_FFFF_FFFF_FFFF:
+                                number = signed64(number)
                         if chosen_scenario:
                             displace(message, chosen_scenario, "subscriber_bandwidth")
                         chosen_scenario = "subscriber_bandwidth"
@@ -11585,7 +11677,8 @@ def _decode_SimulcastCodec(
                     pos += 1
                 else:
                     number, pos = read_number(data, pos)
-                    number = signed32(number)
+                    if number > 0x7FFF_FFFF:
+                        number = signed32(number)
                 message.video_layer_mode = (
                     _VideoLayerMode[number]
                     if number in _VideoLayerMode
@@ -11735,7 +11828,8 @@ def _decode_SimulcastCodecInfo(
                     pos += 1
                 else:
                     number, pos = read_number(data, pos)
-                    number = signed32(number)
+                    if number > 0x7FFF_FFFF:
+                        number = signed32(number)
                 message.video_layer_mode = (
                     _VideoLayerMode[number]
                     if number in _VideoLayerMode
@@ -11821,7 +11915,8 @@ def _decode_SipDtmf(
                     pos += 1
                 else:
                     number, pos = read_number(data, pos)
-                    number = number & 0xFFFF_FFFF
+                    if number > 0xFFFF_FFFF:
+                        number = number & 0xFFFF_FFFF
                 message.code = number
                 if pos >= end:
                     if pos > end:
@@ -12065,7 +12160,8 @@ def _decode_StoreDataBlobRequest(
                     pos += 1
                 else:
                     number, pos = read_number(data, pos)
-                    number = number & 0xFFFF_FFFF
+                    if number > 0xFFFF_FFFF:
+                        number = number & 0xFFFF_FFFF
                 message.request_id = number
                 if pos >= end:
                     if pos > end:
@@ -12150,7 +12246,8 @@ def _decode_StoreDataBlobResponse(
                     pos += 1
                 else:
                     number, pos = read_number(data, pos)
-                    number = number & 0xFFFF_FFFF
+                    if number > 0xFFFF_FFFF:
+                        number = number & 0xFFFF_FFFF
                 message.request_id = number
                 if pos >= end:
                     if pos > end:
@@ -12272,7 +12369,8 @@ def _decode_StreamStateInfo(
                     pos += 1
                 else:
                     number, pos = read_number(data, pos)
-                    number = signed32(number)
+                    if number > 0x7FFF_FFFF:
+                        number = signed32(number)
                 message.state = (
                     _StreamState[number] if number in _StreamState else m.StreamState(number)
                 )
@@ -12672,7 +12770,8 @@ def _decode_SubscribedQuality(
                     pos += 1
                 else:
                     number, pos = read_number(data, pos)
-                    number = signed32(number)
+                    if number > 0x7FFF_FFFF:
+                        number = signed32(number)
                 message.quality = (
                     _VideoQuality[number] if number in _VideoQuality else m.VideoQuality(number)
                 )
@@ -13081,7 +13180,8 @@ def _decode_SubscriptionResponse(
                     pos += 1
                 else:
                     number, pos = read_number(data, pos)
-                    number = signed32(number)
+                    if number > 0x7FFF_FFFF:
+                        number = signed32(number)
                 message.err = (
                     _SubscriptionError[number]
                     if number in _SubscriptionError
@@ -13411,7 +13511,8 @@ def _decode_TimeSeriesMetric(
                     pos += 1
                 else:
                     number, pos = read_number(data, pos)
-                    number = number & 0xFFFF_FFFF
+                    if number > 0xFFFF_FFFF:
+                        number = number & 0xFFFF_FFFF
                 message.label = number
                 if pos >= end:
                     if pos > end:
@@ -13427,7 +13528,8 @@ def _decode_TimeSeriesMetric(
                     pos += 1
                 else:
                     number, pos = read_number(data, pos)
-                    number = number & 0xFFFF_FFFF
+                    if number > 0xFFFF_FFFF:
+                        number = number & 0xFFFF_FFFF
                 message.participant_identity = number
                 if pos >= end:
                     if pos > end:
@@ -13443,7 +13545,8 @@ def _decode_TimeSeriesMetric(
                     pos += 1
                 else:
                     number, pos = read_number(data, pos)
-                    number = number & 0xFFFF_FFFF
+                    if number > 0xFFFF_FFFF:
+                        number = number & 0xFFFF_FFFF
                 message.track_sid = number
                 if pos >= end:
                     if pos > end:
@@ -13481,7 +13584,8 @@ def _decode_TimeSeriesMetric(
                     pos += 1
                 else:
                     number, pos = read_number(data, pos)
-                    number = number & 0xFFFF_FFFF
+                    if number > 0xFFFF_FFFF:
+                        number = number & 0xFFFF_FFFF
                 message.rid = number
                 if pos >= end:
                     if pos > end:
@@ -13544,7 +13648,8 @@ def _decode_TimedVersion(
                     pos += 1
                 else:
                     number, pos = read_number(data, pos)
-                    number = signed64(number)
+                    if number > 0x7FFF_FFFF_FFFF_FFFF:
+                        number = signed64(number)
                 message.unix_micro = number
                 if pos >= end:
                     if pos > end:
@@ -13560,7 +13665,8 @@ def _decode_TimedVersion(
                     pos += 1
                 else:
                     number, pos = read_number(data, pos)
-                    number = signed32(number)
+                    if number > 0x7FFF_FFFF:
+                        number = signed32(number)
                 message.ticks = number
                 if pos >= end:
                     if pos > end:
@@ -13622,7 +13728,8 @@ def _decode_Timestamp(
                     pos += 1
                 else:
                     number, pos = read_number(data, pos)
-                    number = signed64(number)
+                    if number > 0x7FFF_FFFF_FFFF_FFFF:
+                        number = signed64(number)
                 message.seconds = number
                 if pos >= end:
                     if pos > end:
@@ -13638,7 +13745,8 @@ def _decode_Timestamp(
                     pos += 1
                 else:
                     number, pos = read_number(data, pos)
-                    number = signed32(number)
+                    if number > 0x7FFF_FFFF:
+                        number = signed32(number)
                 message.nanos = number
                 if pos >= end:
                     if pos > end:
@@ -13744,7 +13852,8 @@ def _decode_TrackInfo(
                     pos += 1
                 else:
                     number, pos = read_number(data, pos)
-                    number = signed32(number)
+                    if number > 0x7FFF_FFFF:
+                        number = signed32(number)
                 message.type = _TrackType[number] if number in _TrackType else m.TrackType(number)
                 if pos >= end:
                     if pos > end:
@@ -13792,7 +13901,8 @@ def _decode_TrackInfo(
                     pos += 1
                 else:
                     number, pos = read_number(data, pos)
-                    number = number & 0xFFFF_FFFF
+                    if number > 0xFFFF_FFFF:
+                        number = number & 0xFFFF_FFFF
                 message.width = number
                 if pos >= end:
                     if pos > end:
@@ -13808,7 +13918,8 @@ def _decode_TrackInfo(
                     pos += 1
                 else:
                     number, pos = read_number(data, pos)
-                    number = number & 0xFFFF_FFFF
+                    if number > 0xFFFF_FFFF:
+                        number = number & 0xFFFF_FFFF
                 message.height = number
                 if pos >= end:
                     if pos > end:
@@ -13854,7 +13965,8 @@ def _decode_TrackInfo(
                     pos += 1
                 else:
                     number, pos = read_number(data, pos)
-                    number = signed32(number)
+                    if number > 0x7FFF_FFFF:
+                        number = signed32(number)
                 message.source = (
                     _TrackSource[number] if number in _TrackSource else m.TrackSource(number)
                 )
@@ -13990,7 +14102,8 @@ def _decode_TrackInfo(
                     pos += 1
                 else:
                     number, pos = read_number(data, pos)
-                    number = signed32(number)
+                    if number > 0x7FFF_FFFF:
+                        number = signed32(number)
                 message.encryption = (
                     _EncryptionType[number]
                     if number in _EncryptionType
@@ -14074,7 +14187,8 @@ def _decode_TrackInfo(
                         pos += 1
                     else:
                         number, pos = read_number(data, pos)
-                        number = signed32(number)
+                        if number > 0x7FFF_FFFF:
+                            number = signed32(number)
                     held_audio_features.append(
                         _AudioTrackFeature[number]
                         if number in _AudioTrackFeature
@@ -14142,7 +14256,8 @@ def _decode_TrackInfo(
                     pos += 1
                 else:
                     number, pos = read_number(data, pos)
-                    number = signed32(number)
+                    if number > 0x7FFF_FFFF:
+                        number = signed32(number)
                 message.backup_codec_policy = (
                     _BackupCodecPolicy[number]
                     if number in _BackupCodecPolicy
@@ -14174,7 +14289,8 @@ def _decode_TrackInfo(
                         pos += 1
                     else:
                         number, pos = read_number(data, pos)
-                        number = signed32(number)
+                        if number > 0x7FFF_FFFF:
+                            number = signed32(number)
                     held_packet_trailer_features.append(
                         _PacketTrailerFeature[number]
                         if number in _PacketTrailerFeature
@@ -14901,7 +15017,8 @@ def _decode_TrickleRequest(
                     pos += 1
                 else:
                     number, pos = read_number(data, pos)
-                    number = signed32(number)
+                    if number > 0x7FFF_FFFF:
+                        number = signed32(number)
                 message.target = (
                     _SignalTarget[number] if number in _SignalTarget else m.SignalTarget(number)
                 )
@@ -14980,7 +15097,8 @@ def _decode_UnpublishDataTrackRequest(
                     pos += 1
                 else:
                     number, pos = read_number(data, pos)
-                    number = number & 0xFFFF_FFFF
+                    if number > 0xFFFF_FFFF:
+                        number = number & 0xFFFF_FFFF
                 message.pub_handle = number
                 if pos >= end:
                     if pos > end:
@@ -15316,7 +15434,8 @@ def _decode_UpdateLocalAudioTrack(
                         pos += 1
                     else:
                         number, pos = read_number(data, pos)
-                        number = signed32(number)
+                        if number > 0x7FFF_FFFF:
+                            number = signed32(number)
                     held_features.append(
                         _AudioTrackFeature[number]
                         if number in _AudioTrackFeature
@@ -15438,7 +15557,8 @@ def _decode_UpdateLocalVideoTrack(
                     pos += 1
                 else:
                     number, pos = read_number(data, pos)
-                    number = number & 0xFFFF_FFFF
+                    if number > 0xFFFF_FFFF:
+                        number = number & 0xFFFF_FFFF
                 message.width = number
                 if pos >= end:
                     if pos > end:
@@ -15454,7 +15574,8 @@ def _decode_UpdateLocalVideoTrack(
                     pos += 1
                 else:
                     number, pos = read_number(data, pos)
-                    number = number & 0xFFFF_FFFF
+                    if number > 0xFFFF_FFFF:
+                        number = number & 0xFFFF_FFFF
                 message.height = number
                 if pos >= end:
                     if pos > end:
@@ -15660,7 +15781,8 @@ def _decode_UpdateParticipantMetadata(
                     pos += 1
                 else:
                     number, pos = read_number(data, pos)
-                    number = number & 0xFFFF_FFFF
+                    if number > 0xFFFF_FFFF:
+                        number = number & 0xFFFF_FFFF
                 message.request_id = number
                 if pos >= end:
                     if pos > end:
@@ -15886,7 +16008,8 @@ def _decode_UpdateTrackSettings(
                     pos += 1
                 else:
                     number, pos = read_number(data, pos)
-                    number = signed32(number)
+                    if number > 0x7FFF_FFFF:
+                        number = signed32(number)
                 message.quality = (
                     _VideoQuality[number] if number in _VideoQuality else m.VideoQuality(number)
                 )
@@ -15904,7 +16027,8 @@ def _decode_UpdateTrackSettings(
                     pos += 1
                 else:
                     number, pos = read_number(data, pos)
-                    number = number & 0xFFFF_FFFF
+                    if number > 0xFFFF_FFFF:
+                        number = number & 0xFFFF_FFFF
                 message.width = number
                 if pos >= end:
                     if pos > end:
@@ -15920,7 +16044,8 @@ def _decode_UpdateTrackSettings(
                     pos += 1
                 else:
                     number, pos = read_number(data, pos)
-                    number = number & 0xFFFF_FFFF
+                    if number > 0xFFFF_FFFF:
+                        number = number & 0xFFFF_FFFF
                 message.height = number
                 if pos >= end:
                     if pos > end:
@@ -15936,7 +16061,8 @@ def _decode_UpdateTrackSettings(
                     pos += 1
                 else:
                     number, pos = read_number(data, pos)
-                    number = number & 0xFFFF_FFFF
+                    if number > 0xFFFF_FFFF:
+                        number = number & 0xFFFF_FFFF
                 message.fps = number
                 if pos >= end:
                     if pos > end:
@@ -15952,7 +16078,8 @@ def _decode_UpdateTrackSettings(
                     pos += 1
                 else:
                     number, pos = read_number(data, pos)
-                    number = number & 0xFFFF_FFFF
+                    if number > 0xFFFF_FFFF:
+                        number = number & 0xFFFF_FFFF
                 message.priority = number
                 if pos >= end:
                     if pos > end:
@@ -16340,7 +16467,8 @@ def _decode_VideoConfiguration(
                     pos += 1
                 else:
                     number, pos = read_number(data, pos)
-                    number = signed32(number)
+                    if number > 0x7FFF_FFFF:
+                        number = signed32(number)
                 message.hardware_encoder = (
                     _ClientConfigSetting[number]
                     if number in _ClientConfigSetting
@@ -16417,7 +16545,8 @@ def _decode_VideoLayer(
                     pos += 1
                 else:
                     number, pos = read_number(data, pos)
-                    number = signed32(number)
+                    if number > 0x7FFF_FFFF:
+                        number = signed32(number)
                 message.quality = (
                     _VideoQuality[number] if number in _VideoQuality else m.VideoQuality(number)
                 )
@@ -16435,7 +16564,8 @@ def _decode_VideoLayer(
                     pos += 1
                 else:
                     number, pos = read_number(data, pos)
-                    number = number & 0xFFFF_FFFF
+                    if number > 0xFFFF_FFFF:
+                        number = number & 0xFFFF_FFFF
                 message.width = number
                 if pos >= end:
                     if pos > end:
@@ -16451,7 +16581,8 @@ def _decode_VideoLayer(
                     pos += 1
                 else:
                     number, pos = read_number(data, pos)
-                    number = number & 0xFFFF_FFFF
+                    if number > 0xFFFF_FFFF:
+                        number = number & 0xFFFF_FFFF
                 message.height = number
                 if pos >= end:
                     if pos > end:
@@ -16467,7 +16598,8 @@ def _decode_VideoLayer(
                     pos += 1
                 else:
                     number, pos = read_number(data, pos)
-                    number = number & 0xFFFF_FFFF
+                    if number > 0xFFFF_FFFF:
+                        number = number & 0xFFFF_FFFF
                 message.bitrate = number
                 if pos >= end:
                     if pos > end:
@@ -16483,7 +16615,8 @@ def _decode_VideoLayer(
                     pos += 1
                 else:
                     number, pos = read_number(data, pos)
-                    number = number & 0xFFFF_FFFF
+                    if number > 0xFFFF_FFFF:
+                        number = number & 0xFFFF_FFFF
                 message.ssrc = number
                 if pos >= end:
                     if pos > end:
@@ -16499,7 +16632,8 @@ def _decode_VideoLayer(
                     pos += 1
                 else:
                     number, pos = read_number(data, pos)
-                    number = signed32(number)
+                    if number > 0x7FFF_FFFF:
+                        number = signed32(number)
                 message.spatial_layer = number
                 if pos >= end:
                     if pos > end:
@@ -16532,7 +16666,8 @@ def _decode_VideoLayer(
                     pos += 1
                 else:
                     number, pos = read_number(data, pos)
-                    number = number & 0xFFFF_FFFF
+                    if number > 0xFFFF_FFFF:
+                        number = number & 0xFFFF_FFFF
                 message.repair_ssrc = number
                 if pos >= end:
                     if pos > end:
@@ -16596,7 +16731,8 @@ def _decode_WrappedJoinRequest(
                     pos += 1
                 else:
                     number, pos = read_number(data, pos)
-                    number = signed32(number)
+                    if number > 0x7FFF_FFFF:
+                        number = signed32(number)
                 message.compression = (
                     _WrappedJoinRequestCompression[number]
                     if number in _WrappedJoinRequestCompression

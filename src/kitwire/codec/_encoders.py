@@ -99,6 +99,7 @@ def _encode_AddTrackRequest(message: Any) -> bytes:
     text: str
     flag: bool
     block: bytes
+    packed: list[bytes]
     out: list[bytes] = []
     name = ""
     try:
@@ -240,7 +241,7 @@ def _encode_AddTrackRequest(message: Any) -> bytes:
             )
         name = "audio_features"
         held = message.audio_features
-        packed: list[bytes] = []
+        packed = []
         for held in check_list(held):
             number = held if type(held) is _AudioTrackFeature else CHECKS["enum"](held)
             if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
@@ -255,7 +256,7 @@ def _encode_AddTrackRequest(message: Any) -> bytes:
             out.append(block)
         name = "packet_trailer_features"
         held = message.packet_trailer_features
-        packed: list[bytes] = []
+        packed = []
         for held in check_list(held):
             number = held if type(held) is _PacketTrailerFeature else CHECKS["enum"](held)
             if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
@@ -414,6 +415,7 @@ def _encode_ClientInfo(message: Any) -> bytes:
     number: int
     text: str
     block: bytes
+    packed: list[bytes]
     out: list[bytes] = []
     name = ""
     try:
@@ -530,7 +532,7 @@ def _encode_ClientInfo(message: Any) -> bytes:
             )
         name = "capabilities"
         held = message.capabilities
-        packed: list[bytes] = []
+        packed = []
         for held in check_list(held):
             number = held if type(held) is _ClientInfoCapability else CHECKS["enum"](held)
             if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
@@ -1227,6 +1229,7 @@ def _encode_DataStreamHeader(message: Any) -> bytes:
     number: int
     text: str
     block: bytes
+    entry: list[bytes]
     out: list[bytes] = []
     name = ""
     try:
@@ -1291,7 +1294,7 @@ def _encode_DataStreamHeader(message: Any) -> bytes:
         name = "attributes"
         held = message.attributes
         for held, value in check_map(held).items():
-            entry: list[bytes] = []
+            entry = []
             text = held if type(held) is str else CHECKS["string"](held)
             block = text.encode()
             size = len(block)
@@ -1459,6 +1462,7 @@ def _encode_DataStreamTrailer(message: Any) -> bytes:
         check_message(_DataStreamTrailer, message)
     text: str
     block: bytes
+    entry: list[bytes]
     out: list[bytes] = []
     name = ""
     try:
@@ -1483,7 +1487,7 @@ def _encode_DataStreamTrailer(message: Any) -> bytes:
         name = "attributes"
         held = message.attributes
         for held, value in check_map(held).items():
-            entry: list[bytes] = []
+            entry = []
             text = held if type(held) is str else CHECKS["string"](held)
             block = text.encode()
             size = len(block)
@@ -1754,13 +1758,14 @@ def _encode_DataTrackSubscriberHandles(message: Any) -> bytes:
         check_message(_DataTrackSubscriberHandles, message)
     number: int
     block: bytes
+    entry: list[bytes]
     out: list[bytes] = []
     name = ""
     try:
         name = "sub_handles"
         held = message.sub_handles
         for held, value in check_map(held).items():
-            entry: list[bytes] = []
+            entry = []
             number = held if type(held) is int else CHECKS["uint32"](held)
             if not 0 <= number <= 0xFFFF_FFFF:
                 CHECKS["uint32"](held)
@@ -2231,6 +2236,7 @@ def _encode_JoinRequest(message: Any) -> bytes:
     text: str
     flag: bool
     block: bytes
+    entry: list[bytes]
     out: list[bytes] = []
     name = ""
     try:
@@ -2262,7 +2268,7 @@ def _encode_JoinRequest(message: Any) -> bytes:
         name = "participant_attributes"
         held = message.participant_attributes
         for held, value in check_map(held).items():
-            entry: list[bytes] = []
+            entry = []
             text = held if type(held) is str else CHECKS["string"](held)
             block = text.encode()
             size = len(block)
@@ -2754,6 +2760,8 @@ def _encode_ParticipantInfo(message: Any) -> bytes:
     text: str
     flag: bool
     block: bytes
+    packed: list[bytes]
+    entry: list[bytes]
     out: list[bytes] = []
     name = ""
     try:
@@ -2868,7 +2876,7 @@ def _encode_ParticipantInfo(message: Any) -> bytes:
         name = "attributes"
         held = message.attributes
         for held, value in check_map(held).items():
-            entry: list[bytes] = []
+            entry = []
             text = held if type(held) is str else CHECKS["string"](held)
             block = text.encode()
             size = len(block)
@@ -2908,7 +2916,7 @@ def _encode_ParticipantInfo(message: Any) -> bytes:
             )
         name = "kind_details"
         held = message.kind_details
-        packed: list[bytes] = []
+        packed = []
         for held in check_list(held):
             number = held if type(held) is _ParticipantInfoKindDetail else CHECKS["enum"](held)
             if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
@@ -2943,7 +2951,7 @@ def _encode_ParticipantInfo(message: Any) -> bytes:
             )
         name = "capabilities"
         held = message.capabilities
-        packed: list[bytes] = []
+        packed = []
         for held in check_list(held):
             number = held if type(held) is _ClientInfoCapability else CHECKS["enum"](held)
             if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
@@ -2972,6 +2980,7 @@ def _encode_ParticipantPermission(message: Any) -> bytes:
     number: int
     flag: bool
     block: bytes
+    packed: list[bytes]
     out: list[bytes] = []
     name = ""
     try:
@@ -3002,7 +3011,7 @@ def _encode_ParticipantPermission(message: Any) -> bytes:
             out.append(b"@\x01")
         name = "can_publish_sources"
         held = message.can_publish_sources
-        packed: list[bytes] = []
+        packed = []
         for held in check_list(held):
             number = held if type(held) is _TrackSource else CHECKS["enum"](held)
             if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
@@ -4105,6 +4114,7 @@ def _encode_SessionDescription(message: Any) -> bytes:
     number: int
     text: str
     block: bytes
+    entry: list[bytes]
     out: list[bytes] = []
     name = ""
     try:
@@ -4139,7 +4149,7 @@ def _encode_SessionDescription(message: Any) -> bytes:
         name = "mid_to_track_id"
         held = message.mid_to_track_id
         for held, value in check_map(held).items():
-            entry: list[bytes] = []
+            entry = []
             text = held if type(held) is str else CHECKS["string"](held)
             block = text.encode()
             size = len(block)
@@ -5271,6 +5281,7 @@ def _encode_TrackInfo(message: Any) -> bytes:
     text: str
     flag: bool
     block: bytes
+    packed: list[bytes]
     out: list[bytes] = []
     name = ""
     try:
@@ -5424,7 +5435,7 @@ def _encode_TrackInfo(message: Any) -> bytes:
             out.append(block)
         name = "audio_features"
         held = message.audio_features
-        packed: list[bytes] = []
+        packed = []
         for held in check_list(held):
             number = held if type(held) is _AudioTrackFeature else CHECKS["enum"](held)
             if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
@@ -5449,7 +5460,7 @@ def _encode_TrackInfo(message: Any) -> bytes:
             )
         name = "packet_trailer_features"
         held = message.packet_trailer_features
-        packed: list[bytes] = []
+        packed = []
         for held in check_list(held):
             number = held if type(held) is _PacketTrailerFeature else CHECKS["enum"](held)
             if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
@@ -5902,6 +5913,7 @@ def _encode_UpdateLocalAudioTrack(message: Any) -> bytes:
     number: int
     text: str
     block: bytes
+    packed: list[bytes]
     out: list[bytes] = []
     name = ""
     try:
@@ -5916,7 +5928,7 @@ def _encode_UpdateLocalAudioTrack(message: Any) -> bytes:
             out.append(block)
         name = "features"
         held = message.features
-        packed: list[bytes] = []
+        packed = []
         for held in check_list(held):
             number = held if type(held) is _AudioTrackFeature else CHECKS["enum"](held)
             if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
@@ -6021,6 +6033,7 @@ def _encode_UpdateParticipantMetadata(message: Any) -> bytes:
     number: int
     text: str
     block: bytes
+    entry: list[bytes]
     out: list[bytes] = []
     name = ""
     try:
@@ -6045,7 +6058,7 @@ def _encode_UpdateParticipantMetadata(message: Any) -> bytes:
         name = "attributes"
         held = message.attributes
         for held, value in check_map(held).items():
-            entry: list[bytes] = []
+            entry = []
             text = held if type(held) is str else CHECKS["string"](held)
             block = text.encode()
             size = len(block)

@@ -112,21 +112,51 @@ def read_number(data: bytes, pos: i64) -> tuple[int, i64]:
         IndexError: at the end of the data.
         Malformed: for more than 10 bytes.
     """
+    # Most numbers have few bytes: a loop would take half as long again. A byte's highest bit, which
+    # says that another follows, is added with it and taken away with the next.
     byte: i64 = data[pos]
-    value: i64 = byte & 0x7F
-    at: i64 = pos + 1
-    shift: i64 = 7
-    while byte > 0x7F:
-        byte = data[at]
+    value = byte
+    if byte < 0x80:
+        return value, pos + 1
+    byte = data[pos + 1]
+    value += (byte - 1) << 7
+    if byte < 0x80:
+        return value, pos + 2
+    byte = data[pos + 2]
+    value += (byte - 1) << 14
+    if byte < 0x80:
+        return value, pos + 3
+    byte = data[pos + 3]
+    value += (byte - 1) << 21
+    if byte < 0x80:
+        return value, pos + 4
+    byte = data[pos + 4]
+    value += (byte - 1) << 28
+    if byte < 0x80:
+        return value, pos + 5
+    byte = data[pos + 5]
+    value += (byte - 1) << 35
+    if byte < 0x80:
+        return value, pos + 6
+    return _read_long(data, pos, value)
+
+
+def _read_long(data: bytes, pos: i64, value: i64) -> tuple[int, i64]:
+    """A value of more than 6 bytes, which these begin."""
+    at: i64 = pos + 6
+    shift: i64 = 42
+    while shift < 63:
+        byte: i64 = data[at]
+        value += (byte - 1) << shift
         at += 1
-        if shift == 63:
-            if byte > 0x7F:
-                raise Malformed("a number has more than 10 bytes", pos)
-            low: int = value
-            return low | (byte & 1) << 63, at
-        value |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return value, at
         shift += 7
-    return value, at
+    byte = data[at]
+    if byte > 0x7F:
+        raise Malformed("a number has more than 10 bytes", pos)
+    low: int = value & 0x7FFF_FFFF_FFFF_FFFF
+    return low | (byte & 1) << 63, at + 1
 
 
 def _number_within(data: bytes, pos: i64, end: i64) -> tuple[int, i64]:

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 from functools import cache
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import betterproto2
 from betterproto2 import Message
