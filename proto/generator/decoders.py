@@ -7,7 +7,7 @@ looked up that is known here, and nothing is stored but what comes: the classes 
 
 from collections.abc import Iterator, Sequence
 
-from .facts import BLOCK, VARINT, FieldFacts, MessageFacts, is_choice
+from .facts import BLOCK, VARINT, FieldFacts, MessageFacts, halved, is_choice
 
 _INTRODUCTION = '''"""Reads every message of the schema; see :mod:`.binary` for the rules."""
 
@@ -80,7 +80,7 @@ def definitions(messages: Sequence[MessageFacts]) -> list[str]:
     for message in messages:
         lines += _decoder(message)
     lines += ["DECODERS: Final[dict[type[Message], Decode]] = {"]
-    lines += [f"m.{message.name}: _decode_{message.name}," for message in messages]
+    lines += [f"m.{message.name}: decode_{message.name}," for message in messages]
     return [*lines, "}", '"""Class → what reads it."""']
 
 
@@ -104,7 +104,7 @@ def _decoder(message: MessageFacts) -> list[str]:
         members = ", ".join(f'"{field.name}"' for field in message.members(group))
         lines += [f"_MEMBERS_{name}_{group}: Final = ({members},)"]
     lines += [
-        f"def _decode_{name}(",
+        f"def decode_{name}(",
         "    data: bytes, pos: i64, end: i64, room: i64, growing: Growing,",
         f"    into: m.{name} | None = None,",
         f") -> m.{name}:",
@@ -221,24 +221,12 @@ def _choice(name: str, fields: Sequence[FieldFacts], keeping: list[str], done: s
     lines = [
         *_tag(),
         *_widen(),
-        *_halved(arms),
+        *halved("tag", arms),
         "pos = skip(data, start, pos, end, tag, room)",
         *keeping,
         *_end(BLOCK, done),
     ]
     return ["while True:", *_indent(1, lines)]
-
-
-def _halved(arms: Sequence[tuple[int, list[str]]]) -> list[str]:
-    if len(arms) <= 3:
-        return [line for tag, arm in arms for line in (f"if tag == {tag}:", *_indent(1, arm))]
-    middle = len(arms) // 2
-    return [
-        f"if tag < {arms[middle][0]}:",
-        *_indent(1, _halved(arms[:middle])),
-        "else:",
-        *_indent(1, _halved(arms[middle:])),
-    ]
 
 
 def _indent(depth: int, lines: Sequence[str]) -> list[str]:
@@ -291,7 +279,7 @@ def _field(name: str, field: FieldFacts) -> list[str]:
     held = f'displace(message, {chosen}, "{field.name}") if {chosen} else None'
     if not field.group:
         held = f"{here} if again else None"
-    call = f"_decode_{field.target}(data, pos, stop, room - 1, growing, {held})"
+    call = f"decode_{field.target}(data, pos, stop, room - 1, growing, {held})"
     lines = [*_span(), f"{here} = {call}", "pos = stop"]
     return [*lines, f'{chosen} = "{field.name}"'] if field.group else lines
 
@@ -336,7 +324,7 @@ def _value(field: FieldFacts) -> list[str]:
 def _result(field: FieldFacts) -> str:
     match field.kind:
         case "message":
-            return f"_decode_{field.target}(data, pos, stop, room - 1, growing)"
+            return f"decode_{field.target}(data, pos, stop, room - 1, growing)"
         case "string":
             return "data[pos:stop].decode()"
         case "bytes":
@@ -421,7 +409,7 @@ def _entry_decoder(message: MessageFacts, field: FieldFacts) -> list[str]:
     name = f"{message.name}_{field.name}"
     lines = [
         *_names(name, field.entry),
-        f"def _decode_{name}(",
+        f"def decode_{name}(",
         "    data: bytes, pos: i64, end: i64, room: i64, growing: Growing, message: Entry",
         ") -> None:",
     ]
@@ -437,7 +425,7 @@ def _entry(name: str, field: FieldFacts) -> list[str]:
     lines = [
         *_span(),
         f"entry = Entry({key.zero}, {value.zero})",
-        f"_decode_{name}_{field.name}(data, pos, stop, room - 1, growing, entry)",
+        f"decode_{name}_{field.name}(data, pos, stop, room - 1, growing, entry)",
         "pos = stop",
         "if entry._unknown_fields:",
         f'    encode = ENTRY_ENCODERS[_{name}, "{field.name}"]',
@@ -446,7 +434,7 @@ def _entry(name: str, field: FieldFacts) -> list[str]:
     if value.kind == "message":
         lines += [
             "elif entry.value is None:",
-            f"    empty = _decode_{value.target}(data, pos, pos, room - 1, growing)",
+            f"    empty = decode_{value.target}(data, pos, pos, room - 1, growing)",
             f"    {_held(field)}[entry.key] = empty",
         ]
     return [*lines, "else:", f"    {_held(field)}[entry.key] = entry.value"]

@@ -1,18 +1,19 @@
 """Prints `kitwire/codec/_encoders.py`: straight-line code that writes each message.
 
-An encoder looks at each field once, by ascending number. A value that is not plainly of the field's
-type goes through the check that knows all of the rules, and says what is wrong.
+An encoder looks at each field once, by ascending number; it appends what the message is on the wire
+to a list, piece by piece, and returns how many bytes that is. A value that is not plainly of the
+field's type goes through the check that knows all of the rules, and says what is wrong.
 """
 
 from collections.abc import Sequence
 
-from .facts import BLOCK, FIXED32, FieldFacts, MessageFacts, is_choice
+from .facts import BLOCK, FIXED32, FieldFacts, MessageFacts, halved, is_choice
 
 _INTRODUCTION = '''"""Writes every message of the schema; see :mod:`.binary` for the rules."""
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from betterproto2 import Message
 
@@ -33,17 +34,22 @@ from .writing import (
 )
 from .wire import varint
 
+if TYPE_CHECKING:
+    from mypy_extensions import i64
+
 __all__ = ["ENCODERS", "ENTRY_ENCODERS"]
 '''
 
+# Of 64 bits less than there is: what is beyond is checked, and compiled code stays with numbers that
+# a machine's word holds beside a tag.
 _RANGES = {
     "enum": "-0x8000_0000 <= number <= 0x7FFF_FFFF",
     "int32": "-0x8000_0000 <= number <= 0x7FFF_FFFF",
-    "int64": "-0x8000_0000_0000_0000 <= number <= 0x7FFF_FFFF_FFFF_FFFF",
+    "int64": "-0x3FFF_FFFF_FFFF_FFFF <= number <= 0x3FFF_FFFF_FFFF_FFFF",
     "uint32": "0 <= number <= 0xFFFF_FFFF",
-    "uint64": "0 <= number <= 0xFFFF_FFFF_FFFF_FFFF",
+    "uint64": "0 <= number <= 0x3FFF_FFFF_FFFF_FFFF",
     "sint32": "-0x8000_0000 <= number <= 0x7FFF_FFFF",
-    "sint64": "-0x8000_0000_0000_0000 <= number <= 0x7FFF_FFFF_FFFF_FFFF",
+    "sint64": "-0x3FFF_FFFF_FFFF_FFFF <= number <= 0x3FFF_FFFF_FFFF_FFFF",
 }
 _PLAIN = {"string": ("text", "str"), "bytes": ("block", "bytes"), "bool": ("flag", "bool")}
 """Type → the variable for a value of it, and Python's type."""
@@ -52,8 +58,11 @@ _VARIABLES = {
     "text": "str",
     "flag": "bool",
     "block": "bytes",
-    "packed": "list[bytes]",
-    "entry": "list[bytes]",
+    "size": "i64",
+    "at": "i64",
+    "chosen": "i64",
+    "begin": "i64",
+    "before": "i64",
 }
 """Variables, with the types that a compiler needs to hear of."""
 _FIXED = ("float", "double", "fixed32", "sfixed32", "fixed64", "sfixed64")
@@ -77,14 +86,12 @@ def definitions(messages: Sequence[MessageFacts]) -> list[str]:
         for field in message.fields:
             lines += _entry_encoder(message, field) if field.entry else []
         lines += _encoder(message)
-    for message in messages:
-        lines += _members(message) if is_choice(message.fields) else []
     lines += ["ENCODERS: Final[dict[type[Message], Encode]] = {"]
-    lines += [f"m.{message.name}: _encode_{message.name}," for message in messages]
+    lines += [f"m.{message.name}: encode_{message.name}," for message in messages]
     lines += ["}", '"""Class → what writes it."""']
     lines += ["ENTRY_ENCODERS: Final[dict[tuple[type[Message], str], EncodeEntry]] = {"]
     lines += [
-        f'(m.{message.name}, "{field.name}"): _encode_{message.name}_{field.name},'
+        f'(m.{message.name}, "{field.name}"): encode_{message.name}_{field.name},'
         for message in messages
         for field in message.fields
         if field.entry
@@ -98,13 +105,17 @@ def _parts(field: FieldFacts) -> tuple[FieldFacts, ...]:
 
 def _encoder(message: MessageFacts) -> list[str]:
     name = message.name
-    lines = [
-        f"_{name}: Final = m.{name}",
-        f"def _encode_{name}(message: Any) -> bytes:",
+    choice = is_choice(message.fields)
+    lines = [f"_{name}: Final = m.{name}"]
+    if choice:
+        tags = ", ".join(f'"{field.name}": {field.tag}' for field in message.fields)
+        lines += [f"_MEMBERS_{name}: Final[dict[str, int]] = {{{tags}}}"]
+    lines += [
+        f"def encode_{name}(message: Any, out: list[bytes]) -> i64:",
         f"    if type(message) is not _{name}:",
         f"        check_message(_{name}, message)",
     ]
-    if is_choice(message.fields):
+    if choice:
         return [*lines, *_function(_choice(message))]
     steps = [f"chosen_{group} = False" for group in message.groups]
     for field in message.fields:
@@ -120,66 +131,56 @@ def _entry_encoder(message: MessageFacts, field: FieldFacts) -> list[str]:
     for part in field.entry:
         steps += [f"held = message.{part.name}", *_field(part, "")]
     return [
-        f"def _encode_{message.name}_{field.name}(message: Entry) -> bytes:",
+        f"def encode_{message.name}_{field.name}(message: Entry, out: list[bytes]) -> i64:",
         *_function(steps),
     ]
 
 
 def _function(steps: Sequence[str]) -> list[str]:
     """The body that takes these steps, in each of which `name` is the field's."""
-    if not steps:
-        return ["    unknown: bytes = message._unknown_fields", "    return unknown"]
-    named = any(line.lstrip().startswith(("name = ", "name, ")) for line in steps)
+    named = any(line.lstrip().startswith("name = ") for line in steps)
     culprit = "name" if named else '""'
     used = [name for name in _VARIABLES if any(f"{name} = " in line for line in steps)]
+    lines = ["    total: i64 = 0"]
+    if steps:
+        lines += [
+            *(f"    {name}: {_VARIABLES[name]}" for name in used),
+            *(['    name = ""'] if named else []),
+            "    try:",
+            *_indent(2, steps),
+            "    except (Unwritable, UnicodeEncodeError) as error:",
+            f"        raise flaw(error, {culprit}) from None",
+        ]
     return [
-        *(f"    {name}: {_VARIABLES[name]}" for name in used),
-        "    out: list[bytes] = []",
-        *(['    name = ""'] if named else []),
-        "    try:",
-        *_indent(2, steps),
-        "    except (Unwritable, UnicodeEncodeError) as error:",
-        f"        raise flaw(error, {culprit}) from None",
-        "    if message._unknown_fields:",
-        "        out.append(message._unknown_fields)",
-        '    return b"".join(out)',
+        *lines,
+        "    unknown: bytes = message._unknown_fields",
+        "    if unknown:",
+        "        out.append(unknown)",
+        "        total += len(unknown)",
+        "    return total",
     ]
-
-
-def _members(message: MessageFacts) -> list[str]:
-    """Member → its name and tag on the wire, and what writes it if that is a message."""
-    lines = [f"_MEMBERS_{message.name}: Final[dict[str, tuple[str, bytes, Encode | None]]] = {{"]
-    for field in message.fields:
-        encode = f"_encode_{field.target}" if field.kind == "message" else None
-        lines += [f'"{field.name}": ("{field.proto_name}", {_varint(field.tag)!r}, {encode}),']
-    return [*lines, "}"]
 
 
 def _choice(message: MessageFacts) -> list[str]:
     """Of a oneof with many members only what is there is looked at."""
     members = f"_MEMBERS_{message.name}"
-    lines = [
-        'chosen = ""',
-        "for attribute, value in vars(message).items():",
+    arms = []
+    for field in message.fields:
+        arm = [f'name = "{field.proto_name}"', *_checked(field), *_put(field)]
+        arms.append((field.tag, arm))
+    return [
+        "held: Any = None",
+        "chosen = 0",
+        "values: dict[str, Any] = message.__dict__",
+        "for attribute, value in values.items():",
         f"    if value is not None and attribute in {members}:",
         "        if chosen:",
         f"            check_oneofs(shape_of(_{message.name}), message)",
-        "        chosen = attribute",
+        f"        chosen = {members}[attribute]",
+        "        held = value",
         "if chosen:",
-        "    held = getattr(message, chosen)",
-        f"    name, tag, encode = {members}[chosen]",
-        "    if encode is not None:",
-        "        block = encode(held)",
-        "        size = len(block)",
-        "        out.append(tag)",
-        "        out.append(_SHORT[size] if size < 0x80 else varint(size))",
-        "        out.append(block)",
+        *_indent(1, halved("chosen", arms)),
     ]
-    for field in message.fields:
-        if field.kind != "message":
-            body = [*_checked(field), *_put(field, field.tag)]
-            lines += _indent(1, [f'elif chosen == "{field.name}":', *_indent(1, body)])
-    return lines
 
 
 def _indent(depth: int, lines: Sequence[str]) -> list[str]:
@@ -201,19 +202,12 @@ def _field(field: FieldFacts, cls: str) -> list[str]:
                 f"    check_oneofs(shape_of(_{cls}), message)",
                 f"{chosen} = True",
             ]
-        body = [*choice, *_checked(field), *_put(field, field.tag)]
-        return ["if held is not None:", *_indent(1, body)]
+        return ["if held is not None:", *_indent(1, [*choice, *_checked(field), *_put(field)])]
+    present = _variable(field)
     if field.kind in _FIXED:
         # By its bytes, as upb compares: -0.0 is not zero.
-        size = 4 if field.wire == FIXED32 else 8
-        return [
-            *_checked(field),
-            f"if block != {bytes(size)!r}:",
-            *_indent(1, _put(field, field.tag)),
-        ]
-    if field.kind == "bool":
-        return [*_checked(field), "if flag:", f"    out.append({_varint(field.tag) + bytes([1])!r})"]
-    return [*_checked(field), f"if {_variable(field)}:", *_indent(1, _put(field, field.tag))]
+        present = f"block != {bytes(4 if field.wire == FIXED32 else 8)!r}"
+    return [*_checked(field), f"if {present}:", *_indent(1, _put(field))]
 
 
 def _variable(field: FieldFacts) -> str:
@@ -226,7 +220,7 @@ def _checked(field: FieldFacts) -> list[str]:
     kind = field.kind
     check = f'CHECKS["{kind}"]'
     if kind == "message":
-        return [f"block = _encode_{field.target}(held)"]
+        return []
     if kind in _PLAIN:
         variable, plain = _PLAIN[kind]
         return [f"{variable} = held if type(held) is {plain} else {check}(held)"]
@@ -240,25 +234,54 @@ def _checked(field: FieldFacts) -> list[str]:
     return [f"block = write_{kind}({check}(held))"]
 
 
-def _put(field: FieldFacts, tag: int | None) -> list[str]:
-    """Write a value that was checked, after its tag where there is one."""
-    head = [] if tag is None else [f"out.append({_varint(tag)!r})"]
+def _put(field: FieldFacts, *, alone: bool = False) -> list[str]:
+    """Write a value that was checked; its tag before it, unless it is alone."""
+    tag = b"" if alone else _varint(field.tag)
+    head = [f"out.append({tag!r})"] if tag else []
     kind = field.kind
     if kind == "bool":
-        return [*head, "out.append(_SHORT[flag])"]
+        return [*head, "out.append(_SHORT[flag])", f"total += {len(tag) + 1}"]
     if kind in _FIXED:
-        return [*head, "out.append(block)"]
-    if kind in ("sint32", "sint64"):
-        return [*head, "out.append(varint(number << 1 if number >= 0 else (-number << 1) - 1))"]
+        size = len(tag) + (4 if field.wire == FIXED32 else 8)
+        return [*head, "out.append(block)", f"total += {size}"]
+    if kind == "message":
+        return [
+            *head,
+            "at = len(out)",
+            'out.append(b"")  # the size, when it is known',
+            f"size = encode_{field.target}(held, out)",
+            "if size < 0x80:",
+            "    out[at] = _SHORT[size]",
+            f"    total += size + {len(tag) + 1}",
+            "else:",
+            "    block = varint(size)",
+            "    out[at] = block",
+            f"    total += size + len(block) + {len(tag)}",
+        ]
     if field.wire != BLOCK:
-        wide = "varint(number & 0xFFFF_FFFF_FFFF_FFFF)"
-        return [*head, f"out.append(_SHORT[number] if 0 <= number < 0x80 else {wide})"]
+        if kind in ("sint32", "sint64"):
+            head = [*head, "number = number << 1 if number >= 0 else (-number << 1) - 1"]
+        return [*head, *_number("number", len(tag))]
     return [
         *(["block = text.encode()"] if kind == "string" else []),
         "size = len(block)",
         *head,
-        "out.append(_SHORT[size] if size < 0x80 else varint(size))",
+        *_number("size", len(tag)),
         "out.append(block)",
+        "total += size",
+    ]
+
+
+def _number(number: str, more: int) -> list[str]:
+    """Write a number; count it, and some bytes more."""
+    return [
+        f"if 0 <= {number} < 0x80:",
+        f"    out.append(_SHORT[{number}])",
+        f"    total += {more + 1}",
+        "else:",
+        f"    digits = varint({number})",
+        "    out.append(digits)",
+        f"    total += len(digits) + {more}",
     ]
 
 
@@ -267,37 +290,38 @@ def _repeated(field: FieldFacts) -> list[str]:
         "if type(held) is not list:",
         "    check_list(held)",
         "for held in held:",
-        *_indent(1, [*_checked(field), *_put(field, field.tag)]),
+        *_indent(1, [*_checked(field), *_put(field)]),
     ]
 
 
 def _packed(field: FieldFacts) -> list[str]:
-    body = [line.replace("out.", "packed.") for line in (*_checked(field), *_put(field, None))]
-    return [
-        "packed = []",
-        "for held in check_list(held):",
-        *_indent(1, body),
-        "if packed:",
-        f"    out.append({_varint(field.number << 3 | BLOCK)!r})",
-        '    block = b"".join(packed)',
-        "    out.append(varint(len(block)))",
-        "    out.append(block)",
-    ]
+    body = _indent(1, [*_checked(field), *_put(field, alone=True)])
+    block = _enclosed(field.number << 3 | BLOCK, ["for held in items:", *body])
+    return ["items = check_list(held)", "if items:", *_indent(1, block)]
 
 
 def _map(field: FieldFacts) -> list[str]:
     assert field.entry is not None, "a map has entries"
     key, value = field.entry
-    body = [*_checked(key), *_put(key, key.tag), "held = value", *_checked(value)]
-    body = [line.replace("out.", "entry.") for line in (*body, *_put(value, value.tag))]
+    body = [*_checked(key), *_put(key), "held = value", *_checked(value), *_put(value)]
     return [
         "for held, value in check_map(held).items():",
-        "    entry = []",
-        *_indent(1, body),
-        f"    out.append({_varint(field.tag)!r})",
-        '    block = b"".join(entry)',
-        "    out.append(varint(len(block)))",
-        "    out.append(block)",
+        *_indent(1, _enclosed(field.tag, body)),
+    ]
+
+
+def _enclosed(tag: int, body: Sequence[str]) -> list[str]:
+    """Write what the body writes as one block."""
+    return [
+        f"out.append({_varint(tag)!r})",
+        "begin = len(out)",
+        'out.append(b"")  # the size, when it is known',
+        "before = total",
+        "total = 0",
+        *body,
+        "block = varint(total)",
+        "out[begin] = block",
+        f"total += before + len(block) + {len(_varint(tag))}",
     ]
 
 

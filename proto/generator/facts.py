@@ -88,6 +88,24 @@ def is_choice(fields: Sequence[FieldFacts]) -> bool:
     return len(fields) > 3 and {field.group for field in fields} == {fields[0].group} != {""}
 
 
+def halved(variable: str, arms: Sequence[tuple[int, list[str]]]) -> list[str]:
+    """Lines that find by halving which number a variable has, and take the steps of that arm."""
+    if len(arms) <= 3:
+        return [
+            line
+            for number, arm in arms
+            for line in (f"if {variable} == {number}:", *(f"    {step}" for step in arm))
+        ]
+    middle = len(arms) // 2
+    low, high = halved(variable, arms[:middle]), halved(variable, arms[middle:])
+    return [
+        f"if {variable} < {arms[middle][0]}:",
+        *(f"    {line}" for line in low),
+        "else:",
+        *(f"    {line}" for line in high),
+    ]
+
+
 def messages(output: OutputTemplate) -> tuple[MessageFacts, ...]:
     """Every message, by name."""
     found = sorted(output.messages.values(), key=lambda message: message.py_name)

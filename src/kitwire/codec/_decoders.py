@@ -86,7 +86,7 @@ _NAMES_ActiveSpeakerUpdate: Final[Mapping[int, str]] = {10: "speakers"}
 _ActiveSpeakerUpdate: Final = m.ActiveSpeakerUpdate
 
 
-def _decode_ActiveSpeakerUpdate(
+def decode_ActiveSpeakerUpdate(
     data: bytes,
     pos: i64,
     end: i64,
@@ -123,7 +123,7 @@ def _decode_ActiveSpeakerUpdate(
                     stop = pos + size
                     if stop > end:
                         raise too_long(size, end - pos, begin)
-                    held_speakers.append(_decode_SpeakerInfo(data, pos, stop, room - 1, growing))
+                    held_speakers.append(decode_SpeakerInfo(data, pos, stop, room - 1, growing))
                     pos = stop
                     if pos == end:
                         return message
@@ -178,7 +178,7 @@ _NAMES_AddTrackRequest: Final[Mapping[int, str]] = {
 _AddTrackRequest: Final = m.AddTrackRequest
 
 
-def _decode_AddTrackRequest(
+def decode_AddTrackRequest(
     data: bytes,
     pos: i64,
     end: i64,
@@ -350,7 +350,7 @@ def _decode_AddTrackRequest(
                     stop = pos + size
                     if stop > end:
                         raise too_long(size, end - pos, begin)
-                    held_layers.append(_decode_VideoLayer(data, pos, stop, room - 1, growing))
+                    held_layers.append(decode_VideoLayer(data, pos, stop, room - 1, growing))
                     pos = stop
                     if pos == end:
                         return message
@@ -373,7 +373,7 @@ def _decode_AddTrackRequest(
                     if stop > end:
                         raise too_long(size, end - pos, begin)
                     held_simulcast_codecs.append(
-                        _decode_SimulcastCodec(data, pos, stop, room - 1, growing)
+                        decode_SimulcastCodec(data, pos, stop, room - 1, growing)
                     )
                     pos = stop
                     if pos == end:
@@ -675,7 +675,7 @@ _NAMES_ChatMessage: Final[Mapping[int, str]] = {
 _ChatMessage: Final = m.ChatMessage
 
 
-def _decode_ChatMessage(
+def decode_ChatMessage(
     data: bytes,
     pos: i64,
     end: i64,
@@ -827,7 +827,7 @@ _NAMES_ClientConfiguration: Final[Mapping[int, str]] = {
 _ClientConfiguration: Final = m.ClientConfiguration
 
 
-def _decode_ClientConfiguration(
+def decode_ClientConfiguration(
     data: bytes,
     pos: i64,
     end: i64,
@@ -862,7 +862,7 @@ def _decode_ClientConfiguration(
                 stop = pos + size
                 if stop > end:
                     raise too_long(size, end - pos, begin)
-                message.video = _decode_VideoConfiguration(
+                message.video = decode_VideoConfiguration(
                     data, pos, stop, room - 1, growing, message.video if again else None
                 )
                 pos = stop
@@ -881,7 +881,7 @@ def _decode_ClientConfiguration(
                 stop = pos + size
                 if stop > end:
                     raise too_long(size, end - pos, begin)
-                message.screen = _decode_VideoConfiguration(
+                message.screen = decode_VideoConfiguration(
                     data, pos, stop, room - 1, growing, message.screen if again else None
                 )
                 pos = stop
@@ -921,7 +921,7 @@ def _decode_ClientConfiguration(
                 stop = pos + size
                 if stop > end:
                     raise too_long(size, end - pos, begin)
-                message.disabled_codecs = _decode_DisabledCodecs(
+                message.disabled_codecs = decode_DisabledCodecs(
                     data, pos, stop, room - 1, growing, message.disabled_codecs if again else None
                 )
                 pos = stop
@@ -991,7 +991,7 @@ _NAMES_ClientInfo: Final[Mapping[int, str]] = {
 _ClientInfo: Final = m.ClientInfo
 
 
-def _decode_ClientInfo(
+def decode_ClientInfo(
     data: bytes,
     pos: i64,
     end: i64,
@@ -1304,7 +1304,7 @@ _NAMES_Codec: Final[Mapping[int, str]] = {10: "mime", 18: "fmtp_line"}
 _Codec: Final = m.Codec
 
 
-def _decode_Codec(
+def decode_Codec(
     data: bytes,
     pos: i64,
     end: i64,
@@ -1389,7 +1389,7 @@ _NAMES_ConnectionQualityInfo: Final[Mapping[int, str]] = {
 _ConnectionQualityInfo: Final = m.ConnectionQualityInfo
 
 
-def _decode_ConnectionQualityInfo(
+def decode_ConnectionQualityInfo(
     data: bytes,
     pos: i64,
     end: i64,
@@ -1486,7 +1486,7 @@ _NAMES_ConnectionQualityUpdate: Final[Mapping[int, str]] = {10: "updates"}
 _ConnectionQualityUpdate: Final = m.ConnectionQualityUpdate
 
 
-def _decode_ConnectionQualityUpdate(
+def decode_ConnectionQualityUpdate(
     data: bytes,
     pos: i64,
     end: i64,
@@ -1524,7 +1524,7 @@ def _decode_ConnectionQualityUpdate(
                     if stop > end:
                         raise too_long(size, end - pos, begin)
                     held_updates.append(
-                        _decode_ConnectionQualityInfo(data, pos, stop, room - 1, growing)
+                        decode_ConnectionQualityInfo(data, pos, stop, room - 1, growing)
                     )
                     pos = stop
                     if pos == end:
@@ -1565,7 +1565,7 @@ _NAMES_ConnectionSettings: Final[Mapping[int, str]] = {
 _ConnectionSettings: Final = m.ConnectionSettings
 
 
-def _decode_ConnectionSettings(
+def decode_ConnectionSettings(
     data: bytes,
     pos: i64,
     end: i64,
@@ -1686,7 +1686,7 @@ _NAMES_DataBlob: Final[Mapping[int, str]] = {10: "key", 18: "contents"}
 _DataBlob: Final = m.DataBlob
 
 
-def _decode_DataBlob(
+def decode_DataBlob(
     data: bytes,
     pos: i64,
     end: i64,
@@ -1720,7 +1720,7 @@ def _decode_DataBlob(
                 stop = pos + size
                 if stop > end:
                     raise too_long(size, end - pos, begin)
-                message.key = _decode_DataBlobKey(
+                message.key = decode_DataBlobKey(
                     data, pos, stop, room - 1, growing, message.key if again else None
                 )
                 pos = stop
@@ -1775,7 +1775,7 @@ _MEMBERS_DataBlobKey_key: Final = (
 )
 
 
-def _decode_DataBlobKey(
+def decode_DataBlobKey(
     data: bytes,
     pos: i64,
     end: i64,
@@ -1833,7 +1833,7 @@ def _decode_DataBlobKey(
                 stop = pos + size
                 if stop > end:
                     raise too_long(size, end - pos, begin)
-                message.schema_id = _decode_DataTrackSchemaId(
+                message.schema_id = decode_DataTrackSchemaId(
                     data,
                     pos,
                     stop,
@@ -1872,7 +1872,7 @@ _NAMES_DataChannelInfo: Final[Mapping[int, str]] = {10: "label", 16: "id", 24: "
 _DataChannelInfo: Final = m.DataChannelInfo
 
 
-def _decode_DataChannelInfo(
+def decode_DataChannelInfo(
     data: bytes,
     pos: i64,
     end: i64,
@@ -1973,7 +1973,7 @@ _NAMES_DataChannelReceiveState: Final[Mapping[int, str]] = {10: "publisher_sid",
 _DataChannelReceiveState: Final = m.DataChannelReceiveState
 
 
-def _decode_DataChannelReceiveState(
+def decode_DataChannelReceiveState(
     data: bytes,
     pos: i64,
     end: i64,
@@ -2089,7 +2089,7 @@ _MEMBERS_DataPacket_value: Final = (
 )
 
 
-def _decode_DataPacket(
+def decode_DataPacket(
     data: bytes,
     pos: i64,
     end: i64,
@@ -2150,7 +2150,7 @@ def _decode_DataPacket(
                 stop = pos + size
                 if stop > end:
                     raise too_long(size, end - pos, begin)
-                message.user = _decode_UserPacket(
+                message.user = decode_UserPacket(
                     data,
                     pos,
                     stop,
@@ -2175,7 +2175,7 @@ def _decode_DataPacket(
                 stop = pos + size
                 if stop > end:
                     raise too_long(size, end - pos, begin)
-                message.speaker = _decode_ActiveSpeakerUpdate(
+                message.speaker = decode_ActiveSpeakerUpdate(
                     data,
                     pos,
                     stop,
@@ -2239,7 +2239,7 @@ def _decode_DataPacket(
                 stop = pos + size
                 if stop > end:
                     raise too_long(size, end - pos, begin)
-                message.sip_dtmf = _decode_SipDtmf(
+                message.sip_dtmf = decode_SipDtmf(
                     data,
                     pos,
                     stop,
@@ -2264,7 +2264,7 @@ def _decode_DataPacket(
                 stop = pos + size
                 if stop > end:
                     raise too_long(size, end - pos, begin)
-                message.transcription = _decode_Transcription(
+                message.transcription = decode_Transcription(
                     data,
                     pos,
                     stop,
@@ -2289,7 +2289,7 @@ def _decode_DataPacket(
                 stop = pos + size
                 if stop > end:
                     raise too_long(size, end - pos, begin)
-                message.metrics = _decode_MetricsBatch(
+                message.metrics = decode_MetricsBatch(
                     data,
                     pos,
                     stop,
@@ -2314,7 +2314,7 @@ def _decode_DataPacket(
                 stop = pos + size
                 if stop > end:
                     raise too_long(size, end - pos, begin)
-                message.chat_message = _decode_ChatMessage(
+                message.chat_message = decode_ChatMessage(
                     data,
                     pos,
                     stop,
@@ -2339,7 +2339,7 @@ def _decode_DataPacket(
                 stop = pos + size
                 if stop > end:
                     raise too_long(size, end - pos, begin)
-                message.rpc_request = _decode_RpcRequest(
+                message.rpc_request = decode_RpcRequest(
                     data,
                     pos,
                     stop,
@@ -2364,7 +2364,7 @@ def _decode_DataPacket(
                 stop = pos + size
                 if stop > end:
                     raise too_long(size, end - pos, begin)
-                message.rpc_ack = _decode_RpcAck(
+                message.rpc_ack = decode_RpcAck(
                     data,
                     pos,
                     stop,
@@ -2389,7 +2389,7 @@ def _decode_DataPacket(
                 stop = pos + size
                 if stop > end:
                     raise too_long(size, end - pos, begin)
-                message.rpc_response = _decode_RpcResponse(
+                message.rpc_response = decode_RpcResponse(
                     data,
                     pos,
                     stop,
@@ -2414,7 +2414,7 @@ def _decode_DataPacket(
                 stop = pos + size
                 if stop > end:
                     raise too_long(size, end - pos, begin)
-                message.stream_header = _decode_DataStreamHeader(
+                message.stream_header = decode_DataStreamHeader(
                     data,
                     pos,
                     stop,
@@ -2439,7 +2439,7 @@ def _decode_DataPacket(
                 stop = pos + size
                 if stop > end:
                     raise too_long(size, end - pos, begin)
-                message.stream_chunk = _decode_DataStreamChunk(
+                message.stream_chunk = decode_DataStreamChunk(
                     data,
                     pos,
                     stop,
@@ -2464,7 +2464,7 @@ def _decode_DataPacket(
                 stop = pos + size
                 if stop > end:
                     raise too_long(size, end - pos, begin)
-                message.stream_trailer = _decode_DataStreamTrailer(
+                message.stream_trailer = decode_DataStreamTrailer(
                     data,
                     pos,
                     stop,
@@ -2547,7 +2547,7 @@ def _decode_DataPacket(
                 stop = pos + size
                 if stop > end:
                     raise too_long(size, end - pos, begin)
-                message.encrypted_packet = _decode_EncryptedPacket(
+                message.encrypted_packet = decode_EncryptedPacket(
                     data,
                     pos,
                     stop,
@@ -2587,7 +2587,7 @@ _NAMES_DataStream: Final[Mapping[int, str]] = {}
 _DataStream: Final = m.DataStream
 
 
-def _decode_DataStream(
+def decode_DataStream(
     data: bytes,
     pos: i64,
     end: i64,
@@ -2632,7 +2632,7 @@ _NAMES_DataStreamByteHeader: Final[Mapping[int, str]] = {10: "name"}
 _DataStreamByteHeader: Final = m.DataStreamByteHeader
 
 
-def _decode_DataStreamByteHeader(
+def decode_DataStreamByteHeader(
     data: bytes,
     pos: i64,
     end: i64,
@@ -2702,7 +2702,7 @@ _NAMES_DataStreamChunk: Final[Mapping[int, str]] = {
 _DataStreamChunk: Final = m.DataStreamChunk
 
 
-def _decode_DataStreamChunk(
+def decode_DataStreamChunk(
     data: bytes,
     pos: i64,
     end: i64,
@@ -2846,7 +2846,7 @@ _DataStreamHeader: Final = m.DataStreamHeader
 _NAMES_DataStreamHeader_attributes: Final[Mapping[int, str]] = {10: "key", 18: "value"}
 
 
-def _decode_DataStreamHeader_attributes(
+def decode_DataStreamHeader_attributes(
     data: bytes, pos: i64, end: i64, room: i64, growing: Growing, message: Entry
 ) -> None:
     high: i64
@@ -2923,7 +2923,7 @@ _MEMBERS_DataStreamHeader_content_header: Final = (
 )
 
 
-def _decode_DataStreamHeader(
+def decode_DataStreamHeader(
     data: bytes,
     pos: i64,
     end: i64,
@@ -3071,7 +3071,7 @@ def _decode_DataStreamHeader(
                     if stop > end:
                         raise too_long(size, end - pos, begin)
                     entry = Entry("", "")
-                    _decode_DataStreamHeader_attributes(data, pos, stop, room - 1, growing, entry)
+                    decode_DataStreamHeader_attributes(data, pos, stop, room - 1, growing, entry)
                     pos = stop
                     if entry._unknown_fields:
                         encode = ENTRY_ENCODERS[_DataStreamHeader, "attributes"]
@@ -3095,7 +3095,7 @@ def _decode_DataStreamHeader(
                 stop = pos + size
                 if stop > end:
                     raise too_long(size, end - pos, begin)
-                message.text_header = _decode_DataStreamTextHeader(
+                message.text_header = decode_DataStreamTextHeader(
                     data,
                     pos,
                     stop,
@@ -3122,7 +3122,7 @@ def _decode_DataStreamHeader(
                 stop = pos + size
                 if stop > end:
                     raise too_long(size, end - pos, begin)
-                message.byte_header = _decode_DataStreamByteHeader(
+                message.byte_header = decode_DataStreamByteHeader(
                     data,
                     pos,
                     stop,
@@ -3208,7 +3208,7 @@ _NAMES_DataStreamTextHeader: Final[Mapping[int, str]] = {
 _DataStreamTextHeader: Final = m.DataStreamTextHeader
 
 
-def _decode_DataStreamTextHeader(
+def decode_DataStreamTextHeader(
     data: bytes,
     pos: i64,
     end: i64,
@@ -3355,7 +3355,7 @@ _DataStreamTrailer: Final = m.DataStreamTrailer
 _NAMES_DataStreamTrailer_attributes: Final[Mapping[int, str]] = {10: "key", 18: "value"}
 
 
-def _decode_DataStreamTrailer_attributes(
+def decode_DataStreamTrailer_attributes(
     data: bytes, pos: i64, end: i64, room: i64, growing: Growing, message: Entry
 ) -> None:
     high: i64
@@ -3426,7 +3426,7 @@ def _decode_DataStreamTrailer_attributes(
         raise fault(error, pos, tag, _NAMES_DataStreamTrailer_attributes) from None
 
 
-def _decode_DataStreamTrailer(
+def decode_DataStreamTrailer(
     data: bytes,
     pos: i64,
     end: i64,
@@ -3498,7 +3498,7 @@ def _decode_DataStreamTrailer(
                     if stop > end:
                         raise too_long(size, end - pos, begin)
                     entry = Entry("", "")
-                    _decode_DataStreamTrailer_attributes(data, pos, stop, room - 1, growing, entry)
+                    decode_DataStreamTrailer_attributes(data, pos, stop, room - 1, growing, entry)
                     pos = stop
                     if entry._unknown_fields:
                         encode = ENTRY_ENCODERS[_DataStreamTrailer, "attributes"]
@@ -3541,7 +3541,7 @@ _MEMBERS_DataTrackFrameEncoding_value: Final = (
 )
 
 
-def _decode_DataTrackFrameEncoding(
+def decode_DataTrackFrameEncoding(
     data: bytes,
     pos: i64,
     end: i64,
@@ -3645,7 +3645,7 @@ _NAMES_DataTrackInfo: Final[Mapping[int, str]] = {
 _DataTrackInfo: Final = m.DataTrackInfo
 
 
-def _decode_DataTrackInfo(
+def decode_DataTrackInfo(
     data: bytes,
     pos: i64,
     end: i64,
@@ -3752,7 +3752,7 @@ def _decode_DataTrackInfo(
                 stop = pos + size
                 if stop > end:
                     raise too_long(size, end - pos, begin)
-                message.frame_encoding = _decode_DataTrackFrameEncoding(
+                message.frame_encoding = decode_DataTrackFrameEncoding(
                     data, pos, stop, room - 1, growing, message.frame_encoding if again else None
                 )
                 pos = stop
@@ -3771,7 +3771,7 @@ def _decode_DataTrackInfo(
                 stop = pos + size
                 if stop > end:
                     raise too_long(size, end - pos, begin)
-                message.schema = _decode_DataTrackSchemaId(
+                message.schema = decode_DataTrackSchemaId(
                     data, pos, stop, room - 1, growing, message.schema if again else None
                 )
                 pos = stop
@@ -3809,7 +3809,7 @@ _MEMBERS_DataTrackSchemaEncoding_value: Final = (
 )
 
 
-def _decode_DataTrackSchemaEncoding(
+def decode_DataTrackSchemaEncoding(
     data: bytes,
     pos: i64,
     end: i64,
@@ -3906,7 +3906,7 @@ _NAMES_DataTrackSchemaId: Final[Mapping[int, str]] = {10: "name", 18: "encoding"
 _DataTrackSchemaId: Final = m.DataTrackSchemaId
 
 
-def _decode_DataTrackSchemaId(
+def decode_DataTrackSchemaId(
     data: bytes,
     pos: i64,
     end: i64,
@@ -3957,7 +3957,7 @@ def _decode_DataTrackSchemaId(
                 stop = pos + size
                 if stop > end:
                     raise too_long(size, end - pos, begin)
-                message.encoding = _decode_DataTrackSchemaEncoding(
+                message.encoding = decode_DataTrackSchemaEncoding(
                     data, pos, stop, room - 1, growing, message.encoding if again else None
                 )
                 pos = stop
@@ -3992,7 +3992,7 @@ _DataTrackSubscriberHandles: Final = m.DataTrackSubscriberHandles
 _NAMES_DataTrackSubscriberHandles_sub_handles: Final[Mapping[int, str]] = {8: "key", 18: "value"}
 
 
-def _decode_DataTrackSubscriberHandles_sub_handles(
+def decode_DataTrackSubscriberHandles_sub_handles(
     data: bytes, pos: i64, end: i64, room: i64, growing: Growing, message: Entry
 ) -> None:
     again = False
@@ -4038,7 +4038,7 @@ def _decode_DataTrackSubscriberHandles_sub_handles(
                 stop = pos + size
                 if stop > end:
                     raise too_long(size, end - pos, begin)
-                message.value = _decode_DataTrackSubscriberHandlesPublishedDataTrack(
+                message.value = decode_DataTrackSubscriberHandlesPublishedDataTrack(
                     data, pos, stop, room - 1, growing, message.value if again else None
                 )
                 pos = stop
@@ -4068,7 +4068,7 @@ def _decode_DataTrackSubscriberHandles_sub_handles(
         raise fault(error, pos, tag, _NAMES_DataTrackSubscriberHandles_sub_handles) from None
 
 
-def _decode_DataTrackSubscriberHandles(
+def decode_DataTrackSubscriberHandles(
     data: bytes,
     pos: i64,
     end: i64,
@@ -4106,7 +4106,7 @@ def _decode_DataTrackSubscriberHandles(
                     if stop > end:
                         raise too_long(size, end - pos, begin)
                     entry = Entry(0, None)
-                    _decode_DataTrackSubscriberHandles_sub_handles(
+                    decode_DataTrackSubscriberHandles_sub_handles(
                         data, pos, stop, room - 1, growing, entry
                     )
                     pos = stop
@@ -4114,7 +4114,7 @@ def _decode_DataTrackSubscriberHandles(
                         encode = ENTRY_ENCODERS[_DataTrackSubscriberHandles, "sub_handles"]
                         keep_entry(message, 1, encode, entry, growing)
                     elif entry.value is None:
-                        empty = _decode_DataTrackSubscriberHandlesPublishedDataTrack(
+                        empty = decode_DataTrackSubscriberHandlesPublishedDataTrack(
                             data, pos, pos, room - 1, growing
                         )
                         held_sub_handles[entry.key] = empty
@@ -4158,7 +4158,7 @@ _DataTrackSubscriberHandlesPublishedDataTrack: Final = (
 )
 
 
-def _decode_DataTrackSubscriberHandlesPublishedDataTrack(
+def decode_DataTrackSubscriberHandlesPublishedDataTrack(
     data: bytes,
     pos: i64,
     end: i64,
@@ -4256,7 +4256,7 @@ _NAMES_DataTrackSubscriptionOptions: Final[Mapping[int, str]] = {8: "target_fps"
 _DataTrackSubscriptionOptions: Final = m.DataTrackSubscriptionOptions
 
 
-def _decode_DataTrackSubscriptionOptions(
+def decode_DataTrackSubscriptionOptions(
     data: bytes,
     pos: i64,
     end: i64,
@@ -4319,7 +4319,7 @@ _NAMES_DisabledCodecs: Final[Mapping[int, str]] = {10: "codecs", 18: "publish"}
 _DisabledCodecs: Final = m.DisabledCodecs
 
 
-def _decode_DisabledCodecs(
+def decode_DisabledCodecs(
     data: bytes,
     pos: i64,
     end: i64,
@@ -4356,7 +4356,7 @@ def _decode_DisabledCodecs(
                     stop = pos + size
                     if stop > end:
                         raise too_long(size, end - pos, begin)
-                    held_codecs.append(_decode_Codec(data, pos, stop, room - 1, growing))
+                    held_codecs.append(decode_Codec(data, pos, stop, room - 1, growing))
                     pos = stop
                     if pos == end:
                         return message
@@ -4378,7 +4378,7 @@ def _decode_DisabledCodecs(
                     stop = pos + size
                     if stop > end:
                         raise too_long(size, end - pos, begin)
-                    held_publish.append(_decode_Codec(data, pos, stop, room - 1, growing))
+                    held_publish.append(decode_Codec(data, pos, stop, room - 1, growing))
                     pos = stop
                     if pos == end:
                         return message
@@ -4417,7 +4417,7 @@ _NAMES_EncryptedPacket: Final[Mapping[int, str]] = {
 _EncryptedPacket: Final = m.EncryptedPacket
 
 
-def _decode_EncryptedPacket(
+def decode_EncryptedPacket(
     data: bytes,
     pos: i64,
     end: i64,
@@ -4537,7 +4537,7 @@ _NAMES_Encryption: Final[Mapping[int, str]] = {}
 _Encryption: Final = m.Encryption
 
 
-def _decode_Encryption(
+def decode_Encryption(
     data: bytes,
     pos: i64,
     end: i64,
@@ -4592,7 +4592,7 @@ _NAMES_EventMetric: Final[Mapping[int, str]] = {
 _EventMetric: Final = m.EventMetric
 
 
-def _decode_EventMetric(
+def decode_EventMetric(
     data: bytes,
     pos: i64,
     end: i64,
@@ -4712,7 +4712,7 @@ def _decode_EventMetric(
                 stop = pos + size
                 if stop > end:
                     raise too_long(size, end - pos, begin)
-                message.normalized_start_timestamp = _decode_Timestamp(
+                message.normalized_start_timestamp = decode_Timestamp(
                     data,
                     pos,
                     stop,
@@ -4736,7 +4736,7 @@ def _decode_EventMetric(
                 stop = pos + size
                 if stop > end:
                     raise too_long(size, end - pos, begin)
-                message.normalized_end_timestamp = _decode_Timestamp(
+                message.normalized_end_timestamp = decode_Timestamp(
                     data,
                     pos,
                     stop,
@@ -4813,7 +4813,7 @@ _NAMES_GetDataBlobRequest: Final[Mapping[int, str]] = {
 _GetDataBlobRequest: Final = m.GetDataBlobRequest
 
 
-def _decode_GetDataBlobRequest(
+def decode_GetDataBlobRequest(
     data: bytes,
     pos: i64,
     end: i64,
@@ -4882,7 +4882,7 @@ def _decode_GetDataBlobRequest(
                 stop = pos + size
                 if stop > end:
                     raise too_long(size, end - pos, begin)
-                message.key = _decode_DataBlobKey(
+                message.key = decode_DataBlobKey(
                     data, pos, stop, room - 1, growing, message.key if again else None
                 )
                 pos = stop
@@ -4916,7 +4916,7 @@ _NAMES_GetDataBlobResponse: Final[Mapping[int, str]] = {8: "request_id", 18: "bl
 _GetDataBlobResponse: Final = m.GetDataBlobResponse
 
 
-def _decode_GetDataBlobResponse(
+def decode_GetDataBlobResponse(
     data: bytes,
     pos: i64,
     end: i64,
@@ -4968,7 +4968,7 @@ def _decode_GetDataBlobResponse(
                 stop = pos + size
                 if stop > end:
                     raise too_long(size, end - pos, begin)
-                message.blob = _decode_DataBlob(
+                message.blob = decode_DataBlob(
                     data, pos, stop, room - 1, growing, message.blob if again else None
                 )
                 pos = stop
@@ -5002,7 +5002,7 @@ _NAMES_IceServer: Final[Mapping[int, str]] = {10: "urls", 18: "username", 26: "c
 _IceServer: Final = m.IceServer
 
 
-def _decode_IceServer(
+def decode_IceServer(
     data: bytes,
     pos: i64,
     end: i64,
@@ -5119,7 +5119,7 @@ _JoinRequest: Final = m.JoinRequest
 _NAMES_JoinRequest_participant_attributes: Final[Mapping[int, str]] = {10: "key", 18: "value"}
 
 
-def _decode_JoinRequest_participant_attributes(
+def decode_JoinRequest_participant_attributes(
     data: bytes, pos: i64, end: i64, room: i64, growing: Growing, message: Entry
 ) -> None:
     high: i64
@@ -5190,7 +5190,7 @@ def _decode_JoinRequest_participant_attributes(
         raise fault(error, pos, tag, _NAMES_JoinRequest_participant_attributes) from None
 
 
-def _decode_JoinRequest(
+def decode_JoinRequest(
     data: bytes,
     pos: i64,
     end: i64,
@@ -5225,7 +5225,7 @@ def _decode_JoinRequest(
                 stop = pos + size
                 if stop > end:
                     raise too_long(size, end - pos, begin)
-                message.client_info = _decode_ClientInfo(
+                message.client_info = decode_ClientInfo(
                     data, pos, stop, room - 1, growing, message.client_info if again else None
                 )
                 pos = stop
@@ -5244,7 +5244,7 @@ def _decode_JoinRequest(
                 stop = pos + size
                 if stop > end:
                     raise too_long(size, end - pos, begin)
-                message.connection_settings = _decode_ConnectionSettings(
+                message.connection_settings = decode_ConnectionSettings(
                     data,
                     pos,
                     stop,
@@ -5289,7 +5289,7 @@ def _decode_JoinRequest(
                     if stop > end:
                         raise too_long(size, end - pos, begin)
                     entry = Entry("", "")
-                    _decode_JoinRequest_participant_attributes(
+                    decode_JoinRequest_participant_attributes(
                         data, pos, stop, room - 1, growing, entry
                     )
                     pos = stop
@@ -5319,7 +5319,7 @@ def _decode_JoinRequest(
                     if stop > end:
                         raise too_long(size, end - pos, begin)
                     held_add_track_requests.append(
-                        _decode_AddTrackRequest(data, pos, stop, room - 1, growing)
+                        decode_AddTrackRequest(data, pos, stop, room - 1, growing)
                     )
                     pos = stop
                     if pos == end:
@@ -5339,7 +5339,7 @@ def _decode_JoinRequest(
                 stop = pos + size
                 if stop > end:
                     raise too_long(size, end - pos, begin)
-                message.publisher_offer = _decode_SessionDescription(
+                message.publisher_offer = decode_SessionDescription(
                     data, pos, stop, room - 1, growing, message.publisher_offer if again else None
                 )
                 pos = stop
@@ -5411,7 +5411,7 @@ def _decode_JoinRequest(
                 stop = pos + size
                 if stop > end:
                     raise too_long(size, end - pos, begin)
-                message.sync_state = _decode_SyncState(
+                message.sync_state = decode_SyncState(
                     data, pos, stop, room - 1, growing, message.sync_state if again else None
                 )
                 pos = stop
@@ -5461,7 +5461,7 @@ _NAMES_JoinResponse: Final[Mapping[int, str]] = {
 _JoinResponse: Final = m.JoinResponse
 
 
-def _decode_JoinResponse(
+def decode_JoinResponse(
     data: bytes,
     pos: i64,
     end: i64,
@@ -5496,7 +5496,7 @@ def _decode_JoinResponse(
                 stop = pos + size
                 if stop > end:
                     raise too_long(size, end - pos, begin)
-                message.room = _decode_Room(
+                message.room = decode_Room(
                     data, pos, stop, room - 1, growing, message.room if again else None
                 )
                 pos = stop
@@ -5515,7 +5515,7 @@ def _decode_JoinResponse(
                 stop = pos + size
                 if stop > end:
                     raise too_long(size, end - pos, begin)
-                message.participant = _decode_ParticipantInfo(
+                message.participant = decode_ParticipantInfo(
                     data, pos, stop, room - 1, growing, message.participant if again else None
                 )
                 pos = stop
@@ -5538,7 +5538,7 @@ def _decode_JoinResponse(
                     if stop > end:
                         raise too_long(size, end - pos, begin)
                     held_other_participants.append(
-                        _decode_ParticipantInfo(data, pos, stop, room - 1, growing)
+                        decode_ParticipantInfo(data, pos, stop, room - 1, growing)
                     )
                     pos = stop
                     if pos == end:
@@ -5578,7 +5578,7 @@ def _decode_JoinResponse(
                     stop = pos + size
                     if stop > end:
                         raise too_long(size, end - pos, begin)
-                    held_ice_servers.append(_decode_IceServer(data, pos, stop, room - 1, growing))
+                    held_ice_servers.append(decode_IceServer(data, pos, stop, room - 1, growing))
                     pos = stop
                     if pos == end:
                         return message
@@ -5629,7 +5629,7 @@ def _decode_JoinResponse(
                 stop = pos + size
                 if stop > end:
                     raise too_long(size, end - pos, begin)
-                message.client_configuration = _decode_ClientConfiguration(
+                message.client_configuration = decode_ClientConfiguration(
                     data,
                     pos,
                     stop,
@@ -5704,7 +5704,7 @@ def _decode_JoinResponse(
                 stop = pos + size
                 if stop > end:
                     raise too_long(size, end - pos, begin)
-                message.server_info = _decode_ServerInfo(
+                message.server_info = decode_ServerInfo(
                     data, pos, stop, room - 1, growing, message.server_info if again else None
                 )
                 pos = stop
@@ -5744,7 +5744,7 @@ def _decode_JoinResponse(
                     if stop > end:
                         raise too_long(size, end - pos, begin)
                     held_enabled_publish_codecs.append(
-                        _decode_Codec(data, pos, stop, room - 1, growing)
+                        decode_Codec(data, pos, stop, room - 1, growing)
                     )
                     pos = stop
                     if pos == end:
@@ -5799,7 +5799,7 @@ _NAMES_LeaveRequest: Final[Mapping[int, str]] = {
 _LeaveRequest: Final = m.LeaveRequest
 
 
-def _decode_LeaveRequest(
+def decode_LeaveRequest(
     data: bytes,
     pos: i64,
     end: i64,
@@ -5891,7 +5891,7 @@ def _decode_LeaveRequest(
                 stop = pos + size
                 if stop > end:
                     raise too_long(size, end - pos, begin)
-                message.regions = _decode_RegionSettings(
+                message.regions = decode_RegionSettings(
                     data, pos, stop, room - 1, growing, message.regions if again else None
                 )
                 pos = stop
@@ -5925,7 +5925,7 @@ _NAMES_MediaSectionsRequirement: Final[Mapping[int, str]] = {8: "num_audios", 16
 _MediaSectionsRequirement: Final = m.MediaSectionsRequirement
 
 
-def _decode_MediaSectionsRequirement(
+def decode_MediaSectionsRequirement(
     data: bytes,
     pos: i64,
     end: i64,
@@ -6009,7 +6009,7 @@ _NAMES_MetricSample: Final[Mapping[int, str]] = {
 _MetricSample: Final = m.MetricSample
 
 
-def _decode_MetricSample(
+def decode_MetricSample(
     data: bytes,
     pos: i64,
     end: i64,
@@ -6061,7 +6061,7 @@ def _decode_MetricSample(
                 stop = pos + size
                 if stop > end:
                     raise too_long(size, end - pos, begin)
-                message.normalized_timestamp = _decode_Timestamp(
+                message.normalized_timestamp = decode_Timestamp(
                     data,
                     pos,
                     stop,
@@ -6117,7 +6117,7 @@ _NAMES_MetricsBatch: Final[Mapping[int, str]] = {
 _MetricsBatch: Final = m.MetricsBatch
 
 
-def _decode_MetricsBatch(
+def decode_MetricsBatch(
     data: bytes,
     pos: i64,
     end: i64,
@@ -6169,7 +6169,7 @@ def _decode_MetricsBatch(
                 stop = pos + size
                 if stop > end:
                     raise too_long(size, end - pos, begin)
-                message.normalized_timestamp = _decode_Timestamp(
+                message.normalized_timestamp = decode_Timestamp(
                     data,
                     pos,
                     stop,
@@ -6219,7 +6219,7 @@ def _decode_MetricsBatch(
                     if stop > end:
                         raise too_long(size, end - pos, begin)
                     held_time_series.append(
-                        _decode_TimeSeriesMetric(data, pos, stop, room - 1, growing)
+                        decode_TimeSeriesMetric(data, pos, stop, room - 1, growing)
                     )
                     pos = stop
                     if pos == end:
@@ -6242,7 +6242,7 @@ def _decode_MetricsBatch(
                     stop = pos + size
                     if stop > end:
                         raise too_long(size, end - pos, begin)
-                    held_events.append(_decode_EventMetric(data, pos, stop, room - 1, growing))
+                    held_events.append(decode_EventMetric(data, pos, stop, room - 1, growing))
                     pos = stop
                     if pos == end:
                         return message
@@ -6276,7 +6276,7 @@ _NAMES_MuteTrackRequest: Final[Mapping[int, str]] = {10: "sid", 16: "muted"}
 _MuteTrackRequest: Final = m.MuteTrackRequest
 
 
-def _decode_MuteTrackRequest(
+def decode_MuteTrackRequest(
     data: bytes,
     pos: i64,
     end: i64,
@@ -6379,7 +6379,7 @@ _ParticipantInfo: Final = m.ParticipantInfo
 _NAMES_ParticipantInfo_attributes: Final[Mapping[int, str]] = {10: "key", 18: "value"}
 
 
-def _decode_ParticipantInfo_attributes(
+def decode_ParticipantInfo_attributes(
     data: bytes, pos: i64, end: i64, room: i64, growing: Growing, message: Entry
 ) -> None:
     high: i64
@@ -6450,7 +6450,7 @@ def _decode_ParticipantInfo_attributes(
         raise fault(error, pos, tag, _NAMES_ParticipantInfo_attributes) from None
 
 
-def _decode_ParticipantInfo(
+def decode_ParticipantInfo(
     data: bytes,
     pos: i64,
     end: i64,
@@ -6543,7 +6543,7 @@ def _decode_ParticipantInfo(
                     stop = pos + size
                     if stop > end:
                         raise too_long(size, end - pos, begin)
-                    held_tracks.append(_decode_TrackInfo(data, pos, stop, room - 1, growing))
+                    held_tracks.append(decode_TrackInfo(data, pos, stop, room - 1, growing))
                     pos = stop
                     if pos == end:
                         return message
@@ -6630,7 +6630,7 @@ def _decode_ParticipantInfo(
                 stop = pos + size
                 if stop > end:
                     raise too_long(size, end - pos, begin)
-                message.permission = _decode_ParticipantPermission(
+                message.permission = decode_ParticipantPermission(
                     data, pos, stop, room - 1, growing, message.permission if again else None
                 )
                 pos = stop
@@ -6706,7 +6706,7 @@ def _decode_ParticipantInfo(
                     if stop > end:
                         raise too_long(size, end - pos, begin)
                     entry = Entry("", "")
-                    _decode_ParticipantInfo_attributes(data, pos, stop, room - 1, growing, entry)
+                    decode_ParticipantInfo_attributes(data, pos, stop, room - 1, growing, entry)
                     pos = stop
                     if entry._unknown_fields:
                         encode = ENTRY_ENCODERS[_ParticipantInfo, "attributes"]
@@ -6869,7 +6869,7 @@ def _decode_ParticipantInfo(
                     if stop > end:
                         raise too_long(size, end - pos, begin)
                     held_data_tracks.append(
-                        _decode_DataTrackInfo(data, pos, stop, room - 1, growing)
+                        decode_DataTrackInfo(data, pos, stop, room - 1, growing)
                     )
                     pos = stop
                     if pos == end:
@@ -7014,7 +7014,7 @@ _NAMES_ParticipantPermission: Final[Mapping[int, str]] = {
 _ParticipantPermission: Final = m.ParticipantPermission
 
 
-def _decode_ParticipantPermission(
+def decode_ParticipantPermission(
     data: bytes,
     pos: i64,
     end: i64,
@@ -7252,7 +7252,7 @@ _NAMES_ParticipantTracks: Final[Mapping[int, str]] = {10: "participant_sid", 18:
 _ParticipantTracks: Final = m.ParticipantTracks
 
 
-def _decode_ParticipantTracks(
+def decode_ParticipantTracks(
     data: bytes,
     pos: i64,
     end: i64,
@@ -7340,7 +7340,7 @@ _NAMES_ParticipantUpdate: Final[Mapping[int, str]] = {10: "participants"}
 _ParticipantUpdate: Final = m.ParticipantUpdate
 
 
-def _decode_ParticipantUpdate(
+def decode_ParticipantUpdate(
     data: bytes,
     pos: i64,
     end: i64,
@@ -7378,7 +7378,7 @@ def _decode_ParticipantUpdate(
                     if stop > end:
                         raise too_long(size, end - pos, begin)
                     held_participants.append(
-                        _decode_ParticipantInfo(data, pos, stop, room - 1, growing)
+                        decode_ParticipantInfo(data, pos, stop, room - 1, growing)
                     )
                     pos = stop
                     if pos == end:
@@ -7413,7 +7413,7 @@ _NAMES_Ping: Final[Mapping[int, str]] = {8: "timestamp", 16: "rtt"}
 _Ping: Final = m.Ping
 
 
-def _decode_Ping(
+def decode_Ping(
     data: bytes,
     pos: i64,
     end: i64,
@@ -7493,7 +7493,7 @@ _NAMES_Pong: Final[Mapping[int, str]] = {8: "last_ping_timestamp", 16: "timestam
 _Pong: Final = m.Pong
 
 
-def _decode_Pong(
+def decode_Pong(
     data: bytes,
     pos: i64,
     end: i64,
@@ -7579,7 +7579,7 @@ _NAMES_PublishDataTrackRequest: Final[Mapping[int, str]] = {
 _PublishDataTrackRequest: Final = m.PublishDataTrackRequest
 
 
-def _decode_PublishDataTrackRequest(
+def decode_PublishDataTrackRequest(
     data: bytes,
     pos: i64,
     end: i64,
@@ -7669,7 +7669,7 @@ def _decode_PublishDataTrackRequest(
                 stop = pos + size
                 if stop > end:
                     raise too_long(size, end - pos, begin)
-                message.frame_encoding = _decode_DataTrackFrameEncoding(
+                message.frame_encoding = decode_DataTrackFrameEncoding(
                     data, pos, stop, room - 1, growing, message.frame_encoding if again else None
                 )
                 pos = stop
@@ -7688,7 +7688,7 @@ def _decode_PublishDataTrackRequest(
                 stop = pos + size
                 if stop > end:
                     raise too_long(size, end - pos, begin)
-                message.schema = _decode_DataTrackSchemaId(
+                message.schema = decode_DataTrackSchemaId(
                     data, pos, stop, room - 1, growing, message.schema if again else None
                 )
                 pos = stop
@@ -7722,7 +7722,7 @@ _NAMES_PublishDataTrackResponse: Final[Mapping[int, str]] = {10: "info"}
 _PublishDataTrackResponse: Final = m.PublishDataTrackResponse
 
 
-def _decode_PublishDataTrackResponse(
+def decode_PublishDataTrackResponse(
     data: bytes,
     pos: i64,
     end: i64,
@@ -7756,7 +7756,7 @@ def _decode_PublishDataTrackResponse(
                 stop = pos + size
                 if stop > end:
                     raise too_long(size, end - pos, begin)
-                message.info = _decode_DataTrackInfo(
+                message.info = decode_DataTrackInfo(
                     data, pos, stop, room - 1, growing, message.info if again else None
                 )
                 pos = stop
@@ -7795,7 +7795,7 @@ _NAMES_ReconnectResponse: Final[Mapping[int, str]] = {
 _ReconnectResponse: Final = m.ReconnectResponse
 
 
-def _decode_ReconnectResponse(
+def decode_ReconnectResponse(
     data: bytes,
     pos: i64,
     end: i64,
@@ -7833,7 +7833,7 @@ def _decode_ReconnectResponse(
                     stop = pos + size
                     if stop > end:
                         raise too_long(size, end - pos, begin)
-                    held_ice_servers.append(_decode_IceServer(data, pos, stop, room - 1, growing))
+                    held_ice_servers.append(decode_IceServer(data, pos, stop, room - 1, growing))
                     pos = stop
                     if pos == end:
                         return message
@@ -7852,7 +7852,7 @@ def _decode_ReconnectResponse(
                 stop = pos + size
                 if stop > end:
                     raise too_long(size, end - pos, begin)
-                message.client_configuration = _decode_ClientConfiguration(
+                message.client_configuration = decode_ClientConfiguration(
                     data,
                     pos,
                     stop,
@@ -7876,7 +7876,7 @@ def _decode_ReconnectResponse(
                 stop = pos + size
                 if stop > end:
                     raise too_long(size, end - pos, begin)
-                message.server_info = _decode_ServerInfo(
+                message.server_info = decode_ServerInfo(
                     data, pos, stop, room - 1, growing, message.server_info if again else None
                 )
                 pos = stop
@@ -7927,7 +7927,7 @@ _NAMES_RegionInfo: Final[Mapping[int, str]] = {10: "region", 18: "url", 24: "dis
 _RegionInfo: Final = m.RegionInfo
 
 
-def _decode_RegionInfo(
+def decode_RegionInfo(
     data: bytes,
     pos: i64,
     end: i64,
@@ -8026,7 +8026,7 @@ _NAMES_RegionSettings: Final[Mapping[int, str]] = {10: "regions"}
 _RegionSettings: Final = m.RegionSettings
 
 
-def _decode_RegionSettings(
+def decode_RegionSettings(
     data: bytes,
     pos: i64,
     end: i64,
@@ -8063,7 +8063,7 @@ def _decode_RegionSettings(
                     stop = pos + size
                     if stop > end:
                         raise too_long(size, end - pos, begin)
-                    held_regions.append(_decode_RegionInfo(data, pos, stop, room - 1, growing))
+                    held_regions.append(decode_RegionInfo(data, pos, stop, room - 1, growing))
                     pos = stop
                     if pos == end:
                         return message
@@ -8119,7 +8119,7 @@ _MEMBERS_RequestResponse_request: Final = (
 )
 
 
-def _decode_RequestResponse(
+def decode_RequestResponse(
     data: bytes,
     pos: i64,
     end: i64,
@@ -8213,7 +8213,7 @@ def _decode_RequestResponse(
                 stop = pos + size
                 if stop > end:
                     raise too_long(size, end - pos, begin)
-                message.trickle = _decode_TrickleRequest(
+                message.trickle = decode_TrickleRequest(
                     data,
                     pos,
                     stop,
@@ -8238,7 +8238,7 @@ def _decode_RequestResponse(
                 stop = pos + size
                 if stop > end:
                     raise too_long(size, end - pos, begin)
-                message.add_track = _decode_AddTrackRequest(
+                message.add_track = decode_AddTrackRequest(
                     data,
                     pos,
                     stop,
@@ -8263,7 +8263,7 @@ def _decode_RequestResponse(
                 stop = pos + size
                 if stop > end:
                     raise too_long(size, end - pos, begin)
-                message.mute = _decode_MuteTrackRequest(
+                message.mute = decode_MuteTrackRequest(
                     data,
                     pos,
                     stop,
@@ -8288,7 +8288,7 @@ def _decode_RequestResponse(
                 stop = pos + size
                 if stop > end:
                     raise too_long(size, end - pos, begin)
-                message.update_metadata = _decode_UpdateParticipantMetadata(
+                message.update_metadata = decode_UpdateParticipantMetadata(
                     data,
                     pos,
                     stop,
@@ -8315,7 +8315,7 @@ def _decode_RequestResponse(
                 stop = pos + size
                 if stop > end:
                     raise too_long(size, end - pos, begin)
-                message.update_audio_track = _decode_UpdateLocalAudioTrack(
+                message.update_audio_track = decode_UpdateLocalAudioTrack(
                     data,
                     pos,
                     stop,
@@ -8342,7 +8342,7 @@ def _decode_RequestResponse(
                 stop = pos + size
                 if stop > end:
                     raise too_long(size, end - pos, begin)
-                message.update_video_track = _decode_UpdateLocalVideoTrack(
+                message.update_video_track = decode_UpdateLocalVideoTrack(
                     data,
                     pos,
                     stop,
@@ -8369,7 +8369,7 @@ def _decode_RequestResponse(
                 stop = pos + size
                 if stop > end:
                     raise too_long(size, end - pos, begin)
-                message.publish_data_track = _decode_PublishDataTrackRequest(
+                message.publish_data_track = decode_PublishDataTrackRequest(
                     data,
                     pos,
                     stop,
@@ -8396,7 +8396,7 @@ def _decode_RequestResponse(
                 stop = pos + size
                 if stop > end:
                     raise too_long(size, end - pos, begin)
-                message.unpublish_data_track = _decode_UnpublishDataTrackRequest(
+                message.unpublish_data_track = decode_UnpublishDataTrackRequest(
                     data,
                     pos,
                     stop,
@@ -8452,7 +8452,7 @@ _NAMES_Room: Final[Mapping[int, str]] = {
 _Room: Final = m.Room
 
 
-def _decode_Room(
+def decode_Room(
     data: bytes,
     pos: i64,
     end: i64,
@@ -8592,7 +8592,7 @@ def _decode_Room(
                     stop = pos + size
                     if stop > end:
                         raise too_long(size, end - pos, begin)
-                    held_enabled_codecs.append(_decode_Codec(data, pos, stop, room - 1, growing))
+                    held_enabled_codecs.append(decode_Codec(data, pos, stop, room - 1, growing))
                     pos = stop
                     if pos == end:
                         return message
@@ -8677,7 +8677,7 @@ def _decode_Room(
                 stop = pos + size
                 if stop > end:
                     raise too_long(size, end - pos, begin)
-                message.version = _decode_TimedVersion(
+                message.version = decode_TimedVersion(
                     data, pos, stop, room - 1, growing, message.version if again else None
                 )
                 pos = stop
@@ -8750,7 +8750,7 @@ _NAMES_RoomMovedResponse: Final[Mapping[int, str]] = {
 _RoomMovedResponse: Final = m.RoomMovedResponse
 
 
-def _decode_RoomMovedResponse(
+def decode_RoomMovedResponse(
     data: bytes,
     pos: i64,
     end: i64,
@@ -8784,7 +8784,7 @@ def _decode_RoomMovedResponse(
                 stop = pos + size
                 if stop > end:
                     raise too_long(size, end - pos, begin)
-                message.room = _decode_Room(
+                message.room = decode_Room(
                     data, pos, stop, room - 1, growing, message.room if again else None
                 )
                 pos = stop
@@ -8820,7 +8820,7 @@ def _decode_RoomMovedResponse(
                 stop = pos + size
                 if stop > end:
                     raise too_long(size, end - pos, begin)
-                message.participant = _decode_ParticipantInfo(
+                message.participant = decode_ParticipantInfo(
                     data, pos, stop, room - 1, growing, message.participant if again else None
                 )
                 pos = stop
@@ -8843,7 +8843,7 @@ def _decode_RoomMovedResponse(
                     if stop > end:
                         raise too_long(size, end - pos, begin)
                     held_other_participants.append(
-                        _decode_ParticipantInfo(data, pos, stop, room - 1, growing)
+                        decode_ParticipantInfo(data, pos, stop, room - 1, growing)
                     )
                     pos = stop
                     if pos == end:
@@ -8878,7 +8878,7 @@ _NAMES_RoomUpdate: Final[Mapping[int, str]] = {10: "room"}
 _RoomUpdate: Final = m.RoomUpdate
 
 
-def _decode_RoomUpdate(
+def decode_RoomUpdate(
     data: bytes,
     pos: i64,
     end: i64,
@@ -8912,7 +8912,7 @@ def _decode_RoomUpdate(
                 stop = pos + size
                 if stop > end:
                     raise too_long(size, end - pos, begin)
-                message.room = _decode_Room(
+                message.room = decode_Room(
                     data, pos, stop, room - 1, growing, message.room if again else None
                 )
                 pos = stop
@@ -8946,7 +8946,7 @@ _NAMES_RpcAck: Final[Mapping[int, str]] = {10: "request_id"}
 _RpcAck: Final = m.RpcAck
 
 
-def _decode_RpcAck(
+def decode_RpcAck(
     data: bytes,
     pos: i64,
     end: i64,
@@ -9010,7 +9010,7 @@ _NAMES_RpcError: Final[Mapping[int, str]] = {8: "code", 18: "message", 26: "data
 _RpcError: Final = m.RpcError
 
 
-def _decode_RpcError(
+def decode_RpcError(
     data: bytes,
     pos: i64,
     end: i64,
@@ -9116,7 +9116,7 @@ _NAMES_RpcRequest: Final[Mapping[int, str]] = {
 _RpcRequest: Final = m.RpcRequest
 
 
-def _decode_RpcRequest(
+def decode_RpcRequest(
     data: bytes,
     pos: i64,
     end: i64,
@@ -9276,7 +9276,7 @@ _MEMBERS_RpcResponse_value: Final = (
 )
 
 
-def _decode_RpcResponse(
+def decode_RpcResponse(
     data: bytes,
     pos: i64,
     end: i64,
@@ -9351,7 +9351,7 @@ def _decode_RpcResponse(
                 stop = pos + size
                 if stop > end:
                     raise too_long(size, end - pos, begin)
-                message.error = _decode_RpcError(
+                message.error = decode_RpcError(
                     data,
                     pos,
                     stop,
@@ -9418,7 +9418,7 @@ _NAMES_ServerInfo: Final[Mapping[int, str]] = {
 _ServerInfo: Final = m.ServerInfo
 
 
-def _decode_ServerInfo(
+def decode_ServerInfo(
     data: bytes,
     pos: i64,
     end: i64,
@@ -9595,7 +9595,7 @@ _SessionDescription: Final = m.SessionDescription
 _NAMES_SessionDescription_mid_to_track_id: Final[Mapping[int, str]] = {10: "key", 18: "value"}
 
 
-def _decode_SessionDescription_mid_to_track_id(
+def decode_SessionDescription_mid_to_track_id(
     data: bytes, pos: i64, end: i64, room: i64, growing: Growing, message: Entry
 ) -> None:
     high: i64
@@ -9666,7 +9666,7 @@ def _decode_SessionDescription_mid_to_track_id(
         raise fault(error, pos, tag, _NAMES_SessionDescription_mid_to_track_id) from None
 
 
-def _decode_SessionDescription(
+def decode_SessionDescription(
     data: bytes,
     pos: i64,
     end: i64,
@@ -9756,7 +9756,7 @@ def _decode_SessionDescription(
                     if stop > end:
                         raise too_long(size, end - pos, begin)
                     entry = Entry("", "")
-                    _decode_SessionDescription_mid_to_track_id(
+                    decode_SessionDescription_mid_to_track_id(
                         data, pos, stop, room - 1, growing, entry
                     )
                     pos = stop
@@ -9844,7 +9844,7 @@ _MEMBERS_SignalRequest_message: Final = (
 )
 
 
-def _decode_SignalRequest(
+def decode_SignalRequest(
     data: bytes,
     pos: i64,
     end: i64,
@@ -9894,7 +9894,7 @@ def _decode_SignalRequest(
                             stop = pos + size
                             if stop > end:
                                 raise too_long(size, end - pos, begin)
-                            message.offer = _decode_SessionDescription(
+                            message.offer = decode_SessionDescription(
                                 data,
                                 pos,
                                 stop,
@@ -9919,7 +9919,7 @@ def _decode_SignalRequest(
                             stop = pos + size
                             if stop > end:
                                 raise too_long(size, end - pos, begin)
-                            message.answer = _decode_SessionDescription(
+                            message.answer = decode_SessionDescription(
                                 data,
                                 pos,
                                 stop,
@@ -9945,7 +9945,7 @@ def _decode_SignalRequest(
                             stop = pos + size
                             if stop > end:
                                 raise too_long(size, end - pos, begin)
-                            message.trickle = _decode_TrickleRequest(
+                            message.trickle = decode_TrickleRequest(
                                 data,
                                 pos,
                                 stop,
@@ -9970,7 +9970,7 @@ def _decode_SignalRequest(
                             stop = pos + size
                             if stop > end:
                                 raise too_long(size, end - pos, begin)
-                            message.add_track = _decode_AddTrackRequest(
+                            message.add_track = decode_AddTrackRequest(
                                 data,
                                 pos,
                                 stop,
@@ -9995,7 +9995,7 @@ def _decode_SignalRequest(
                             stop = pos + size
                             if stop > end:
                                 raise too_long(size, end - pos, begin)
-                            message.mute = _decode_MuteTrackRequest(
+                            message.mute = decode_MuteTrackRequest(
                                 data,
                                 pos,
                                 stop,
@@ -10022,7 +10022,7 @@ def _decode_SignalRequest(
                             stop = pos + size
                             if stop > end:
                                 raise too_long(size, end - pos, begin)
-                            message.subscription = _decode_UpdateSubscription(
+                            message.subscription = decode_UpdateSubscription(
                                 data,
                                 pos,
                                 stop,
@@ -10047,7 +10047,7 @@ def _decode_SignalRequest(
                             stop = pos + size
                             if stop > end:
                                 raise too_long(size, end - pos, begin)
-                            message.track_setting = _decode_UpdateTrackSettings(
+                            message.track_setting = decode_UpdateTrackSettings(
                                 data,
                                 pos,
                                 stop,
@@ -10072,7 +10072,7 @@ def _decode_SignalRequest(
                             stop = pos + size
                             if stop > end:
                                 raise too_long(size, end - pos, begin)
-                            message.leave = _decode_LeaveRequest(
+                            message.leave = decode_LeaveRequest(
                                 data,
                                 pos,
                                 stop,
@@ -10098,7 +10098,7 @@ def _decode_SignalRequest(
                             stop = pos + size
                             if stop > end:
                                 raise too_long(size, end - pos, begin)
-                            message.update_layers = _decode_UpdateVideoLayers(
+                            message.update_layers = decode_UpdateVideoLayers(
                                 data,
                                 pos,
                                 stop,
@@ -10123,7 +10123,7 @@ def _decode_SignalRequest(
                             stop = pos + size
                             if stop > end:
                                 raise too_long(size, end - pos, begin)
-                            message.subscription_permission = _decode_SubscriptionPermission(
+                            message.subscription_permission = decode_SubscriptionPermission(
                                 data,
                                 pos,
                                 stop,
@@ -10148,7 +10148,7 @@ def _decode_SignalRequest(
                             stop = pos + size
                             if stop > end:
                                 raise too_long(size, end - pos, begin)
-                            message.sync_state = _decode_SyncState(
+                            message.sync_state = decode_SyncState(
                                 data,
                                 pos,
                                 stop,
@@ -10176,7 +10176,7 @@ def _decode_SignalRequest(
                             stop = pos + size
                             if stop > end:
                                 raise too_long(size, end - pos, begin)
-                            message.simulate = _decode_SimulateScenario(
+                            message.simulate = decode_SimulateScenario(
                                 data,
                                 pos,
                                 stop,
@@ -10220,7 +10220,7 @@ def _decode_SignalRequest(
                             stop = pos + size
                             if stop > end:
                                 raise too_long(size, end - pos, begin)
-                            message.update_metadata = _decode_UpdateParticipantMetadata(
+                            message.update_metadata = decode_UpdateParticipantMetadata(
                                 data,
                                 pos,
                                 stop,
@@ -10245,7 +10245,7 @@ def _decode_SignalRequest(
                             stop = pos + size
                             if stop > end:
                                 raise too_long(size, end - pos, begin)
-                            message.ping_req = _decode_Ping(
+                            message.ping_req = decode_Ping(
                                 data,
                                 pos,
                                 stop,
@@ -10270,7 +10270,7 @@ def _decode_SignalRequest(
                             stop = pos + size
                             if stop > end:
                                 raise too_long(size, end - pos, begin)
-                            message.update_audio_track = _decode_UpdateLocalAudioTrack(
+                            message.update_audio_track = decode_UpdateLocalAudioTrack(
                                 data,
                                 pos,
                                 stop,
@@ -10297,7 +10297,7 @@ def _decode_SignalRequest(
                             stop = pos + size
                             if stop > end:
                                 raise too_long(size, end - pos, begin)
-                            message.update_video_track = _decode_UpdateLocalVideoTrack(
+                            message.update_video_track = decode_UpdateLocalVideoTrack(
                                 data,
                                 pos,
                                 stop,
@@ -10322,7 +10322,7 @@ def _decode_SignalRequest(
                             stop = pos + size
                             if stop > end:
                                 raise too_long(size, end - pos, begin)
-                            message.publish_data_track_request = _decode_PublishDataTrackRequest(
+                            message.publish_data_track_request = decode_PublishDataTrackRequest(
                                 data,
                                 pos,
                                 stop,
@@ -10347,19 +10347,15 @@ def _decode_SignalRequest(
                             stop = pos + size
                             if stop > end:
                                 raise too_long(size, end - pos, begin)
-                            message.unpublish_data_track_request = (
-                                _decode_UnpublishDataTrackRequest(
-                                    data,
-                                    pos,
-                                    stop,
-                                    room - 1,
-                                    growing,
-                                    displace(
-                                        message, chosen_message, "unpublish_data_track_request"
-                                    )
-                                    if chosen_message
-                                    else None,
-                                )
+                            message.unpublish_data_track_request = decode_UnpublishDataTrackRequest(
+                                data,
+                                pos,
+                                stop,
+                                room - 1,
+                                growing,
+                                displace(message, chosen_message, "unpublish_data_track_request")
+                                if chosen_message
+                                else None,
                             )
                             pos = stop
                             chosen_message = "unpublish_data_track_request"
@@ -10377,7 +10373,7 @@ def _decode_SignalRequest(
                             stop = pos + size
                             if stop > end:
                                 raise too_long(size, end - pos, begin)
-                            message.update_data_subscription = _decode_UpdateDataSubscription(
+                            message.update_data_subscription = decode_UpdateDataSubscription(
                                 data,
                                 pos,
                                 stop,
@@ -10402,7 +10398,7 @@ def _decode_SignalRequest(
                             stop = pos + size
                             if stop > end:
                                 raise too_long(size, end - pos, begin)
-                            message.store_data_blob_request = _decode_StoreDataBlobRequest(
+                            message.store_data_blob_request = decode_StoreDataBlobRequest(
                                 data,
                                 pos,
                                 stop,
@@ -10427,7 +10423,7 @@ def _decode_SignalRequest(
                             stop = pos + size
                             if stop > end:
                                 raise too_long(size, end - pos, begin)
-                            message.get_data_blob_request = _decode_GetDataBlobRequest(
+                            message.get_data_blob_request = decode_GetDataBlobRequest(
                                 data,
                                 pos,
                                 stop,
@@ -10517,7 +10513,7 @@ _MEMBERS_SignalResponse_message: Final = (
 )
 
 
-def _decode_SignalResponse(
+def decode_SignalResponse(
     data: bytes,
     pos: i64,
     end: i64,
@@ -10567,7 +10563,7 @@ def _decode_SignalResponse(
                             stop = pos + size
                             if stop > end:
                                 raise too_long(size, end - pos, begin)
-                            message.join = _decode_JoinResponse(
+                            message.join = decode_JoinResponse(
                                 data,
                                 pos,
                                 stop,
@@ -10592,7 +10588,7 @@ def _decode_SignalResponse(
                             stop = pos + size
                             if stop > end:
                                 raise too_long(size, end - pos, begin)
-                            message.answer = _decode_SessionDescription(
+                            message.answer = decode_SessionDescription(
                                 data,
                                 pos,
                                 stop,
@@ -10617,7 +10613,7 @@ def _decode_SignalResponse(
                             stop = pos + size
                             if stop > end:
                                 raise too_long(size, end - pos, begin)
-                            message.offer = _decode_SessionDescription(
+                            message.offer = decode_SessionDescription(
                                 data,
                                 pos,
                                 stop,
@@ -10644,7 +10640,7 @@ def _decode_SignalResponse(
                                 stop = pos + size
                                 if stop > end:
                                     raise too_long(size, end - pos, begin)
-                                message.trickle = _decode_TrickleRequest(
+                                message.trickle = decode_TrickleRequest(
                                     data,
                                     pos,
                                     stop,
@@ -10669,7 +10665,7 @@ def _decode_SignalResponse(
                                 stop = pos + size
                                 if stop > end:
                                     raise too_long(size, end - pos, begin)
-                                message.update = _decode_ParticipantUpdate(
+                                message.update = decode_ParticipantUpdate(
                                     data,
                                     pos,
                                     stop,
@@ -10695,7 +10691,7 @@ def _decode_SignalResponse(
                                 stop = pos + size
                                 if stop > end:
                                     raise too_long(size, end - pos, begin)
-                                message.track_published = _decode_TrackPublishedResponse(
+                                message.track_published = decode_TrackPublishedResponse(
                                     data,
                                     pos,
                                     stop,
@@ -10720,7 +10716,7 @@ def _decode_SignalResponse(
                                 stop = pos + size
                                 if stop > end:
                                     raise too_long(size, end - pos, begin)
-                                message.leave = _decode_LeaveRequest(
+                                message.leave = decode_LeaveRequest(
                                     data,
                                     pos,
                                     stop,
@@ -10748,7 +10744,7 @@ def _decode_SignalResponse(
                                 stop = pos + size
                                 if stop > end:
                                     raise too_long(size, end - pos, begin)
-                                message.mute = _decode_MuteTrackRequest(
+                                message.mute = decode_MuteTrackRequest(
                                     data,
                                     pos,
                                     stop,
@@ -10773,7 +10769,7 @@ def _decode_SignalResponse(
                                 stop = pos + size
                                 if stop > end:
                                     raise too_long(size, end - pos, begin)
-                                message.speakers_changed = _decode_SpeakersChanged(
+                                message.speakers_changed = decode_SpeakersChanged(
                                     data,
                                     pos,
                                     stop,
@@ -10799,7 +10795,7 @@ def _decode_SignalResponse(
                                 stop = pos + size
                                 if stop > end:
                                     raise too_long(size, end - pos, begin)
-                                message.room_update = _decode_RoomUpdate(
+                                message.room_update = decode_RoomUpdate(
                                     data,
                                     pos,
                                     stop,
@@ -10824,7 +10820,7 @@ def _decode_SignalResponse(
                                 stop = pos + size
                                 if stop > end:
                                     raise too_long(size, end - pos, begin)
-                                message.connection_quality = _decode_ConnectionQualityUpdate(
+                                message.connection_quality = decode_ConnectionQualityUpdate(
                                     data,
                                     pos,
                                     stop,
@@ -10851,7 +10847,7 @@ def _decode_SignalResponse(
                                 stop = pos + size
                                 if stop > end:
                                     raise too_long(size, end - pos, begin)
-                                message.stream_state_update = _decode_StreamStateUpdate(
+                                message.stream_state_update = decode_StreamStateUpdate(
                                     data,
                                     pos,
                                     stop,
@@ -10876,7 +10872,7 @@ def _decode_SignalResponse(
                                 stop = pos + size
                                 if stop > end:
                                     raise too_long(size, end - pos, begin)
-                                message.subscribed_quality_update = _decode_SubscribedQualityUpdate(
+                                message.subscribed_quality_update = decode_SubscribedQualityUpdate(
                                     data,
                                     pos,
                                     stop,
@@ -10903,7 +10899,7 @@ def _decode_SignalResponse(
                                 if stop > end:
                                     raise too_long(size, end - pos, begin)
                                 message.subscription_permission_update = (
-                                    _decode_SubscriptionPermissionUpdate(
+                                    decode_SubscriptionPermissionUpdate(
                                         data,
                                         pos,
                                         stop,
@@ -10954,7 +10950,7 @@ def _decode_SignalResponse(
                             stop = pos + size
                             if stop > end:
                                 raise too_long(size, end - pos, begin)
-                            message.track_unpublished = _decode_TrackUnpublishedResponse(
+                            message.track_unpublished = decode_TrackUnpublishedResponse(
                                 data,
                                 pos,
                                 stop,
@@ -10997,7 +10993,7 @@ def _decode_SignalResponse(
                             stop = pos + size
                             if stop > end:
                                 raise too_long(size, end - pos, begin)
-                            message.reconnect = _decode_ReconnectResponse(
+                            message.reconnect = decode_ReconnectResponse(
                                 data,
                                 pos,
                                 stop,
@@ -11024,7 +11020,7 @@ def _decode_SignalResponse(
                                 stop = pos + size
                                 if stop > end:
                                     raise too_long(size, end - pos, begin)
-                                message.pong_resp = _decode_Pong(
+                                message.pong_resp = decode_Pong(
                                     data,
                                     pos,
                                     stop,
@@ -11049,7 +11045,7 @@ def _decode_SignalResponse(
                                 stop = pos + size
                                 if stop > end:
                                     raise too_long(size, end - pos, begin)
-                                message.subscription_response = _decode_SubscriptionResponse(
+                                message.subscription_response = decode_SubscriptionResponse(
                                     data,
                                     pos,
                                     stop,
@@ -11075,7 +11071,7 @@ def _decode_SignalResponse(
                                 stop = pos + size
                                 if stop > end:
                                     raise too_long(size, end - pos, begin)
-                                message.request_response = _decode_RequestResponse(
+                                message.request_response = decode_RequestResponse(
                                     data,
                                     pos,
                                     stop,
@@ -11100,7 +11096,7 @@ def _decode_SignalResponse(
                                 stop = pos + size
                                 if stop > end:
                                     raise too_long(size, end - pos, begin)
-                                message.track_subscribed = _decode_TrackSubscribed(
+                                message.track_subscribed = decode_TrackSubscribed(
                                     data,
                                     pos,
                                     stop,
@@ -11128,7 +11124,7 @@ def _decode_SignalResponse(
                                 stop = pos + size
                                 if stop > end:
                                     raise too_long(size, end - pos, begin)
-                                message.room_moved = _decode_RoomMovedResponse(
+                                message.room_moved = decode_RoomMovedResponse(
                                     data,
                                     pos,
                                     stop,
@@ -11154,7 +11150,7 @@ def _decode_SignalResponse(
                                 if stop > end:
                                     raise too_long(size, end - pos, begin)
                                 message.media_sections_requirement = (
-                                    _decode_MediaSectionsRequirement(
+                                    decode_MediaSectionsRequirement(
                                         data,
                                         pos,
                                         stop,
@@ -11184,7 +11180,7 @@ def _decode_SignalResponse(
                                 if stop > end:
                                     raise too_long(size, end - pos, begin)
                                 message.subscribed_audio_codec_update = (
-                                    _decode_SubscribedAudioCodecUpdate(
+                                    decode_SubscribedAudioCodecUpdate(
                                         data,
                                         pos,
                                         stop,
@@ -11213,7 +11209,7 @@ def _decode_SignalResponse(
                                 if stop > end:
                                     raise too_long(size, end - pos, begin)
                                 message.publish_data_track_response = (
-                                    _decode_PublishDataTrackResponse(
+                                    decode_PublishDataTrackResponse(
                                         data,
                                         pos,
                                         stop,
@@ -11244,7 +11240,7 @@ def _decode_SignalResponse(
                                 if stop > end:
                                     raise too_long(size, end - pos, begin)
                                 message.unpublish_data_track_response = (
-                                    _decode_UnpublishDataTrackResponse(
+                                    decode_UnpublishDataTrackResponse(
                                         data,
                                         pos,
                                         stop,
@@ -11273,7 +11269,7 @@ def _decode_SignalResponse(
                                 if stop > end:
                                     raise too_long(size, end - pos, begin)
                                 message.data_track_subscriber_handles = (
-                                    _decode_DataTrackSubscriberHandles(
+                                    decode_DataTrackSubscriberHandles(
                                         data,
                                         pos,
                                         stop,
@@ -11302,7 +11298,7 @@ def _decode_SignalResponse(
                                 stop = pos + size
                                 if stop > end:
                                     raise too_long(size, end - pos, begin)
-                                message.store_data_blob_response = _decode_StoreDataBlobResponse(
+                                message.store_data_blob_response = decode_StoreDataBlobResponse(
                                     data,
                                     pos,
                                     stop,
@@ -11327,7 +11323,7 @@ def _decode_SignalResponse(
                                 stop = pos + size
                                 if stop > end:
                                     raise too_long(size, end - pos, begin)
-                                message.get_data_blob_response = _decode_GetDataBlobResponse(
+                                message.get_data_blob_response = decode_GetDataBlobResponse(
                                     data,
                                     pos,
                                     stop,
@@ -11375,7 +11371,7 @@ _MEMBERS_SimulateScenario_scenario: Final = (
 )
 
 
-def _decode_SimulateScenario(
+def decode_SimulateScenario(
     data: bytes,
     pos: i64,
     end: i64,
@@ -11589,7 +11585,7 @@ _NAMES_SimulcastCodec: Final[Mapping[int, str]] = {
 _SimulcastCodec: Final = m.SimulcastCodec
 
 
-def _decode_SimulcastCodec(
+def decode_SimulcastCodec(
     data: bytes,
     pos: i64,
     end: i64,
@@ -11661,7 +11657,7 @@ def _decode_SimulcastCodec(
                     stop = pos + size
                     if stop > end:
                         raise too_long(size, end - pos, begin)
-                    held_layers.append(_decode_VideoLayer(data, pos, stop, room - 1, growing))
+                    held_layers.append(decode_VideoLayer(data, pos, stop, room - 1, growing))
                     pos = stop
                     if pos == end:
                         return message
@@ -11723,7 +11719,7 @@ _NAMES_SimulcastCodecInfo: Final[Mapping[int, str]] = {
 _SimulcastCodecInfo: Final = m.SimulcastCodecInfo
 
 
-def _decode_SimulcastCodecInfo(
+def decode_SimulcastCodecInfo(
     data: bytes,
     pos: i64,
     end: i64,
@@ -11812,7 +11808,7 @@ def _decode_SimulcastCodecInfo(
                     stop = pos + size
                     if stop > end:
                         raise too_long(size, end - pos, begin)
-                    held_layers.append(_decode_VideoLayer(data, pos, stop, room - 1, growing))
+                    held_layers.append(decode_VideoLayer(data, pos, stop, room - 1, growing))
                     pos = stop
                     if pos == end:
                         return message
@@ -11884,7 +11880,7 @@ _NAMES_SipDtmf: Final[Mapping[int, str]] = {24: "code", 34: "digit"}
 _SipDtmf: Final = m.SipDtmf
 
 
-def _decode_SipDtmf(
+def decode_SipDtmf(
     data: bytes,
     pos: i64,
     end: i64,
@@ -11966,7 +11962,7 @@ _NAMES_SpeakerInfo: Final[Mapping[int, str]] = {10: "sid", 21: "level", 24: "act
 _SpeakerInfo: Final = m.SpeakerInfo
 
 
-def _decode_SpeakerInfo(
+def decode_SpeakerInfo(
     data: bytes,
     pos: i64,
     end: i64,
@@ -12057,7 +12053,7 @@ _NAMES_SpeakersChanged: Final[Mapping[int, str]] = {10: "speakers"}
 _SpeakersChanged: Final = m.SpeakersChanged
 
 
-def _decode_SpeakersChanged(
+def decode_SpeakersChanged(
     data: bytes,
     pos: i64,
     end: i64,
@@ -12094,7 +12090,7 @@ def _decode_SpeakersChanged(
                     stop = pos + size
                     if stop > end:
                         raise too_long(size, end - pos, begin)
-                    held_speakers.append(_decode_SpeakerInfo(data, pos, stop, room - 1, growing))
+                    held_speakers.append(decode_SpeakerInfo(data, pos, stop, room - 1, growing))
                     pos = stop
                     if pos == end:
                         return message
@@ -12128,7 +12124,7 @@ _NAMES_StoreDataBlobRequest: Final[Mapping[int, str]] = {8: "request_id", 18: "b
 _StoreDataBlobRequest: Final = m.StoreDataBlobRequest
 
 
-def _decode_StoreDataBlobRequest(
+def decode_StoreDataBlobRequest(
     data: bytes,
     pos: i64,
     end: i64,
@@ -12180,7 +12176,7 @@ def _decode_StoreDataBlobRequest(
                 stop = pos + size
                 if stop > end:
                     raise too_long(size, end - pos, begin)
-                message.blob = _decode_DataBlob(
+                message.blob = decode_DataBlob(
                     data, pos, stop, room - 1, growing, message.blob if again else None
                 )
                 pos = stop
@@ -12214,7 +12210,7 @@ _NAMES_StoreDataBlobResponse: Final[Mapping[int, str]] = {8: "request_id", 18: "
 _StoreDataBlobResponse: Final = m.StoreDataBlobResponse
 
 
-def _decode_StoreDataBlobResponse(
+def decode_StoreDataBlobResponse(
     data: bytes,
     pos: i64,
     end: i64,
@@ -12266,7 +12262,7 @@ def _decode_StoreDataBlobResponse(
                 stop = pos + size
                 if stop > end:
                     raise too_long(size, end - pos, begin)
-                message.key = _decode_DataBlobKey(
+                message.key = decode_DataBlobKey(
                     data, pos, stop, room - 1, growing, message.key if again else None
                 )
                 pos = stop
@@ -12304,7 +12300,7 @@ _NAMES_StreamStateInfo: Final[Mapping[int, str]] = {
 _StreamStateInfo: Final = m.StreamStateInfo
 
 
-def _decode_StreamStateInfo(
+def decode_StreamStateInfo(
     data: bytes,
     pos: i64,
     end: i64,
@@ -12405,7 +12401,7 @@ _NAMES_StreamStateUpdate: Final[Mapping[int, str]] = {10: "stream_states"}
 _StreamStateUpdate: Final = m.StreamStateUpdate
 
 
-def _decode_StreamStateUpdate(
+def decode_StreamStateUpdate(
     data: bytes,
     pos: i64,
     end: i64,
@@ -12443,7 +12439,7 @@ def _decode_StreamStateUpdate(
                     if stop > end:
                         raise too_long(size, end - pos, begin)
                     held_stream_states.append(
-                        _decode_StreamStateInfo(data, pos, stop, room - 1, growing)
+                        decode_StreamStateInfo(data, pos, stop, room - 1, growing)
                     )
                     pos = stop
                     if pos == end:
@@ -12478,7 +12474,7 @@ _NAMES_SubscribedAudioCodec: Final[Mapping[int, str]] = {10: "codec", 16: "enabl
 _SubscribedAudioCodec: Final = m.SubscribedAudioCodec
 
 
-def _decode_SubscribedAudioCodec(
+def decode_SubscribedAudioCodec(
     data: bytes,
     pos: i64,
     end: i64,
@@ -12561,7 +12557,7 @@ _NAMES_SubscribedAudioCodecUpdate: Final[Mapping[int, str]] = {
 _SubscribedAudioCodecUpdate: Final = m.SubscribedAudioCodecUpdate
 
 
-def _decode_SubscribedAudioCodecUpdate(
+def decode_SubscribedAudioCodecUpdate(
     data: bytes,
     pos: i64,
     end: i64,
@@ -12616,7 +12612,7 @@ def _decode_SubscribedAudioCodecUpdate(
                     if stop > end:
                         raise too_long(size, end - pos, begin)
                     held_subscribed_audio_codecs.append(
-                        _decode_SubscribedAudioCodec(data, pos, stop, room - 1, growing)
+                        decode_SubscribedAudioCodec(data, pos, stop, room - 1, growing)
                     )
                     pos = stop
                     if pos == end:
@@ -12651,7 +12647,7 @@ _NAMES_SubscribedCodec: Final[Mapping[int, str]] = {10: "codec", 18: "qualities"
 _SubscribedCodec: Final = m.SubscribedCodec
 
 
-def _decode_SubscribedCodec(
+def decode_SubscribedCodec(
     data: bytes,
     pos: i64,
     end: i64,
@@ -12706,7 +12702,7 @@ def _decode_SubscribedCodec(
                     if stop > end:
                         raise too_long(size, end - pos, begin)
                     held_qualities.append(
-                        _decode_SubscribedQuality(data, pos, stop, room - 1, growing)
+                        decode_SubscribedQuality(data, pos, stop, room - 1, growing)
                     )
                     pos = stop
                     if pos == end:
@@ -12741,7 +12737,7 @@ _NAMES_SubscribedQuality: Final[Mapping[int, str]] = {8: "quality", 16: "enabled
 _SubscribedQuality: Final = m.SubscribedQuality
 
 
-def _decode_SubscribedQuality(
+def decode_SubscribedQuality(
     data: bytes,
     pos: i64,
     end: i64,
@@ -12825,7 +12821,7 @@ _NAMES_SubscribedQualityUpdate: Final[Mapping[int, str]] = {
 _SubscribedQualityUpdate: Final = m.SubscribedQualityUpdate
 
 
-def _decode_SubscribedQualityUpdate(
+def decode_SubscribedQualityUpdate(
     data: bytes,
     pos: i64,
     end: i64,
@@ -12880,7 +12876,7 @@ def _decode_SubscribedQualityUpdate(
                     if stop > end:
                         raise too_long(size, end - pos, begin)
                     held_subscribed_qualities.append(
-                        _decode_SubscribedQuality(data, pos, stop, room - 1, growing)
+                        decode_SubscribedQuality(data, pos, stop, room - 1, growing)
                     )
                     pos = stop
                     if pos == end:
@@ -12904,7 +12900,7 @@ def _decode_SubscribedQualityUpdate(
                     if stop > end:
                         raise too_long(size, end - pos, begin)
                     held_subscribed_codecs.append(
-                        _decode_SubscribedCodec(data, pos, stop, room - 1, growing)
+                        decode_SubscribedCodec(data, pos, stop, room - 1, growing)
                     )
                     pos = stop
                     if pos == end:
@@ -12942,7 +12938,7 @@ _NAMES_SubscriptionPermission: Final[Mapping[int, str]] = {
 _SubscriptionPermission: Final = m.SubscriptionPermission
 
 
-def _decode_SubscriptionPermission(
+def decode_SubscriptionPermission(
     data: bytes,
     pos: i64,
     end: i64,
@@ -12996,7 +12992,7 @@ def _decode_SubscriptionPermission(
                     if stop > end:
                         raise too_long(size, end - pos, begin)
                     held_track_permissions.append(
-                        _decode_TrackPermission(data, pos, stop, room - 1, growing)
+                        decode_TrackPermission(data, pos, stop, room - 1, growing)
                     )
                     pos = stop
                     if pos == end:
@@ -13035,7 +13031,7 @@ _NAMES_SubscriptionPermissionUpdate: Final[Mapping[int, str]] = {
 _SubscriptionPermissionUpdate: Final = m.SubscriptionPermissionUpdate
 
 
-def _decode_SubscriptionPermissionUpdate(
+def decode_SubscriptionPermissionUpdate(
     data: bytes,
     pos: i64,
     end: i64,
@@ -13132,7 +13128,7 @@ _NAMES_SubscriptionResponse: Final[Mapping[int, str]] = {10: "track_sid", 16: "e
 _SubscriptionResponse: Final = m.SubscriptionResponse
 
 
-def _decode_SubscriptionResponse(
+def decode_SubscriptionResponse(
     data: bytes,
     pos: i64,
     end: i64,
@@ -13228,7 +13224,7 @@ _NAMES_SyncState: Final[Mapping[int, str]] = {
 _SyncState: Final = m.SyncState
 
 
-def _decode_SyncState(
+def decode_SyncState(
     data: bytes,
     pos: i64,
     end: i64,
@@ -13262,7 +13258,7 @@ def _decode_SyncState(
                 stop = pos + size
                 if stop > end:
                     raise too_long(size, end - pos, begin)
-                message.answer = _decode_SessionDescription(
+                message.answer = decode_SessionDescription(
                     data, pos, stop, room - 1, growing, message.answer if again else None
                 )
                 pos = stop
@@ -13281,7 +13277,7 @@ def _decode_SyncState(
                 stop = pos + size
                 if stop > end:
                     raise too_long(size, end - pos, begin)
-                message.subscription = _decode_UpdateSubscription(
+                message.subscription = decode_UpdateSubscription(
                     data, pos, stop, room - 1, growing, message.subscription if again else None
                 )
                 pos = stop
@@ -13304,7 +13300,7 @@ def _decode_SyncState(
                     if stop > end:
                         raise too_long(size, end - pos, begin)
                     held_publish_tracks.append(
-                        _decode_TrackPublishedResponse(data, pos, stop, room - 1, growing)
+                        decode_TrackPublishedResponse(data, pos, stop, room - 1, growing)
                     )
                     pos = stop
                     if pos == end:
@@ -13328,7 +13324,7 @@ def _decode_SyncState(
                     if stop > end:
                         raise too_long(size, end - pos, begin)
                     held_data_channels.append(
-                        _decode_DataChannelInfo(data, pos, stop, room - 1, growing)
+                        decode_DataChannelInfo(data, pos, stop, room - 1, growing)
                     )
                     pos = stop
                     if pos == end:
@@ -13348,7 +13344,7 @@ def _decode_SyncState(
                 stop = pos + size
                 if stop > end:
                     raise too_long(size, end - pos, begin)
-                message.offer = _decode_SessionDescription(
+                message.offer = decode_SessionDescription(
                     data, pos, stop, room - 1, growing, message.offer if again else None
                 )
                 pos = stop
@@ -13395,7 +13391,7 @@ def _decode_SyncState(
                     if stop > end:
                         raise too_long(size, end - pos, begin)
                     held_datachannel_receive_states.append(
-                        _decode_DataChannelReceiveState(data, pos, stop, room - 1, growing)
+                        decode_DataChannelReceiveState(data, pos, stop, room - 1, growing)
                     )
                     pos = stop
                     if pos == end:
@@ -13419,7 +13415,7 @@ def _decode_SyncState(
                     if stop > end:
                         raise too_long(size, end - pos, begin)
                     held_publish_data_tracks.append(
-                        _decode_PublishDataTrackResponse(data, pos, stop, room - 1, growing)
+                        decode_PublishDataTrackResponse(data, pos, stop, room - 1, growing)
                     )
                     pos = stop
                     if pos == end:
@@ -13439,7 +13435,7 @@ def _decode_SyncState(
                 stop = pos + size
                 if stop > end:
                     raise too_long(size, end - pos, begin)
-                message.data_subscription = _decode_UpdateDataSubscription(
+                message.data_subscription = decode_UpdateDataSubscription(
                     data, pos, stop, room - 1, growing, message.data_subscription if again else None
                 )
                 pos = stop
@@ -13479,7 +13475,7 @@ _NAMES_TimeSeriesMetric: Final[Mapping[int, str]] = {
 _TimeSeriesMetric: Final = m.TimeSeriesMetric
 
 
-def _decode_TimeSeriesMetric(
+def decode_TimeSeriesMetric(
     data: bytes,
     pos: i64,
     end: i64,
@@ -13568,7 +13564,7 @@ def _decode_TimeSeriesMetric(
                     stop = pos + size
                     if stop > end:
                         raise too_long(size, end - pos, begin)
-                    held_samples.append(_decode_MetricSample(data, pos, stop, room - 1, growing))
+                    held_samples.append(decode_MetricSample(data, pos, stop, room - 1, growing))
                     pos = stop
                     if pos == end:
                         return message
@@ -13619,7 +13615,7 @@ _NAMES_TimedVersion: Final[Mapping[int, str]] = {8: "unix_micro", 16: "ticks"}
 _TimedVersion: Final = m.TimedVersion
 
 
-def _decode_TimedVersion(
+def decode_TimedVersion(
     data: bytes,
     pos: i64,
     end: i64,
@@ -13699,7 +13695,7 @@ _NAMES_Timestamp: Final[Mapping[int, str]] = {8: "seconds", 16: "nanos"}
 _Timestamp: Final = m.Timestamp
 
 
-def _decode_Timestamp(
+def decode_Timestamp(
     data: bytes,
     pos: i64,
     end: i64,
@@ -13803,7 +13799,7 @@ _NAMES_TrackInfo: Final[Mapping[int, str]] = {
 _TrackInfo: Final = m.TrackInfo
 
 
-def _decode_TrackInfo(
+def decode_TrackInfo(
     data: bytes,
     pos: i64,
     end: i64,
@@ -13990,7 +13986,7 @@ def _decode_TrackInfo(
                     stop = pos + size
                     if stop > end:
                         raise too_long(size, end - pos, begin)
-                    held_layers.append(_decode_VideoLayer(data, pos, stop, room - 1, growing))
+                    held_layers.append(decode_VideoLayer(data, pos, stop, room - 1, growing))
                     pos = stop
                     if pos == end:
                         return message
@@ -14047,7 +14043,7 @@ def _decode_TrackInfo(
                     if stop > end:
                         raise too_long(size, end - pos, begin)
                     held_codecs.append(
-                        _decode_SimulcastCodecInfo(data, pos, stop, room - 1, growing)
+                        decode_SimulcastCodecInfo(data, pos, stop, room - 1, growing)
                     )
                     pos = stop
                     if pos == end:
@@ -14159,7 +14155,7 @@ def _decode_TrackInfo(
                 stop = pos + size
                 if stop > end:
                     raise too_long(size, end - pos, begin)
-                message.version = _decode_TimedVersion(
+                message.version = decode_TimedVersion(
                     data, pos, stop, room - 1, growing, message.version if again else None
                 )
                 pos = stop
@@ -14373,7 +14369,7 @@ _NAMES_TrackPermission: Final[Mapping[int, str]] = {
 _TrackPermission: Final = m.TrackPermission
 
 
-def _decode_TrackPermission(
+def decode_TrackPermission(
     data: bytes,
     pos: i64,
     end: i64,
@@ -14494,7 +14490,7 @@ _NAMES_TrackPublishedResponse: Final[Mapping[int, str]] = {10: "cid", 18: "track
 _TrackPublishedResponse: Final = m.TrackPublishedResponse
 
 
-def _decode_TrackPublishedResponse(
+def decode_TrackPublishedResponse(
     data: bytes,
     pos: i64,
     end: i64,
@@ -14545,7 +14541,7 @@ def _decode_TrackPublishedResponse(
                 stop = pos + size
                 if stop > end:
                     raise too_long(size, end - pos, begin)
-                message.track = _decode_TrackInfo(
+                message.track = decode_TrackInfo(
                     data, pos, stop, room - 1, growing, message.track if again else None
                 )
                 pos = stop
@@ -14579,7 +14575,7 @@ _NAMES_TrackSubscribed: Final[Mapping[int, str]] = {10: "track_sid"}
 _TrackSubscribed: Final = m.TrackSubscribed
 
 
-def _decode_TrackSubscribed(
+def decode_TrackSubscribed(
     data: bytes,
     pos: i64,
     end: i64,
@@ -14643,7 +14639,7 @@ _NAMES_TrackUnpublishedResponse: Final[Mapping[int, str]] = {10: "track_sid"}
 _TrackUnpublishedResponse: Final = m.TrackUnpublishedResponse
 
 
-def _decode_TrackUnpublishedResponse(
+def decode_TrackUnpublishedResponse(
     data: bytes,
     pos: i64,
     end: i64,
@@ -14711,7 +14707,7 @@ _NAMES_Transcription: Final[Mapping[int, str]] = {
 _Transcription: Final = m.Transcription
 
 
-def _decode_Transcription(
+def decode_Transcription(
     data: bytes,
     pos: i64,
     end: i64,
@@ -14783,7 +14779,7 @@ def _decode_Transcription(
                     if stop > end:
                         raise too_long(size, end - pos, begin)
                     held_segments.append(
-                        _decode_TranscriptionSegment(data, pos, stop, room - 1, growing)
+                        decode_TranscriptionSegment(data, pos, stop, room - 1, growing)
                     )
                     pos = stop
                     if pos == end:
@@ -14825,7 +14821,7 @@ _NAMES_TranscriptionSegment: Final[Mapping[int, str]] = {
 _TranscriptionSegment: Final = m.TranscriptionSegment
 
 
-def _decode_TranscriptionSegment(
+def decode_TranscriptionSegment(
     data: bytes,
     pos: i64,
     end: i64,
@@ -14969,7 +14965,7 @@ _NAMES_TrickleRequest: Final[Mapping[int, str]] = {10: "candidateInit", 16: "tar
 _TrickleRequest: Final = m.TrickleRequest
 
 
-def _decode_TrickleRequest(
+def decode_TrickleRequest(
     data: bytes,
     pos: i64,
     end: i64,
@@ -15068,7 +15064,7 @@ _NAMES_UnpublishDataTrackRequest: Final[Mapping[int, str]] = {8: "pub_handle"}
 _UnpublishDataTrackRequest: Final = m.UnpublishDataTrackRequest
 
 
-def _decode_UnpublishDataTrackRequest(
+def decode_UnpublishDataTrackRequest(
     data: bytes,
     pos: i64,
     end: i64,
@@ -15131,7 +15127,7 @@ _NAMES_UnpublishDataTrackResponse: Final[Mapping[int, str]] = {10: "info"}
 _UnpublishDataTrackResponse: Final = m.UnpublishDataTrackResponse
 
 
-def _decode_UnpublishDataTrackResponse(
+def decode_UnpublishDataTrackResponse(
     data: bytes,
     pos: i64,
     end: i64,
@@ -15165,7 +15161,7 @@ def _decode_UnpublishDataTrackResponse(
                 stop = pos + size
                 if stop > end:
                     raise too_long(size, end - pos, begin)
-                message.info = _decode_DataTrackInfo(
+                message.info = decode_DataTrackInfo(
                     data, pos, stop, room - 1, growing, message.info if again else None
                 )
                 pos = stop
@@ -15199,7 +15195,7 @@ _NAMES_UpdateDataSubscription: Final[Mapping[int, str]] = {10: "updates"}
 _UpdateDataSubscription: Final = m.UpdateDataSubscription
 
 
-def _decode_UpdateDataSubscription(
+def decode_UpdateDataSubscription(
     data: bytes,
     pos: i64,
     end: i64,
@@ -15237,7 +15233,7 @@ def _decode_UpdateDataSubscription(
                     if stop > end:
                         raise too_long(size, end - pos, begin)
                     held_updates.append(
-                        _decode_UpdateDataSubscriptionUpdate(data, pos, stop, room - 1, growing)
+                        decode_UpdateDataSubscriptionUpdate(data, pos, stop, room - 1, growing)
                     )
                     pos = stop
                     if pos == end:
@@ -15276,7 +15272,7 @@ _NAMES_UpdateDataSubscriptionUpdate: Final[Mapping[int, str]] = {
 _UpdateDataSubscriptionUpdate: Final = m.UpdateDataSubscriptionUpdate
 
 
-def _decode_UpdateDataSubscriptionUpdate(
+def decode_UpdateDataSubscriptionUpdate(
     data: bytes,
     pos: i64,
     end: i64,
@@ -15343,7 +15339,7 @@ def _decode_UpdateDataSubscriptionUpdate(
                 stop = pos + size
                 if stop > end:
                     raise too_long(size, end - pos, begin)
-                message.options = _decode_DataTrackSubscriptionOptions(
+                message.options = decode_DataTrackSubscriptionOptions(
                     data, pos, stop, room - 1, growing, message.options if again else None
                 )
                 pos = stop
@@ -15381,7 +15377,7 @@ _NAMES_UpdateLocalAudioTrack: Final[Mapping[int, str]] = {
 _UpdateLocalAudioTrack: Final = m.UpdateLocalAudioTrack
 
 
-def _decode_UpdateLocalAudioTrack(
+def decode_UpdateLocalAudioTrack(
     data: bytes,
     pos: i64,
     end: i64,
@@ -15509,7 +15505,7 @@ _NAMES_UpdateLocalVideoTrack: Final[Mapping[int, str]] = {
 _UpdateLocalVideoTrack: Final = m.UpdateLocalVideoTrack
 
 
-def _decode_UpdateLocalVideoTrack(
+def decode_UpdateLocalVideoTrack(
     data: bytes,
     pos: i64,
     end: i64,
@@ -15614,7 +15610,7 @@ _UpdateParticipantMetadata: Final = m.UpdateParticipantMetadata
 _NAMES_UpdateParticipantMetadata_attributes: Final[Mapping[int, str]] = {10: "key", 18: "value"}
 
 
-def _decode_UpdateParticipantMetadata_attributes(
+def decode_UpdateParticipantMetadata_attributes(
     data: bytes, pos: i64, end: i64, room: i64, growing: Growing, message: Entry
 ) -> None:
     high: i64
@@ -15685,7 +15681,7 @@ def _decode_UpdateParticipantMetadata_attributes(
         raise fault(error, pos, tag, _NAMES_UpdateParticipantMetadata_attributes) from None
 
 
-def _decode_UpdateParticipantMetadata(
+def decode_UpdateParticipantMetadata(
     data: bytes,
     pos: i64,
     end: i64,
@@ -15758,7 +15754,7 @@ def _decode_UpdateParticipantMetadata(
                     if stop > end:
                         raise too_long(size, end - pos, begin)
                     entry = Entry("", "")
-                    _decode_UpdateParticipantMetadata_attributes(
+                    decode_UpdateParticipantMetadata_attributes(
                         data, pos, stop, room - 1, growing, entry
                     )
                     pos = stop
@@ -15820,7 +15816,7 @@ _NAMES_UpdateSubscription: Final[Mapping[int, str]] = {
 _UpdateSubscription: Final = m.UpdateSubscription
 
 
-def _decode_UpdateSubscription(
+def decode_UpdateSubscription(
     data: bytes,
     pos: i64,
     end: i64,
@@ -15896,7 +15892,7 @@ def _decode_UpdateSubscription(
                     if stop > end:
                         raise too_long(size, end - pos, begin)
                     held_participant_tracks.append(
-                        _decode_ParticipantTracks(data, pos, stop, room - 1, growing)
+                        decode_ParticipantTracks(data, pos, stop, room - 1, growing)
                     )
                     pos = stop
                     if pos == end:
@@ -15939,7 +15935,7 @@ _NAMES_UpdateTrackSettings: Final[Mapping[int, str]] = {
 _UpdateTrackSettings: Final = m.UpdateTrackSettings
 
 
-def _decode_UpdateTrackSettings(
+def decode_UpdateTrackSettings(
     data: bytes,
     pos: i64,
     end: i64,
@@ -16113,7 +16109,7 @@ _NAMES_UpdateVideoLayers: Final[Mapping[int, str]] = {10: "track_sid", 18: "laye
 _UpdateVideoLayers: Final = m.UpdateVideoLayers
 
 
-def _decode_UpdateVideoLayers(
+def decode_UpdateVideoLayers(
     data: bytes,
     pos: i64,
     end: i64,
@@ -16167,7 +16163,7 @@ def _decode_UpdateVideoLayers(
                     stop = pos + size
                     if stop > end:
                         raise too_long(size, end - pos, begin)
-                    held_layers.append(_decode_VideoLayer(data, pos, stop, room - 1, growing))
+                    held_layers.append(decode_VideoLayer(data, pos, stop, room - 1, growing))
                     pos = stop
                     if pos == end:
                         return message
@@ -16212,7 +16208,7 @@ _NAMES_UserPacket: Final[Mapping[int, str]] = {
 _UserPacket: Final = m.UserPacket
 
 
-def _decode_UserPacket(
+def decode_UserPacket(
     data: bytes,
     pos: i64,
     end: i64,
@@ -16438,7 +16434,7 @@ _NAMES_VideoConfiguration: Final[Mapping[int, str]] = {8: "hardware_encoder"}
 _VideoConfiguration: Final = m.VideoConfiguration
 
 
-def _decode_VideoConfiguration(
+def decode_VideoConfiguration(
     data: bytes,
     pos: i64,
     end: i64,
@@ -16514,7 +16510,7 @@ _NAMES_VideoLayer: Final[Mapping[int, str]] = {
 _VideoLayer: Final = m.VideoLayer
 
 
-def _decode_VideoLayer(
+def decode_VideoLayer(
     data: bytes,
     pos: i64,
     end: i64,
@@ -16700,7 +16696,7 @@ _NAMES_WrappedJoinRequest: Final[Mapping[int, str]] = {8: "compression", 18: "jo
 _WrappedJoinRequest: Final = m.WrappedJoinRequest
 
 
-def _decode_WrappedJoinRequest(
+def decode_WrappedJoinRequest(
     data: bytes,
     pos: i64,
     end: i64,
@@ -16783,113 +16779,113 @@ def _decode_WrappedJoinRequest(
 
 
 DECODERS: Final[dict[type[Message], Decode]] = {
-    m.ActiveSpeakerUpdate: _decode_ActiveSpeakerUpdate,
-    m.AddTrackRequest: _decode_AddTrackRequest,
-    m.ChatMessage: _decode_ChatMessage,
-    m.ClientConfiguration: _decode_ClientConfiguration,
-    m.ClientInfo: _decode_ClientInfo,
-    m.Codec: _decode_Codec,
-    m.ConnectionQualityInfo: _decode_ConnectionQualityInfo,
-    m.ConnectionQualityUpdate: _decode_ConnectionQualityUpdate,
-    m.ConnectionSettings: _decode_ConnectionSettings,
-    m.DataBlob: _decode_DataBlob,
-    m.DataBlobKey: _decode_DataBlobKey,
-    m.DataChannelInfo: _decode_DataChannelInfo,
-    m.DataChannelReceiveState: _decode_DataChannelReceiveState,
-    m.DataPacket: _decode_DataPacket,
-    m.DataStream: _decode_DataStream,
-    m.DataStreamByteHeader: _decode_DataStreamByteHeader,
-    m.DataStreamChunk: _decode_DataStreamChunk,
-    m.DataStreamHeader: _decode_DataStreamHeader,
-    m.DataStreamTextHeader: _decode_DataStreamTextHeader,
-    m.DataStreamTrailer: _decode_DataStreamTrailer,
-    m.DataTrackFrameEncoding: _decode_DataTrackFrameEncoding,
-    m.DataTrackInfo: _decode_DataTrackInfo,
-    m.DataTrackSchemaEncoding: _decode_DataTrackSchemaEncoding,
-    m.DataTrackSchemaId: _decode_DataTrackSchemaId,
-    m.DataTrackSubscriberHandles: _decode_DataTrackSubscriberHandles,
-    m.DataTrackSubscriberHandlesPublishedDataTrack: _decode_DataTrackSubscriberHandlesPublishedDataTrack,
-    m.DataTrackSubscriptionOptions: _decode_DataTrackSubscriptionOptions,
-    m.DisabledCodecs: _decode_DisabledCodecs,
-    m.EncryptedPacket: _decode_EncryptedPacket,
-    m.Encryption: _decode_Encryption,
-    m.EventMetric: _decode_EventMetric,
-    m.GetDataBlobRequest: _decode_GetDataBlobRequest,
-    m.GetDataBlobResponse: _decode_GetDataBlobResponse,
-    m.IceServer: _decode_IceServer,
-    m.JoinRequest: _decode_JoinRequest,
-    m.JoinResponse: _decode_JoinResponse,
-    m.LeaveRequest: _decode_LeaveRequest,
-    m.MediaSectionsRequirement: _decode_MediaSectionsRequirement,
-    m.MetricSample: _decode_MetricSample,
-    m.MetricsBatch: _decode_MetricsBatch,
-    m.MuteTrackRequest: _decode_MuteTrackRequest,
-    m.ParticipantInfo: _decode_ParticipantInfo,
-    m.ParticipantPermission: _decode_ParticipantPermission,
-    m.ParticipantTracks: _decode_ParticipantTracks,
-    m.ParticipantUpdate: _decode_ParticipantUpdate,
-    m.Ping: _decode_Ping,
-    m.Pong: _decode_Pong,
-    m.PublishDataTrackRequest: _decode_PublishDataTrackRequest,
-    m.PublishDataTrackResponse: _decode_PublishDataTrackResponse,
-    m.ReconnectResponse: _decode_ReconnectResponse,
-    m.RegionInfo: _decode_RegionInfo,
-    m.RegionSettings: _decode_RegionSettings,
-    m.RequestResponse: _decode_RequestResponse,
-    m.Room: _decode_Room,
-    m.RoomMovedResponse: _decode_RoomMovedResponse,
-    m.RoomUpdate: _decode_RoomUpdate,
-    m.RpcAck: _decode_RpcAck,
-    m.RpcError: _decode_RpcError,
-    m.RpcRequest: _decode_RpcRequest,
-    m.RpcResponse: _decode_RpcResponse,
-    m.ServerInfo: _decode_ServerInfo,
-    m.SessionDescription: _decode_SessionDescription,
-    m.SignalRequest: _decode_SignalRequest,
-    m.SignalResponse: _decode_SignalResponse,
-    m.SimulateScenario: _decode_SimulateScenario,
-    m.SimulcastCodec: _decode_SimulcastCodec,
-    m.SimulcastCodecInfo: _decode_SimulcastCodecInfo,
-    m.SipDtmf: _decode_SipDtmf,
-    m.SpeakerInfo: _decode_SpeakerInfo,
-    m.SpeakersChanged: _decode_SpeakersChanged,
-    m.StoreDataBlobRequest: _decode_StoreDataBlobRequest,
-    m.StoreDataBlobResponse: _decode_StoreDataBlobResponse,
-    m.StreamStateInfo: _decode_StreamStateInfo,
-    m.StreamStateUpdate: _decode_StreamStateUpdate,
-    m.SubscribedAudioCodec: _decode_SubscribedAudioCodec,
-    m.SubscribedAudioCodecUpdate: _decode_SubscribedAudioCodecUpdate,
-    m.SubscribedCodec: _decode_SubscribedCodec,
-    m.SubscribedQuality: _decode_SubscribedQuality,
-    m.SubscribedQualityUpdate: _decode_SubscribedQualityUpdate,
-    m.SubscriptionPermission: _decode_SubscriptionPermission,
-    m.SubscriptionPermissionUpdate: _decode_SubscriptionPermissionUpdate,
-    m.SubscriptionResponse: _decode_SubscriptionResponse,
-    m.SyncState: _decode_SyncState,
-    m.TimeSeriesMetric: _decode_TimeSeriesMetric,
-    m.TimedVersion: _decode_TimedVersion,
-    m.Timestamp: _decode_Timestamp,
-    m.TrackInfo: _decode_TrackInfo,
-    m.TrackPermission: _decode_TrackPermission,
-    m.TrackPublishedResponse: _decode_TrackPublishedResponse,
-    m.TrackSubscribed: _decode_TrackSubscribed,
-    m.TrackUnpublishedResponse: _decode_TrackUnpublishedResponse,
-    m.Transcription: _decode_Transcription,
-    m.TranscriptionSegment: _decode_TranscriptionSegment,
-    m.TrickleRequest: _decode_TrickleRequest,
-    m.UnpublishDataTrackRequest: _decode_UnpublishDataTrackRequest,
-    m.UnpublishDataTrackResponse: _decode_UnpublishDataTrackResponse,
-    m.UpdateDataSubscription: _decode_UpdateDataSubscription,
-    m.UpdateDataSubscriptionUpdate: _decode_UpdateDataSubscriptionUpdate,
-    m.UpdateLocalAudioTrack: _decode_UpdateLocalAudioTrack,
-    m.UpdateLocalVideoTrack: _decode_UpdateLocalVideoTrack,
-    m.UpdateParticipantMetadata: _decode_UpdateParticipantMetadata,
-    m.UpdateSubscription: _decode_UpdateSubscription,
-    m.UpdateTrackSettings: _decode_UpdateTrackSettings,
-    m.UpdateVideoLayers: _decode_UpdateVideoLayers,
-    m.UserPacket: _decode_UserPacket,
-    m.VideoConfiguration: _decode_VideoConfiguration,
-    m.VideoLayer: _decode_VideoLayer,
-    m.WrappedJoinRequest: _decode_WrappedJoinRequest,
+    m.ActiveSpeakerUpdate: decode_ActiveSpeakerUpdate,
+    m.AddTrackRequest: decode_AddTrackRequest,
+    m.ChatMessage: decode_ChatMessage,
+    m.ClientConfiguration: decode_ClientConfiguration,
+    m.ClientInfo: decode_ClientInfo,
+    m.Codec: decode_Codec,
+    m.ConnectionQualityInfo: decode_ConnectionQualityInfo,
+    m.ConnectionQualityUpdate: decode_ConnectionQualityUpdate,
+    m.ConnectionSettings: decode_ConnectionSettings,
+    m.DataBlob: decode_DataBlob,
+    m.DataBlobKey: decode_DataBlobKey,
+    m.DataChannelInfo: decode_DataChannelInfo,
+    m.DataChannelReceiveState: decode_DataChannelReceiveState,
+    m.DataPacket: decode_DataPacket,
+    m.DataStream: decode_DataStream,
+    m.DataStreamByteHeader: decode_DataStreamByteHeader,
+    m.DataStreamChunk: decode_DataStreamChunk,
+    m.DataStreamHeader: decode_DataStreamHeader,
+    m.DataStreamTextHeader: decode_DataStreamTextHeader,
+    m.DataStreamTrailer: decode_DataStreamTrailer,
+    m.DataTrackFrameEncoding: decode_DataTrackFrameEncoding,
+    m.DataTrackInfo: decode_DataTrackInfo,
+    m.DataTrackSchemaEncoding: decode_DataTrackSchemaEncoding,
+    m.DataTrackSchemaId: decode_DataTrackSchemaId,
+    m.DataTrackSubscriberHandles: decode_DataTrackSubscriberHandles,
+    m.DataTrackSubscriberHandlesPublishedDataTrack: decode_DataTrackSubscriberHandlesPublishedDataTrack,
+    m.DataTrackSubscriptionOptions: decode_DataTrackSubscriptionOptions,
+    m.DisabledCodecs: decode_DisabledCodecs,
+    m.EncryptedPacket: decode_EncryptedPacket,
+    m.Encryption: decode_Encryption,
+    m.EventMetric: decode_EventMetric,
+    m.GetDataBlobRequest: decode_GetDataBlobRequest,
+    m.GetDataBlobResponse: decode_GetDataBlobResponse,
+    m.IceServer: decode_IceServer,
+    m.JoinRequest: decode_JoinRequest,
+    m.JoinResponse: decode_JoinResponse,
+    m.LeaveRequest: decode_LeaveRequest,
+    m.MediaSectionsRequirement: decode_MediaSectionsRequirement,
+    m.MetricSample: decode_MetricSample,
+    m.MetricsBatch: decode_MetricsBatch,
+    m.MuteTrackRequest: decode_MuteTrackRequest,
+    m.ParticipantInfo: decode_ParticipantInfo,
+    m.ParticipantPermission: decode_ParticipantPermission,
+    m.ParticipantTracks: decode_ParticipantTracks,
+    m.ParticipantUpdate: decode_ParticipantUpdate,
+    m.Ping: decode_Ping,
+    m.Pong: decode_Pong,
+    m.PublishDataTrackRequest: decode_PublishDataTrackRequest,
+    m.PublishDataTrackResponse: decode_PublishDataTrackResponse,
+    m.ReconnectResponse: decode_ReconnectResponse,
+    m.RegionInfo: decode_RegionInfo,
+    m.RegionSettings: decode_RegionSettings,
+    m.RequestResponse: decode_RequestResponse,
+    m.Room: decode_Room,
+    m.RoomMovedResponse: decode_RoomMovedResponse,
+    m.RoomUpdate: decode_RoomUpdate,
+    m.RpcAck: decode_RpcAck,
+    m.RpcError: decode_RpcError,
+    m.RpcRequest: decode_RpcRequest,
+    m.RpcResponse: decode_RpcResponse,
+    m.ServerInfo: decode_ServerInfo,
+    m.SessionDescription: decode_SessionDescription,
+    m.SignalRequest: decode_SignalRequest,
+    m.SignalResponse: decode_SignalResponse,
+    m.SimulateScenario: decode_SimulateScenario,
+    m.SimulcastCodec: decode_SimulcastCodec,
+    m.SimulcastCodecInfo: decode_SimulcastCodecInfo,
+    m.SipDtmf: decode_SipDtmf,
+    m.SpeakerInfo: decode_SpeakerInfo,
+    m.SpeakersChanged: decode_SpeakersChanged,
+    m.StoreDataBlobRequest: decode_StoreDataBlobRequest,
+    m.StoreDataBlobResponse: decode_StoreDataBlobResponse,
+    m.StreamStateInfo: decode_StreamStateInfo,
+    m.StreamStateUpdate: decode_StreamStateUpdate,
+    m.SubscribedAudioCodec: decode_SubscribedAudioCodec,
+    m.SubscribedAudioCodecUpdate: decode_SubscribedAudioCodecUpdate,
+    m.SubscribedCodec: decode_SubscribedCodec,
+    m.SubscribedQuality: decode_SubscribedQuality,
+    m.SubscribedQualityUpdate: decode_SubscribedQualityUpdate,
+    m.SubscriptionPermission: decode_SubscriptionPermission,
+    m.SubscriptionPermissionUpdate: decode_SubscriptionPermissionUpdate,
+    m.SubscriptionResponse: decode_SubscriptionResponse,
+    m.SyncState: decode_SyncState,
+    m.TimeSeriesMetric: decode_TimeSeriesMetric,
+    m.TimedVersion: decode_TimedVersion,
+    m.Timestamp: decode_Timestamp,
+    m.TrackInfo: decode_TrackInfo,
+    m.TrackPermission: decode_TrackPermission,
+    m.TrackPublishedResponse: decode_TrackPublishedResponse,
+    m.TrackSubscribed: decode_TrackSubscribed,
+    m.TrackUnpublishedResponse: decode_TrackUnpublishedResponse,
+    m.Transcription: decode_Transcription,
+    m.TranscriptionSegment: decode_TranscriptionSegment,
+    m.TrickleRequest: decode_TrickleRequest,
+    m.UnpublishDataTrackRequest: decode_UnpublishDataTrackRequest,
+    m.UnpublishDataTrackResponse: decode_UnpublishDataTrackResponse,
+    m.UpdateDataSubscription: decode_UpdateDataSubscription,
+    m.UpdateDataSubscriptionUpdate: decode_UpdateDataSubscriptionUpdate,
+    m.UpdateLocalAudioTrack: decode_UpdateLocalAudioTrack,
+    m.UpdateLocalVideoTrack: decode_UpdateLocalVideoTrack,
+    m.UpdateParticipantMetadata: decode_UpdateParticipantMetadata,
+    m.UpdateSubscription: decode_UpdateSubscription,
+    m.UpdateTrackSettings: decode_UpdateTrackSettings,
+    m.UpdateVideoLayers: decode_UpdateVideoLayers,
+    m.UserPacket: decode_UserPacket,
+    m.VideoConfiguration: decode_VideoConfiguration,
+    m.VideoLayer: decode_VideoLayer,
+    m.WrappedJoinRequest: decode_WrappedJoinRequest,
 }
 """Class → what reads it."""

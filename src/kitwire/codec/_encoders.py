@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from betterproto2 import Message
 
@@ -23,6 +23,9 @@ from .writing import (
     write_sfixed64,
 )
 from .wire import varint
+
+if TYPE_CHECKING:
+    from mypy_extensions import i64
 
 __all__ = ["ENCODERS", "ENTRY_ENCODERS"]
 
@@ -65,11 +68,13 @@ _WrappedJoinRequestCompression: Final = m.WrappedJoinRequestCompression
 _ActiveSpeakerUpdate: Final = m.ActiveSpeakerUpdate
 
 
-def _encode_ActiveSpeakerUpdate(message: Any) -> bytes:
+def encode_ActiveSpeakerUpdate(message: Any, out: list[bytes]) -> i64:
     if type(message) is not _ActiveSpeakerUpdate:
         check_message(_ActiveSpeakerUpdate, message)
+    total: i64 = 0
     block: bytes
-    out: list[bytes] = []
+    size: i64
+    at: i64
     name = ""
     try:
         name = "speakers"
@@ -77,30 +82,41 @@ def _encode_ActiveSpeakerUpdate(message: Any) -> bytes:
         if type(held) is not list:
             check_list(held)
         for held in held:
-            block = _encode_SpeakerInfo(held)
-            size = len(block)
             out.append(b"\n")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
-            out.append(block)
+            at = len(out)
+            out.append(b"")  # the size, when it is known
+            size = encode_SpeakerInfo(held, out)
+            if size < 0x80:
+                out[at] = _SHORT[size]
+                total += size + 2
+            else:
+                block = varint(size)
+                out[at] = block
+                total += size + len(block) + 1
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    if message._unknown_fields:
-        out.append(message._unknown_fields)
-    return b"".join(out)
+    unknown: bytes = message._unknown_fields
+    if unknown:
+        out.append(unknown)
+        total += len(unknown)
+    return total
 
 
 _AddTrackRequest: Final = m.AddTrackRequest
 
 
-def _encode_AddTrackRequest(message: Any) -> bytes:
+def encode_AddTrackRequest(message: Any, out: list[bytes]) -> i64:
     if type(message) is not _AddTrackRequest:
         check_message(_AddTrackRequest, message)
+    total: i64 = 0
     number: int
     text: str
     flag: bool
     block: bytes
-    packed: list[bytes]
-    out: list[bytes] = []
+    size: i64
+    at: i64
+    begin: i64
+    before: i64
     name = ""
     try:
         name = "cid"
@@ -110,8 +126,15 @@ def _encode_AddTrackRequest(message: Any) -> bytes:
             block = text.encode()
             size = len(block)
             out.append(b"\n")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            if 0 <= size < 0x80:
+                out.append(_SHORT[size])
+                total += 2
+            else:
+                digits = varint(size)
+                out.append(digits)
+                total += len(digits) + 1
             out.append(block)
+            total += size
         name = "name"
         held = message.name
         text = held if type(held) is str else CHECKS["string"](held)
@@ -119,8 +142,15 @@ def _encode_AddTrackRequest(message: Any) -> bytes:
             block = text.encode()
             size = len(block)
             out.append(b"\x12")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            if 0 <= size < 0x80:
+                out.append(_SHORT[size])
+                total += 2
+            else:
+                digits = varint(size)
+                out.append(digits)
+                total += len(digits) + 1
             out.append(block)
+            total += size
         name = "type"
         held = message.type
         number = held if type(held) is _TrackType else CHECKS["enum"](held)
@@ -128,9 +158,13 @@ def _encode_AddTrackRequest(message: Any) -> bytes:
             CHECKS["enum"](held)
         if number:
             out.append(b"\x18")
-            out.append(
-                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
-            )
+            if 0 <= number < 0x80:
+                out.append(_SHORT[number])
+                total += 2
+            else:
+                digits = varint(number)
+                out.append(digits)
+                total += len(digits) + 1
         name = "width"
         held = message.width
         number = held if type(held) is int else CHECKS["uint32"](held)
@@ -138,9 +172,13 @@ def _encode_AddTrackRequest(message: Any) -> bytes:
             CHECKS["uint32"](held)
         if number:
             out.append(b" ")
-            out.append(
-                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
-            )
+            if 0 <= number < 0x80:
+                out.append(_SHORT[number])
+                total += 2
+            else:
+                digits = varint(number)
+                out.append(digits)
+                total += len(digits) + 1
         name = "height"
         held = message.height
         number = held if type(held) is int else CHECKS["uint32"](held)
@@ -148,19 +186,27 @@ def _encode_AddTrackRequest(message: Any) -> bytes:
             CHECKS["uint32"](held)
         if number:
             out.append(b"(")
-            out.append(
-                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
-            )
+            if 0 <= number < 0x80:
+                out.append(_SHORT[number])
+                total += 2
+            else:
+                digits = varint(number)
+                out.append(digits)
+                total += len(digits) + 1
         name = "muted"
         held = message.muted
         flag = held if type(held) is bool else CHECKS["bool"](held)
         if flag:
-            out.append(b"0\x01")
+            out.append(b"0")
+            out.append(_SHORT[flag])
+            total += 2
         name = "disable_dtx"
         held = message.disable_dtx
         flag = held if type(held) is bool else CHECKS["bool"](held)
         if flag:
-            out.append(b"8\x01")
+            out.append(b"8")
+            out.append(_SHORT[flag])
+            total += 2
         name = "source"
         held = message.source
         number = held if type(held) is _TrackSource else CHECKS["enum"](held)
@@ -168,29 +214,45 @@ def _encode_AddTrackRequest(message: Any) -> bytes:
             CHECKS["enum"](held)
         if number:
             out.append(b"@")
-            out.append(
-                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
-            )
+            if 0 <= number < 0x80:
+                out.append(_SHORT[number])
+                total += 2
+            else:
+                digits = varint(number)
+                out.append(digits)
+                total += len(digits) + 1
         name = "layers"
         held = message.layers
         if type(held) is not list:
             check_list(held)
         for held in held:
-            block = _encode_VideoLayer(held)
-            size = len(block)
             out.append(b"J")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
-            out.append(block)
+            at = len(out)
+            out.append(b"")  # the size, when it is known
+            size = encode_VideoLayer(held, out)
+            if size < 0x80:
+                out[at] = _SHORT[size]
+                total += size + 2
+            else:
+                block = varint(size)
+                out[at] = block
+                total += size + len(block) + 1
         name = "simulcast_codecs"
         held = message.simulcast_codecs
         if type(held) is not list:
             check_list(held)
         for held in held:
-            block = _encode_SimulcastCodec(held)
-            size = len(block)
             out.append(b"R")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
-            out.append(block)
+            at = len(out)
+            out.append(b"")  # the size, when it is known
+            size = encode_SimulcastCodec(held, out)
+            if size < 0x80:
+                out[at] = _SHORT[size]
+                total += size + 2
+            else:
+                block = varint(size)
+                out[at] = block
+                total += size + len(block) + 1
         name = "sid"
         held = message.sid
         text = held if type(held) is str else CHECKS["string"](held)
@@ -198,18 +260,29 @@ def _encode_AddTrackRequest(message: Any) -> bytes:
             block = text.encode()
             size = len(block)
             out.append(b"Z")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            if 0 <= size < 0x80:
+                out.append(_SHORT[size])
+                total += 2
+            else:
+                digits = varint(size)
+                out.append(digits)
+                total += len(digits) + 1
             out.append(block)
+            total += size
         name = "stereo"
         held = message.stereo
         flag = held if type(held) is bool else CHECKS["bool"](held)
         if flag:
-            out.append(b"`\x01")
+            out.append(b"`")
+            out.append(_SHORT[flag])
+            total += 2
         name = "disable_red"
         held = message.disable_red
         flag = held if type(held) is bool else CHECKS["bool"](held)
         if flag:
-            out.append(b"h\x01")
+            out.append(b"h")
+            out.append(_SHORT[flag])
+            total += 2
         name = "encryption"
         held = message.encryption
         number = held if type(held) is _EncryptionType else CHECKS["enum"](held)
@@ -217,9 +290,13 @@ def _encode_AddTrackRequest(message: Any) -> bytes:
             CHECKS["enum"](held)
         if number:
             out.append(b"p")
-            out.append(
-                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
-            )
+            if 0 <= number < 0x80:
+                out.append(_SHORT[number])
+                total += 2
+            else:
+                digits = varint(number)
+                out.append(digits)
+                total += len(digits) + 1
         name = "stream"
         held = message.stream
         text = held if type(held) is str else CHECKS["string"](held)
@@ -227,8 +304,15 @@ def _encode_AddTrackRequest(message: Any) -> bytes:
             block = text.encode()
             size = len(block)
             out.append(b"z")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            if 0 <= size < 0x80:
+                out.append(_SHORT[size])
+                total += 2
+            else:
+                digits = varint(size)
+                out.append(digits)
+                total += len(digits) + 1
             out.append(block)
+            total += size
         name = "backup_codec_policy"
         held = message.backup_codec_policy
         number = held if type(held) is _BackupCodecPolicy else CHECKS["enum"](held)
@@ -236,57 +320,80 @@ def _encode_AddTrackRequest(message: Any) -> bytes:
             CHECKS["enum"](held)
         if number:
             out.append(b"\x80\x01")
-            out.append(
-                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
-            )
+            if 0 <= number < 0x80:
+                out.append(_SHORT[number])
+                total += 3
+            else:
+                digits = varint(number)
+                out.append(digits)
+                total += len(digits) + 2
         name = "audio_features"
         held = message.audio_features
-        packed = []
-        for held in check_list(held):
-            number = held if type(held) is _AudioTrackFeature else CHECKS["enum"](held)
-            if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
-                CHECKS["enum"](held)
-            packed.append(
-                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
-            )
-        if packed:
+        items = check_list(held)
+        if items:
             out.append(b"\x8a\x01")
-            block = b"".join(packed)
-            out.append(varint(len(block)))
-            out.append(block)
+            begin = len(out)
+            out.append(b"")  # the size, when it is known
+            before = total
+            total = 0
+            for held in items:
+                number = held if type(held) is _AudioTrackFeature else CHECKS["enum"](held)
+                if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
+                    CHECKS["enum"](held)
+                if 0 <= number < 0x80:
+                    out.append(_SHORT[number])
+                    total += 1
+                else:
+                    digits = varint(number)
+                    out.append(digits)
+                    total += len(digits) + 0
+            block = varint(total)
+            out[begin] = block
+            total += before + len(block) + 2
         name = "packet_trailer_features"
         held = message.packet_trailer_features
-        packed = []
-        for held in check_list(held):
-            number = held if type(held) is _PacketTrailerFeature else CHECKS["enum"](held)
-            if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
-                CHECKS["enum"](held)
-            packed.append(
-                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
-            )
-        if packed:
+        items = check_list(held)
+        if items:
             out.append(b"\x92\x01")
-            block = b"".join(packed)
-            out.append(varint(len(block)))
-            out.append(block)
+            begin = len(out)
+            out.append(b"")  # the size, when it is known
+            before = total
+            total = 0
+            for held in items:
+                number = held if type(held) is _PacketTrailerFeature else CHECKS["enum"](held)
+                if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
+                    CHECKS["enum"](held)
+                if 0 <= number < 0x80:
+                    out.append(_SHORT[number])
+                    total += 1
+                else:
+                    digits = varint(number)
+                    out.append(digits)
+                    total += len(digits) + 0
+            block = varint(total)
+            out[begin] = block
+            total += before + len(block) + 2
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    if message._unknown_fields:
-        out.append(message._unknown_fields)
-    return b"".join(out)
+    unknown: bytes = message._unknown_fields
+    if unknown:
+        out.append(unknown)
+        total += len(unknown)
+    return total
 
 
 _ChatMessage: Final = m.ChatMessage
 
 
-def _encode_ChatMessage(message: Any) -> bytes:
+def encode_ChatMessage(message: Any, out: list[bytes]) -> i64:
     if type(message) is not _ChatMessage:
         check_message(_ChatMessage, message)
+    total: i64 = 0
     number: int
     text: str
     flag: bool
     block: bytes
-    out: list[bytes] = []
+    size: i64
     name = ""
     try:
         name = "id"
@@ -296,28 +403,43 @@ def _encode_ChatMessage(message: Any) -> bytes:
             block = text.encode()
             size = len(block)
             out.append(b"\n")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            if 0 <= size < 0x80:
+                out.append(_SHORT[size])
+                total += 2
+            else:
+                digits = varint(size)
+                out.append(digits)
+                total += len(digits) + 1
             out.append(block)
+            total += size
         name = "timestamp"
         held = message.timestamp
         number = held if type(held) is int else CHECKS["int64"](held)
-        if not -0x8000_0000_0000_0000 <= number <= 0x7FFF_FFFF_FFFF_FFFF:
+        if not -0x3FFF_FFFF_FFFF_FFFF <= number <= 0x3FFF_FFFF_FFFF_FFFF:
             CHECKS["int64"](held)
         if number:
             out.append(b"\x10")
-            out.append(
-                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
-            )
+            if 0 <= number < 0x80:
+                out.append(_SHORT[number])
+                total += 2
+            else:
+                digits = varint(number)
+                out.append(digits)
+                total += len(digits) + 1
         name = "edit_timestamp"
         held = message.edit_timestamp
         if held is not None:
             number = held if type(held) is int else CHECKS["int64"](held)
-            if not -0x8000_0000_0000_0000 <= number <= 0x7FFF_FFFF_FFFF_FFFF:
+            if not -0x3FFF_FFFF_FFFF_FFFF <= number <= 0x3FFF_FFFF_FFFF_FFFF:
                 CHECKS["int64"](held)
             out.append(b"\x18")
-            out.append(
-                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
-            )
+            if 0 <= number < 0x80:
+                out.append(_SHORT[number])
+                total += 2
+            else:
+                digits = varint(number)
+                out.append(digits)
+                total += len(digits) + 1
         name = "message"
         held = message.message
         text = held if type(held) is str else CHECKS["string"](held)
@@ -325,52 +447,79 @@ def _encode_ChatMessage(message: Any) -> bytes:
             block = text.encode()
             size = len(block)
             out.append(b'"')
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            if 0 <= size < 0x80:
+                out.append(_SHORT[size])
+                total += 2
+            else:
+                digits = varint(size)
+                out.append(digits)
+                total += len(digits) + 1
             out.append(block)
+            total += size
         name = "deleted"
         held = message.deleted
         flag = held if type(held) is bool else CHECKS["bool"](held)
         if flag:
-            out.append(b"(\x01")
+            out.append(b"(")
+            out.append(_SHORT[flag])
+            total += 2
         name = "generated"
         held = message.generated
         flag = held if type(held) is bool else CHECKS["bool"](held)
         if flag:
-            out.append(b"0\x01")
+            out.append(b"0")
+            out.append(_SHORT[flag])
+            total += 2
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    if message._unknown_fields:
-        out.append(message._unknown_fields)
-    return b"".join(out)
+    unknown: bytes = message._unknown_fields
+    if unknown:
+        out.append(unknown)
+        total += len(unknown)
+    return total
 
 
 _ClientConfiguration: Final = m.ClientConfiguration
 
 
-def _encode_ClientConfiguration(message: Any) -> bytes:
+def encode_ClientConfiguration(message: Any, out: list[bytes]) -> i64:
     if type(message) is not _ClientConfiguration:
         check_message(_ClientConfiguration, message)
+    total: i64 = 0
     number: int
     block: bytes
-    out: list[bytes] = []
+    size: i64
+    at: i64
     name = ""
     try:
         name = "video"
         held = message.video
         if held is not None:
-            block = _encode_VideoConfiguration(held)
-            size = len(block)
             out.append(b"\n")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
-            out.append(block)
+            at = len(out)
+            out.append(b"")  # the size, when it is known
+            size = encode_VideoConfiguration(held, out)
+            if size < 0x80:
+                out[at] = _SHORT[size]
+                total += size + 2
+            else:
+                block = varint(size)
+                out[at] = block
+                total += size + len(block) + 1
         name = "screen"
         held = message.screen
         if held is not None:
-            block = _encode_VideoConfiguration(held)
-            size = len(block)
             out.append(b"\x12")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
-            out.append(block)
+            at = len(out)
+            out.append(b"")  # the size, when it is known
+            size = encode_VideoConfiguration(held, out)
+            if size < 0x80:
+                out[at] = _SHORT[size]
+                total += size + 2
+            else:
+                block = varint(size)
+                out[at] = block
+                total += size + len(block) + 1
         name = "resume_connection"
         held = message.resume_connection
         number = held if type(held) is _ClientConfigSetting else CHECKS["enum"](held)
@@ -378,17 +527,27 @@ def _encode_ClientConfiguration(message: Any) -> bytes:
             CHECKS["enum"](held)
         if number:
             out.append(b"\x18")
-            out.append(
-                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
-            )
+            if 0 <= number < 0x80:
+                out.append(_SHORT[number])
+                total += 2
+            else:
+                digits = varint(number)
+                out.append(digits)
+                total += len(digits) + 1
         name = "disabled_codecs"
         held = message.disabled_codecs
         if held is not None:
-            block = _encode_DisabledCodecs(held)
-            size = len(block)
             out.append(b'"')
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
-            out.append(block)
+            at = len(out)
+            out.append(b"")  # the size, when it is known
+            size = encode_DisabledCodecs(held, out)
+            if size < 0x80:
+                out[at] = _SHORT[size]
+                total += size + 2
+            else:
+                block = varint(size)
+                out[at] = block
+                total += size + len(block) + 1
         name = "force_relay"
         held = message.force_relay
         number = held if type(held) is _ClientConfigSetting else CHECKS["enum"](held)
@@ -396,27 +555,35 @@ def _encode_ClientConfiguration(message: Any) -> bytes:
             CHECKS["enum"](held)
         if number:
             out.append(b"(")
-            out.append(
-                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
-            )
+            if 0 <= number < 0x80:
+                out.append(_SHORT[number])
+                total += 2
+            else:
+                digits = varint(number)
+                out.append(digits)
+                total += len(digits) + 1
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    if message._unknown_fields:
-        out.append(message._unknown_fields)
-    return b"".join(out)
+    unknown: bytes = message._unknown_fields
+    if unknown:
+        out.append(unknown)
+        total += len(unknown)
+    return total
 
 
 _ClientInfo: Final = m.ClientInfo
 
 
-def _encode_ClientInfo(message: Any) -> bytes:
+def encode_ClientInfo(message: Any, out: list[bytes]) -> i64:
     if type(message) is not _ClientInfo:
         check_message(_ClientInfo, message)
+    total: i64 = 0
     number: int
     text: str
     block: bytes
-    packed: list[bytes]
-    out: list[bytes] = []
+    size: i64
+    begin: i64
+    before: i64
     name = ""
     try:
         name = "sdk"
@@ -426,9 +593,13 @@ def _encode_ClientInfo(message: Any) -> bytes:
             CHECKS["enum"](held)
         if number:
             out.append(b"\x08")
-            out.append(
-                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
-            )
+            if 0 <= number < 0x80:
+                out.append(_SHORT[number])
+                total += 2
+            else:
+                digits = varint(number)
+                out.append(digits)
+                total += len(digits) + 1
         name = "version"
         held = message.version
         text = held if type(held) is str else CHECKS["string"](held)
@@ -436,8 +607,15 @@ def _encode_ClientInfo(message: Any) -> bytes:
             block = text.encode()
             size = len(block)
             out.append(b"\x12")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            if 0 <= size < 0x80:
+                out.append(_SHORT[size])
+                total += 2
+            else:
+                digits = varint(size)
+                out.append(digits)
+                total += len(digits) + 1
             out.append(block)
+            total += size
         name = "protocol"
         held = message.protocol
         number = held if type(held) is int else CHECKS["int32"](held)
@@ -445,9 +623,13 @@ def _encode_ClientInfo(message: Any) -> bytes:
             CHECKS["int32"](held)
         if number:
             out.append(b"\x18")
-            out.append(
-                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
-            )
+            if 0 <= number < 0x80:
+                out.append(_SHORT[number])
+                total += 2
+            else:
+                digits = varint(number)
+                out.append(digits)
+                total += len(digits) + 1
         name = "os"
         held = message.os
         text = held if type(held) is str else CHECKS["string"](held)
@@ -455,8 +637,15 @@ def _encode_ClientInfo(message: Any) -> bytes:
             block = text.encode()
             size = len(block)
             out.append(b'"')
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            if 0 <= size < 0x80:
+                out.append(_SHORT[size])
+                total += 2
+            else:
+                digits = varint(size)
+                out.append(digits)
+                total += len(digits) + 1
             out.append(block)
+            total += size
         name = "os_version"
         held = message.os_version
         text = held if type(held) is str else CHECKS["string"](held)
@@ -464,8 +653,15 @@ def _encode_ClientInfo(message: Any) -> bytes:
             block = text.encode()
             size = len(block)
             out.append(b"*")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            if 0 <= size < 0x80:
+                out.append(_SHORT[size])
+                total += 2
+            else:
+                digits = varint(size)
+                out.append(digits)
+                total += len(digits) + 1
             out.append(block)
+            total += size
         name = "device_model"
         held = message.device_model
         text = held if type(held) is str else CHECKS["string"](held)
@@ -473,8 +669,15 @@ def _encode_ClientInfo(message: Any) -> bytes:
             block = text.encode()
             size = len(block)
             out.append(b"2")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            if 0 <= size < 0x80:
+                out.append(_SHORT[size])
+                total += 2
+            else:
+                digits = varint(size)
+                out.append(digits)
+                total += len(digits) + 1
             out.append(block)
+            total += size
         name = "browser"
         held = message.browser
         text = held if type(held) is str else CHECKS["string"](held)
@@ -482,8 +685,15 @@ def _encode_ClientInfo(message: Any) -> bytes:
             block = text.encode()
             size = len(block)
             out.append(b":")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            if 0 <= size < 0x80:
+                out.append(_SHORT[size])
+                total += 2
+            else:
+                digits = varint(size)
+                out.append(digits)
+                total += len(digits) + 1
             out.append(block)
+            total += size
         name = "browser_version"
         held = message.browser_version
         text = held if type(held) is str else CHECKS["string"](held)
@@ -491,8 +701,15 @@ def _encode_ClientInfo(message: Any) -> bytes:
             block = text.encode()
             size = len(block)
             out.append(b"B")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            if 0 <= size < 0x80:
+                out.append(_SHORT[size])
+                total += 2
+            else:
+                digits = varint(size)
+                out.append(digits)
+                total += len(digits) + 1
             out.append(block)
+            total += size
         name = "address"
         held = message.address
         text = held if type(held) is str else CHECKS["string"](held)
@@ -500,8 +717,15 @@ def _encode_ClientInfo(message: Any) -> bytes:
             block = text.encode()
             size = len(block)
             out.append(b"J")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            if 0 <= size < 0x80:
+                out.append(_SHORT[size])
+                total += 2
+            else:
+                digits = varint(size)
+                out.append(digits)
+                total += len(digits) + 1
             out.append(block)
+            total += size
         name = "network"
         held = message.network
         text = held if type(held) is str else CHECKS["string"](held)
@@ -509,8 +733,15 @@ def _encode_ClientInfo(message: Any) -> bytes:
             block = text.encode()
             size = len(block)
             out.append(b"R")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            if 0 <= size < 0x80:
+                out.append(_SHORT[size])
+                total += 2
+            else:
+                digits = varint(size)
+                out.append(digits)
+                total += len(digits) + 1
             out.append(block)
+            total += size
         name = "other_sdks"
         held = message.other_sdks
         text = held if type(held) is str else CHECKS["string"](held)
@@ -518,8 +749,15 @@ def _encode_ClientInfo(message: Any) -> bytes:
             block = text.encode()
             size = len(block)
             out.append(b"Z")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            if 0 <= size < 0x80:
+                out.append(_SHORT[size])
+                total += 2
+            else:
+                digits = varint(size)
+                out.append(digits)
+                total += len(digits) + 1
             out.append(block)
+            total += size
         name = "client_protocol"
         held = message.client_protocol
         number = held if type(held) is int else CHECKS["int32"](held)
@@ -527,40 +765,55 @@ def _encode_ClientInfo(message: Any) -> bytes:
             CHECKS["int32"](held)
         if number:
             out.append(b"`")
-            out.append(
-                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
-            )
+            if 0 <= number < 0x80:
+                out.append(_SHORT[number])
+                total += 2
+            else:
+                digits = varint(number)
+                out.append(digits)
+                total += len(digits) + 1
         name = "capabilities"
         held = message.capabilities
-        packed = []
-        for held in check_list(held):
-            number = held if type(held) is _ClientInfoCapability else CHECKS["enum"](held)
-            if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
-                CHECKS["enum"](held)
-            packed.append(
-                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
-            )
-        if packed:
+        items = check_list(held)
+        if items:
             out.append(b"j")
-            block = b"".join(packed)
-            out.append(varint(len(block)))
-            out.append(block)
+            begin = len(out)
+            out.append(b"")  # the size, when it is known
+            before = total
+            total = 0
+            for held in items:
+                number = held if type(held) is _ClientInfoCapability else CHECKS["enum"](held)
+                if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
+                    CHECKS["enum"](held)
+                if 0 <= number < 0x80:
+                    out.append(_SHORT[number])
+                    total += 1
+                else:
+                    digits = varint(number)
+                    out.append(digits)
+                    total += len(digits) + 0
+            block = varint(total)
+            out[begin] = block
+            total += before + len(block) + 1
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    if message._unknown_fields:
-        out.append(message._unknown_fields)
-    return b"".join(out)
+    unknown: bytes = message._unknown_fields
+    if unknown:
+        out.append(unknown)
+        total += len(unknown)
+    return total
 
 
 _Codec: Final = m.Codec
 
 
-def _encode_Codec(message: Any) -> bytes:
+def encode_Codec(message: Any, out: list[bytes]) -> i64:
     if type(message) is not _Codec:
         check_message(_Codec, message)
+    total: i64 = 0
     text: str
     block: bytes
-    out: list[bytes] = []
+    size: i64
     name = ""
     try:
         name = "mime"
@@ -570,8 +823,15 @@ def _encode_Codec(message: Any) -> bytes:
             block = text.encode()
             size = len(block)
             out.append(b"\n")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            if 0 <= size < 0x80:
+                out.append(_SHORT[size])
+                total += 2
+            else:
+                digits = varint(size)
+                out.append(digits)
+                total += len(digits) + 1
             out.append(block)
+            total += size
         name = "fmtp_line"
         held = message.fmtp_line
         text = held if type(held) is str else CHECKS["string"](held)
@@ -579,25 +839,35 @@ def _encode_Codec(message: Any) -> bytes:
             block = text.encode()
             size = len(block)
             out.append(b"\x12")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            if 0 <= size < 0x80:
+                out.append(_SHORT[size])
+                total += 2
+            else:
+                digits = varint(size)
+                out.append(digits)
+                total += len(digits) + 1
             out.append(block)
+            total += size
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    if message._unknown_fields:
-        out.append(message._unknown_fields)
-    return b"".join(out)
+    unknown: bytes = message._unknown_fields
+    if unknown:
+        out.append(unknown)
+        total += len(unknown)
+    return total
 
 
 _ConnectionQualityInfo: Final = m.ConnectionQualityInfo
 
 
-def _encode_ConnectionQualityInfo(message: Any) -> bytes:
+def encode_ConnectionQualityInfo(message: Any, out: list[bytes]) -> i64:
     if type(message) is not _ConnectionQualityInfo:
         check_message(_ConnectionQualityInfo, message)
+    total: i64 = 0
     number: int
     text: str
     block: bytes
-    out: list[bytes] = []
+    size: i64
     name = ""
     try:
         name = "participant_sid"
@@ -607,8 +877,15 @@ def _encode_ConnectionQualityInfo(message: Any) -> bytes:
             block = text.encode()
             size = len(block)
             out.append(b"\n")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            if 0 <= size < 0x80:
+                out.append(_SHORT[size])
+                total += 2
+            else:
+                digits = varint(size)
+                out.append(digits)
+                total += len(digits) + 1
             out.append(block)
+            total += size
         name = "quality"
         held = message.quality
         number = held if type(held) is _ConnectionQuality else CHECKS["enum"](held)
@@ -616,30 +893,39 @@ def _encode_ConnectionQualityInfo(message: Any) -> bytes:
             CHECKS["enum"](held)
         if number:
             out.append(b"\x10")
-            out.append(
-                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
-            )
+            if 0 <= number < 0x80:
+                out.append(_SHORT[number])
+                total += 2
+            else:
+                digits = varint(number)
+                out.append(digits)
+                total += len(digits) + 1
         name = "score"
         held = message.score
         block = write_float(CHECKS["float"](held))
         if block != b"\x00\x00\x00\x00":
             out.append(b"\x1d")
             out.append(block)
+            total += 5
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    if message._unknown_fields:
-        out.append(message._unknown_fields)
-    return b"".join(out)
+    unknown: bytes = message._unknown_fields
+    if unknown:
+        out.append(unknown)
+        total += len(unknown)
+    return total
 
 
 _ConnectionQualityUpdate: Final = m.ConnectionQualityUpdate
 
 
-def _encode_ConnectionQualityUpdate(message: Any) -> bytes:
+def encode_ConnectionQualityUpdate(message: Any, out: list[bytes]) -> i64:
     if type(message) is not _ConnectionQualityUpdate:
         check_message(_ConnectionQualityUpdate, message)
+    total: i64 = 0
     block: bytes
-    out: list[bytes] = []
+    size: i64
+    at: i64
     name = ""
     try:
         name = "updates"
@@ -647,104 +933,141 @@ def _encode_ConnectionQualityUpdate(message: Any) -> bytes:
         if type(held) is not list:
             check_list(held)
         for held in held:
-            block = _encode_ConnectionQualityInfo(held)
-            size = len(block)
             out.append(b"\n")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
-            out.append(block)
+            at = len(out)
+            out.append(b"")  # the size, when it is known
+            size = encode_ConnectionQualityInfo(held, out)
+            if size < 0x80:
+                out[at] = _SHORT[size]
+                total += size + 2
+            else:
+                block = varint(size)
+                out[at] = block
+                total += size + len(block) + 1
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    if message._unknown_fields:
-        out.append(message._unknown_fields)
-    return b"".join(out)
+    unknown: bytes = message._unknown_fields
+    if unknown:
+        out.append(unknown)
+        total += len(unknown)
+    return total
 
 
 _ConnectionSettings: Final = m.ConnectionSettings
 
 
-def _encode_ConnectionSettings(message: Any) -> bytes:
+def encode_ConnectionSettings(message: Any, out: list[bytes]) -> i64:
     if type(message) is not _ConnectionSettings:
         check_message(_ConnectionSettings, message)
+    total: i64 = 0
     flag: bool
-    out: list[bytes] = []
     name = ""
     try:
         name = "auto_subscribe"
         held = message.auto_subscribe
         flag = held if type(held) is bool else CHECKS["bool"](held)
         if flag:
-            out.append(b"\x08\x01")
+            out.append(b"\x08")
+            out.append(_SHORT[flag])
+            total += 2
         name = "adaptive_stream"
         held = message.adaptive_stream
         flag = held if type(held) is bool else CHECKS["bool"](held)
         if flag:
-            out.append(b"\x10\x01")
+            out.append(b"\x10")
+            out.append(_SHORT[flag])
+            total += 2
         name = "subscriber_allow_pause"
         held = message.subscriber_allow_pause
         if held is not None:
             flag = held if type(held) is bool else CHECKS["bool"](held)
             out.append(b"\x18")
             out.append(_SHORT[flag])
+            total += 2
         name = "disable_ice_lite"
         held = message.disable_ice_lite
         flag = held if type(held) is bool else CHECKS["bool"](held)
         if flag:
-            out.append(b" \x01")
+            out.append(b" ")
+            out.append(_SHORT[flag])
+            total += 2
         name = "auto_subscribe_data_track"
         held = message.auto_subscribe_data_track
         if held is not None:
             flag = held if type(held) is bool else CHECKS["bool"](held)
             out.append(b"(")
             out.append(_SHORT[flag])
+            total += 2
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    if message._unknown_fields:
-        out.append(message._unknown_fields)
-    return b"".join(out)
+    unknown: bytes = message._unknown_fields
+    if unknown:
+        out.append(unknown)
+        total += len(unknown)
+    return total
 
 
 _DataBlob: Final = m.DataBlob
 
 
-def _encode_DataBlob(message: Any) -> bytes:
+def encode_DataBlob(message: Any, out: list[bytes]) -> i64:
     if type(message) is not _DataBlob:
         check_message(_DataBlob, message)
+    total: i64 = 0
     block: bytes
-    out: list[bytes] = []
+    size: i64
+    at: i64
     name = ""
     try:
         name = "key"
         held = message.key
         if held is not None:
-            block = _encode_DataBlobKey(held)
-            size = len(block)
             out.append(b"\n")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
-            out.append(block)
+            at = len(out)
+            out.append(b"")  # the size, when it is known
+            size = encode_DataBlobKey(held, out)
+            if size < 0x80:
+                out[at] = _SHORT[size]
+                total += size + 2
+            else:
+                block = varint(size)
+                out[at] = block
+                total += size + len(block) + 1
         name = "contents"
         held = message.contents
         block = held if type(held) is bytes else CHECKS["bytes"](held)
         if block:
             size = len(block)
             out.append(b"\x12")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            if 0 <= size < 0x80:
+                out.append(_SHORT[size])
+                total += 2
+            else:
+                digits = varint(size)
+                out.append(digits)
+                total += len(digits) + 1
             out.append(block)
+            total += size
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    if message._unknown_fields:
-        out.append(message._unknown_fields)
-    return b"".join(out)
+    unknown: bytes = message._unknown_fields
+    if unknown:
+        out.append(unknown)
+        total += len(unknown)
+    return total
 
 
 _DataBlobKey: Final = m.DataBlobKey
 
 
-def _encode_DataBlobKey(message: Any) -> bytes:
+def encode_DataBlobKey(message: Any, out: list[bytes]) -> i64:
     if type(message) is not _DataBlobKey:
         check_message(_DataBlobKey, message)
+    total: i64 = 0
     text: str
     block: bytes
-    out: list[bytes] = []
+    size: i64
+    at: i64
     name = ""
     try:
         chosen_key = False
@@ -759,8 +1082,15 @@ def _encode_DataBlobKey(message: Any) -> bytes:
             block = text.encode()
             size = len(block)
             out.append(b"\n")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            if 0 <= size < 0x80:
+                out.append(_SHORT[size])
+                total += 2
+            else:
+                digits = varint(size)
+                out.append(digits)
+                total += len(digits) + 1
             out.append(block)
+            total += size
         name = "schema_id"
         held = message.schema_id
         if held is not None:
@@ -768,28 +1098,37 @@ def _encode_DataBlobKey(message: Any) -> bytes:
                 name = ""
                 check_oneofs(shape_of(_DataBlobKey), message)
             chosen_key = True
-            block = _encode_DataTrackSchemaId(held)
-            size = len(block)
             out.append(b"\x12")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
-            out.append(block)
+            at = len(out)
+            out.append(b"")  # the size, when it is known
+            size = encode_DataTrackSchemaId(held, out)
+            if size < 0x80:
+                out[at] = _SHORT[size]
+                total += size + 2
+            else:
+                block = varint(size)
+                out[at] = block
+                total += size + len(block) + 1
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    if message._unknown_fields:
-        out.append(message._unknown_fields)
-    return b"".join(out)
+    unknown: bytes = message._unknown_fields
+    if unknown:
+        out.append(unknown)
+        total += len(unknown)
+    return total
 
 
 _DataChannelInfo: Final = m.DataChannelInfo
 
 
-def _encode_DataChannelInfo(message: Any) -> bytes:
+def encode_DataChannelInfo(message: Any, out: list[bytes]) -> i64:
     if type(message) is not _DataChannelInfo:
         check_message(_DataChannelInfo, message)
+    total: i64 = 0
     number: int
     text: str
     block: bytes
-    out: list[bytes] = []
+    size: i64
     name = ""
     try:
         name = "label"
@@ -799,8 +1138,15 @@ def _encode_DataChannelInfo(message: Any) -> bytes:
             block = text.encode()
             size = len(block)
             out.append(b"\n")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            if 0 <= size < 0x80:
+                out.append(_SHORT[size])
+                total += 2
+            else:
+                digits = varint(size)
+                out.append(digits)
+                total += len(digits) + 1
             out.append(block)
+            total += size
         name = "id"
         held = message.id
         number = held if type(held) is int else CHECKS["uint32"](held)
@@ -808,9 +1154,13 @@ def _encode_DataChannelInfo(message: Any) -> bytes:
             CHECKS["uint32"](held)
         if number:
             out.append(b"\x10")
-            out.append(
-                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
-            )
+            if 0 <= number < 0x80:
+                out.append(_SHORT[number])
+                total += 2
+            else:
+                digits = varint(number)
+                out.append(digits)
+                total += len(digits) + 1
         name = "target"
         held = message.target
         number = held if type(held) is _SignalTarget else CHECKS["enum"](held)
@@ -818,26 +1168,33 @@ def _encode_DataChannelInfo(message: Any) -> bytes:
             CHECKS["enum"](held)
         if number:
             out.append(b"\x18")
-            out.append(
-                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
-            )
+            if 0 <= number < 0x80:
+                out.append(_SHORT[number])
+                total += 2
+            else:
+                digits = varint(number)
+                out.append(digits)
+                total += len(digits) + 1
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    if message._unknown_fields:
-        out.append(message._unknown_fields)
-    return b"".join(out)
+    unknown: bytes = message._unknown_fields
+    if unknown:
+        out.append(unknown)
+        total += len(unknown)
+    return total
 
 
 _DataChannelReceiveState: Final = m.DataChannelReceiveState
 
 
-def _encode_DataChannelReceiveState(message: Any) -> bytes:
+def encode_DataChannelReceiveState(message: Any, out: list[bytes]) -> i64:
     if type(message) is not _DataChannelReceiveState:
         check_message(_DataChannelReceiveState, message)
+    total: i64 = 0
     number: int
     text: str
     block: bytes
-    out: list[bytes] = []
+    size: i64
     name = ""
     try:
         name = "publisher_sid"
@@ -847,8 +1204,15 @@ def _encode_DataChannelReceiveState(message: Any) -> bytes:
             block = text.encode()
             size = len(block)
             out.append(b"\n")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            if 0 <= size < 0x80:
+                out.append(_SHORT[size])
+                total += 2
+            else:
+                digits = varint(size)
+                out.append(digits)
+                total += len(digits) + 1
             out.append(block)
+            total += size
         name = "last_seq"
         held = message.last_seq
         number = held if type(held) is int else CHECKS["uint32"](held)
@@ -856,26 +1220,34 @@ def _encode_DataChannelReceiveState(message: Any) -> bytes:
             CHECKS["uint32"](held)
         if number:
             out.append(b"\x10")
-            out.append(
-                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
-            )
+            if 0 <= number < 0x80:
+                out.append(_SHORT[number])
+                total += 2
+            else:
+                digits = varint(number)
+                out.append(digits)
+                total += len(digits) + 1
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    if message._unknown_fields:
-        out.append(message._unknown_fields)
-    return b"".join(out)
+    unknown: bytes = message._unknown_fields
+    if unknown:
+        out.append(unknown)
+        total += len(unknown)
+    return total
 
 
 _DataPacket: Final = m.DataPacket
 
 
-def _encode_DataPacket(message: Any) -> bytes:
+def encode_DataPacket(message: Any, out: list[bytes]) -> i64:
     if type(message) is not _DataPacket:
         check_message(_DataPacket, message)
+    total: i64 = 0
     number: int
     text: str
     block: bytes
-    out: list[bytes] = []
+    size: i64
+    at: i64
     name = ""
     try:
         chosen_value = False
@@ -886,9 +1258,13 @@ def _encode_DataPacket(message: Any) -> bytes:
             CHECKS["enum"](held)
         if number:
             out.append(b"\x08")
-            out.append(
-                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
-            )
+            if 0 <= number < 0x80:
+                out.append(_SHORT[number])
+                total += 2
+            else:
+                digits = varint(number)
+                out.append(digits)
+                total += len(digits) + 1
         name = "user"
         held = message.user
         if held is not None:
@@ -896,11 +1272,17 @@ def _encode_DataPacket(message: Any) -> bytes:
                 name = ""
                 check_oneofs(shape_of(_DataPacket), message)
             chosen_value = True
-            block = _encode_UserPacket(held)
-            size = len(block)
             out.append(b"\x12")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
-            out.append(block)
+            at = len(out)
+            out.append(b"")  # the size, when it is known
+            size = encode_UserPacket(held, out)
+            if size < 0x80:
+                out[at] = _SHORT[size]
+                total += size + 2
+            else:
+                block = varint(size)
+                out[at] = block
+                total += size + len(block) + 1
         name = "speaker"
         held = message.speaker
         if held is not None:
@@ -908,11 +1290,17 @@ def _encode_DataPacket(message: Any) -> bytes:
                 name = ""
                 check_oneofs(shape_of(_DataPacket), message)
             chosen_value = True
-            block = _encode_ActiveSpeakerUpdate(held)
-            size = len(block)
             out.append(b"\x1a")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
-            out.append(block)
+            at = len(out)
+            out.append(b"")  # the size, when it is known
+            size = encode_ActiveSpeakerUpdate(held, out)
+            if size < 0x80:
+                out[at] = _SHORT[size]
+                total += size + 2
+            else:
+                block = varint(size)
+                out[at] = block
+                total += size + len(block) + 1
         name = "participant_identity"
         held = message.participant_identity
         text = held if type(held) is str else CHECKS["string"](held)
@@ -920,8 +1308,15 @@ def _encode_DataPacket(message: Any) -> bytes:
             block = text.encode()
             size = len(block)
             out.append(b'"')
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            if 0 <= size < 0x80:
+                out.append(_SHORT[size])
+                total += 2
+            else:
+                digits = varint(size)
+                out.append(digits)
+                total += len(digits) + 1
             out.append(block)
+            total += size
         name = "destination_identities"
         held = message.destination_identities
         if type(held) is not list:
@@ -931,8 +1326,15 @@ def _encode_DataPacket(message: Any) -> bytes:
             block = text.encode()
             size = len(block)
             out.append(b"*")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            if 0 <= size < 0x80:
+                out.append(_SHORT[size])
+                total += 2
+            else:
+                digits = varint(size)
+                out.append(digits)
+                total += len(digits) + 1
             out.append(block)
+            total += size
         name = "sip_dtmf"
         held = message.sip_dtmf
         if held is not None:
@@ -940,11 +1342,17 @@ def _encode_DataPacket(message: Any) -> bytes:
                 name = ""
                 check_oneofs(shape_of(_DataPacket), message)
             chosen_value = True
-            block = _encode_SipDtmf(held)
-            size = len(block)
             out.append(b"2")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
-            out.append(block)
+            at = len(out)
+            out.append(b"")  # the size, when it is known
+            size = encode_SipDtmf(held, out)
+            if size < 0x80:
+                out[at] = _SHORT[size]
+                total += size + 2
+            else:
+                block = varint(size)
+                out[at] = block
+                total += size + len(block) + 1
         name = "transcription"
         held = message.transcription
         if held is not None:
@@ -952,11 +1360,17 @@ def _encode_DataPacket(message: Any) -> bytes:
                 name = ""
                 check_oneofs(shape_of(_DataPacket), message)
             chosen_value = True
-            block = _encode_Transcription(held)
-            size = len(block)
             out.append(b":")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
-            out.append(block)
+            at = len(out)
+            out.append(b"")  # the size, when it is known
+            size = encode_Transcription(held, out)
+            if size < 0x80:
+                out[at] = _SHORT[size]
+                total += size + 2
+            else:
+                block = varint(size)
+                out[at] = block
+                total += size + len(block) + 1
         name = "metrics"
         held = message.metrics
         if held is not None:
@@ -964,11 +1378,17 @@ def _encode_DataPacket(message: Any) -> bytes:
                 name = ""
                 check_oneofs(shape_of(_DataPacket), message)
             chosen_value = True
-            block = _encode_MetricsBatch(held)
-            size = len(block)
             out.append(b"B")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
-            out.append(block)
+            at = len(out)
+            out.append(b"")  # the size, when it is known
+            size = encode_MetricsBatch(held, out)
+            if size < 0x80:
+                out[at] = _SHORT[size]
+                total += size + 2
+            else:
+                block = varint(size)
+                out[at] = block
+                total += size + len(block) + 1
         name = "chat_message"
         held = message.chat_message
         if held is not None:
@@ -976,11 +1396,17 @@ def _encode_DataPacket(message: Any) -> bytes:
                 name = ""
                 check_oneofs(shape_of(_DataPacket), message)
             chosen_value = True
-            block = _encode_ChatMessage(held)
-            size = len(block)
             out.append(b"J")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
-            out.append(block)
+            at = len(out)
+            out.append(b"")  # the size, when it is known
+            size = encode_ChatMessage(held, out)
+            if size < 0x80:
+                out[at] = _SHORT[size]
+                total += size + 2
+            else:
+                block = varint(size)
+                out[at] = block
+                total += size + len(block) + 1
         name = "rpc_request"
         held = message.rpc_request
         if held is not None:
@@ -988,11 +1414,17 @@ def _encode_DataPacket(message: Any) -> bytes:
                 name = ""
                 check_oneofs(shape_of(_DataPacket), message)
             chosen_value = True
-            block = _encode_RpcRequest(held)
-            size = len(block)
             out.append(b"R")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
-            out.append(block)
+            at = len(out)
+            out.append(b"")  # the size, when it is known
+            size = encode_RpcRequest(held, out)
+            if size < 0x80:
+                out[at] = _SHORT[size]
+                total += size + 2
+            else:
+                block = varint(size)
+                out[at] = block
+                total += size + len(block) + 1
         name = "rpc_ack"
         held = message.rpc_ack
         if held is not None:
@@ -1000,11 +1432,17 @@ def _encode_DataPacket(message: Any) -> bytes:
                 name = ""
                 check_oneofs(shape_of(_DataPacket), message)
             chosen_value = True
-            block = _encode_RpcAck(held)
-            size = len(block)
             out.append(b"Z")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
-            out.append(block)
+            at = len(out)
+            out.append(b"")  # the size, when it is known
+            size = encode_RpcAck(held, out)
+            if size < 0x80:
+                out[at] = _SHORT[size]
+                total += size + 2
+            else:
+                block = varint(size)
+                out[at] = block
+                total += size + len(block) + 1
         name = "rpc_response"
         held = message.rpc_response
         if held is not None:
@@ -1012,11 +1450,17 @@ def _encode_DataPacket(message: Any) -> bytes:
                 name = ""
                 check_oneofs(shape_of(_DataPacket), message)
             chosen_value = True
-            block = _encode_RpcResponse(held)
-            size = len(block)
             out.append(b"b")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
-            out.append(block)
+            at = len(out)
+            out.append(b"")  # the size, when it is known
+            size = encode_RpcResponse(held, out)
+            if size < 0x80:
+                out[at] = _SHORT[size]
+                total += size + 2
+            else:
+                block = varint(size)
+                out[at] = block
+                total += size + len(block) + 1
         name = "stream_header"
         held = message.stream_header
         if held is not None:
@@ -1024,11 +1468,17 @@ def _encode_DataPacket(message: Any) -> bytes:
                 name = ""
                 check_oneofs(shape_of(_DataPacket), message)
             chosen_value = True
-            block = _encode_DataStreamHeader(held)
-            size = len(block)
             out.append(b"j")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
-            out.append(block)
+            at = len(out)
+            out.append(b"")  # the size, when it is known
+            size = encode_DataStreamHeader(held, out)
+            if size < 0x80:
+                out[at] = _SHORT[size]
+                total += size + 2
+            else:
+                block = varint(size)
+                out[at] = block
+                total += size + len(block) + 1
         name = "stream_chunk"
         held = message.stream_chunk
         if held is not None:
@@ -1036,11 +1486,17 @@ def _encode_DataPacket(message: Any) -> bytes:
                 name = ""
                 check_oneofs(shape_of(_DataPacket), message)
             chosen_value = True
-            block = _encode_DataStreamChunk(held)
-            size = len(block)
             out.append(b"r")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
-            out.append(block)
+            at = len(out)
+            out.append(b"")  # the size, when it is known
+            size = encode_DataStreamChunk(held, out)
+            if size < 0x80:
+                out[at] = _SHORT[size]
+                total += size + 2
+            else:
+                block = varint(size)
+                out[at] = block
+                total += size + len(block) + 1
         name = "stream_trailer"
         held = message.stream_trailer
         if held is not None:
@@ -1048,11 +1504,17 @@ def _encode_DataPacket(message: Any) -> bytes:
                 name = ""
                 check_oneofs(shape_of(_DataPacket), message)
             chosen_value = True
-            block = _encode_DataStreamTrailer(held)
-            size = len(block)
             out.append(b"z")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
-            out.append(block)
+            at = len(out)
+            out.append(b"")  # the size, when it is known
+            size = encode_DataStreamTrailer(held, out)
+            if size < 0x80:
+                out[at] = _SHORT[size]
+                total += size + 2
+            else:
+                block = varint(size)
+                out[at] = block
+                total += size + len(block) + 1
         name = "sequence"
         held = message.sequence
         number = held if type(held) is int else CHECKS["uint32"](held)
@@ -1060,9 +1522,13 @@ def _encode_DataPacket(message: Any) -> bytes:
             CHECKS["uint32"](held)
         if number:
             out.append(b"\x80\x01")
-            out.append(
-                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
-            )
+            if 0 <= number < 0x80:
+                out.append(_SHORT[number])
+                total += 3
+            else:
+                digits = varint(number)
+                out.append(digits)
+                total += len(digits) + 2
         name = "participant_sid"
         held = message.participant_sid
         text = held if type(held) is str else CHECKS["string"](held)
@@ -1070,8 +1536,15 @@ def _encode_DataPacket(message: Any) -> bytes:
             block = text.encode()
             size = len(block)
             out.append(b"\x8a\x01")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            if 0 <= size < 0x80:
+                out.append(_SHORT[size])
+                total += 3
+            else:
+                digits = varint(size)
+                out.append(digits)
+                total += len(digits) + 2
             out.append(block)
+            total += size
         name = "encrypted_packet"
         held = message.encrypted_packet
         if held is not None:
@@ -1079,37 +1552,50 @@ def _encode_DataPacket(message: Any) -> bytes:
                 name = ""
                 check_oneofs(shape_of(_DataPacket), message)
             chosen_value = True
-            block = _encode_EncryptedPacket(held)
-            size = len(block)
             out.append(b"\x92\x01")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
-            out.append(block)
+            at = len(out)
+            out.append(b"")  # the size, when it is known
+            size = encode_EncryptedPacket(held, out)
+            if size < 0x80:
+                out[at] = _SHORT[size]
+                total += size + 3
+            else:
+                block = varint(size)
+                out[at] = block
+                total += size + len(block) + 2
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    if message._unknown_fields:
-        out.append(message._unknown_fields)
-    return b"".join(out)
+    unknown: bytes = message._unknown_fields
+    if unknown:
+        out.append(unknown)
+        total += len(unknown)
+    return total
 
 
 _DataStream: Final = m.DataStream
 
 
-def _encode_DataStream(message: Any) -> bytes:
+def encode_DataStream(message: Any, out: list[bytes]) -> i64:
     if type(message) is not _DataStream:
         check_message(_DataStream, message)
+    total: i64 = 0
     unknown: bytes = message._unknown_fields
-    return unknown
+    if unknown:
+        out.append(unknown)
+        total += len(unknown)
+    return total
 
 
 _DataStreamByteHeader: Final = m.DataStreamByteHeader
 
 
-def _encode_DataStreamByteHeader(message: Any) -> bytes:
+def encode_DataStreamByteHeader(message: Any, out: list[bytes]) -> i64:
     if type(message) is not _DataStreamByteHeader:
         check_message(_DataStreamByteHeader, message)
+    total: i64 = 0
     text: str
     block: bytes
-    out: list[bytes] = []
+    size: i64
     name = ""
     try:
         name = "name"
@@ -1119,25 +1605,35 @@ def _encode_DataStreamByteHeader(message: Any) -> bytes:
             block = text.encode()
             size = len(block)
             out.append(b"\n")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            if 0 <= size < 0x80:
+                out.append(_SHORT[size])
+                total += 2
+            else:
+                digits = varint(size)
+                out.append(digits)
+                total += len(digits) + 1
             out.append(block)
+            total += size
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    if message._unknown_fields:
-        out.append(message._unknown_fields)
-    return b"".join(out)
+    unknown: bytes = message._unknown_fields
+    if unknown:
+        out.append(unknown)
+        total += len(unknown)
+    return total
 
 
 _DataStreamChunk: Final = m.DataStreamChunk
 
 
-def _encode_DataStreamChunk(message: Any) -> bytes:
+def encode_DataStreamChunk(message: Any, out: list[bytes]) -> i64:
     if type(message) is not _DataStreamChunk:
         check_message(_DataStreamChunk, message)
+    total: i64 = 0
     number: int
     text: str
     block: bytes
-    out: list[bytes] = []
+    size: i64
     name = ""
     try:
         name = "stream_id"
@@ -1147,26 +1643,44 @@ def _encode_DataStreamChunk(message: Any) -> bytes:
             block = text.encode()
             size = len(block)
             out.append(b"\n")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            if 0 <= size < 0x80:
+                out.append(_SHORT[size])
+                total += 2
+            else:
+                digits = varint(size)
+                out.append(digits)
+                total += len(digits) + 1
             out.append(block)
+            total += size
         name = "chunk_index"
         held = message.chunk_index
         number = held if type(held) is int else CHECKS["uint64"](held)
-        if not 0 <= number <= 0xFFFF_FFFF_FFFF_FFFF:
+        if not 0 <= number <= 0x3FFF_FFFF_FFFF_FFFF:
             CHECKS["uint64"](held)
         if number:
             out.append(b"\x10")
-            out.append(
-                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
-            )
+            if 0 <= number < 0x80:
+                out.append(_SHORT[number])
+                total += 2
+            else:
+                digits = varint(number)
+                out.append(digits)
+                total += len(digits) + 1
         name = "content"
         held = message.content
         block = held if type(held) is bytes else CHECKS["bytes"](held)
         if block:
             size = len(block)
             out.append(b"\x1a")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            if 0 <= size < 0x80:
+                out.append(_SHORT[size])
+                total += 2
+            else:
+                digits = varint(size)
+                out.append(digits)
+                total += len(digits) + 1
             out.append(block)
+            total += size
         name = "version"
         held = message.version
         number = held if type(held) is int else CHECKS["int32"](held)
@@ -1174,28 +1688,42 @@ def _encode_DataStreamChunk(message: Any) -> bytes:
             CHECKS["int32"](held)
         if number:
             out.append(b" ")
-            out.append(
-                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
-            )
+            if 0 <= number < 0x80:
+                out.append(_SHORT[number])
+                total += 2
+            else:
+                digits = varint(number)
+                out.append(digits)
+                total += len(digits) + 1
         name = "iv"
         held = message.iv
         if held is not None:
             block = held if type(held) is bytes else CHECKS["bytes"](held)
             size = len(block)
             out.append(b"*")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            if 0 <= size < 0x80:
+                out.append(_SHORT[size])
+                total += 2
+            else:
+                digits = varint(size)
+                out.append(digits)
+                total += len(digits) + 1
             out.append(block)
+            total += size
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    if message._unknown_fields:
-        out.append(message._unknown_fields)
-    return b"".join(out)
+    unknown: bytes = message._unknown_fields
+    if unknown:
+        out.append(unknown)
+        total += len(unknown)
+    return total
 
 
-def _encode_DataStreamHeader_attributes(message: Entry) -> bytes:
+def encode_DataStreamHeader_attributes(message: Entry, out: list[bytes]) -> i64:
+    total: i64 = 0
     text: str
     block: bytes
-    out: list[bytes] = []
+    size: i64
     try:
         held = message.key
         text = held if type(held) is str else CHECKS["string"](held)
@@ -1203,34 +1731,53 @@ def _encode_DataStreamHeader_attributes(message: Entry) -> bytes:
             block = text.encode()
             size = len(block)
             out.append(b"\n")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            if 0 <= size < 0x80:
+                out.append(_SHORT[size])
+                total += 2
+            else:
+                digits = varint(size)
+                out.append(digits)
+                total += len(digits) + 1
             out.append(block)
+            total += size
         held = message.value
         text = held if type(held) is str else CHECKS["string"](held)
         if text:
             block = text.encode()
             size = len(block)
             out.append(b"\x12")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            if 0 <= size < 0x80:
+                out.append(_SHORT[size])
+                total += 2
+            else:
+                digits = varint(size)
+                out.append(digits)
+                total += len(digits) + 1
             out.append(block)
+            total += size
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, "") from None
-    if message._unknown_fields:
-        out.append(message._unknown_fields)
-    return b"".join(out)
+    unknown: bytes = message._unknown_fields
+    if unknown:
+        out.append(unknown)
+        total += len(unknown)
+    return total
 
 
 _DataStreamHeader: Final = m.DataStreamHeader
 
 
-def _encode_DataStreamHeader(message: Any) -> bytes:
+def encode_DataStreamHeader(message: Any, out: list[bytes]) -> i64:
     if type(message) is not _DataStreamHeader:
         check_message(_DataStreamHeader, message)
+    total: i64 = 0
     number: int
     text: str
     block: bytes
-    entry: list[bytes]
-    out: list[bytes] = []
+    size: i64
+    at: i64
+    begin: i64
+    before: i64
     name = ""
     try:
         chosen_content_header = False
@@ -1241,18 +1788,29 @@ def _encode_DataStreamHeader(message: Any) -> bytes:
             block = text.encode()
             size = len(block)
             out.append(b"\n")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            if 0 <= size < 0x80:
+                out.append(_SHORT[size])
+                total += 2
+            else:
+                digits = varint(size)
+                out.append(digits)
+                total += len(digits) + 1
             out.append(block)
+            total += size
         name = "timestamp"
         held = message.timestamp
         number = held if type(held) is int else CHECKS["int64"](held)
-        if not -0x8000_0000_0000_0000 <= number <= 0x7FFF_FFFF_FFFF_FFFF:
+        if not -0x3FFF_FFFF_FFFF_FFFF <= number <= 0x3FFF_FFFF_FFFF_FFFF:
             CHECKS["int64"](held)
         if number:
             out.append(b"\x10")
-            out.append(
-                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
-            )
+            if 0 <= number < 0x80:
+                out.append(_SHORT[number])
+                total += 2
+            else:
+                digits = varint(number)
+                out.append(digits)
+                total += len(digits) + 1
         name = "topic"
         held = message.topic
         text = held if type(held) is str else CHECKS["string"](held)
@@ -1260,8 +1818,15 @@ def _encode_DataStreamHeader(message: Any) -> bytes:
             block = text.encode()
             size = len(block)
             out.append(b"\x1a")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            if 0 <= size < 0x80:
+                out.append(_SHORT[size])
+                total += 2
+            else:
+                digits = varint(size)
+                out.append(digits)
+                total += len(digits) + 1
             out.append(block)
+            total += size
         name = "mime_type"
         held = message.mime_type
         text = held if type(held) is str else CHECKS["string"](held)
@@ -1269,18 +1834,29 @@ def _encode_DataStreamHeader(message: Any) -> bytes:
             block = text.encode()
             size = len(block)
             out.append(b'"')
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            if 0 <= size < 0x80:
+                out.append(_SHORT[size])
+                total += 2
+            else:
+                digits = varint(size)
+                out.append(digits)
+                total += len(digits) + 1
             out.append(block)
+            total += size
         name = "total_length"
         held = message.total_length
         if held is not None:
             number = held if type(held) is int else CHECKS["uint64"](held)
-            if not 0 <= number <= 0xFFFF_FFFF_FFFF_FFFF:
+            if not 0 <= number <= 0x3FFF_FFFF_FFFF_FFFF:
                 CHECKS["uint64"](held)
             out.append(b"(")
-            out.append(
-                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
-            )
+            if 0 <= number < 0x80:
+                out.append(_SHORT[number])
+                total += 2
+            else:
+                digits = varint(number)
+                out.append(digits)
+                total += len(digits) + 1
         name = "encryption_type"
         held = message.encryption_type
         number = held if type(held) is _EncryptionType else CHECKS["enum"](held)
@@ -1288,30 +1864,51 @@ def _encode_DataStreamHeader(message: Any) -> bytes:
             CHECKS["enum"](held)
         if number:
             out.append(b"8")
-            out.append(
-                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
-            )
+            if 0 <= number < 0x80:
+                out.append(_SHORT[number])
+                total += 2
+            else:
+                digits = varint(number)
+                out.append(digits)
+                total += len(digits) + 1
         name = "attributes"
         held = message.attributes
         for held, value in check_map(held).items():
-            entry = []
+            out.append(b"B")
+            begin = len(out)
+            out.append(b"")  # the size, when it is known
+            before = total
+            total = 0
             text = held if type(held) is str else CHECKS["string"](held)
             block = text.encode()
             size = len(block)
-            entry.append(b"\n")
-            entry.append(_SHORT[size] if size < 0x80 else varint(size))
-            entry.append(block)
+            out.append(b"\n")
+            if 0 <= size < 0x80:
+                out.append(_SHORT[size])
+                total += 2
+            else:
+                digits = varint(size)
+                out.append(digits)
+                total += len(digits) + 1
+            out.append(block)
+            total += size
             held = value
             text = held if type(held) is str else CHECKS["string"](held)
             block = text.encode()
             size = len(block)
-            entry.append(b"\x12")
-            entry.append(_SHORT[size] if size < 0x80 else varint(size))
-            entry.append(block)
-            out.append(b"B")
-            block = b"".join(entry)
-            out.append(varint(len(block)))
+            out.append(b"\x12")
+            if 0 <= size < 0x80:
+                out.append(_SHORT[size])
+                total += 2
+            else:
+                digits = varint(size)
+                out.append(digits)
+                total += len(digits) + 1
             out.append(block)
+            total += size
+            block = varint(total)
+            out[begin] = block
+            total += before + len(block) + 1
         name = "text_header"
         held = message.text_header
         if held is not None:
@@ -1319,11 +1916,17 @@ def _encode_DataStreamHeader(message: Any) -> bytes:
                 name = ""
                 check_oneofs(shape_of(_DataStreamHeader), message)
             chosen_content_header = True
-            block = _encode_DataStreamTextHeader(held)
-            size = len(block)
             out.append(b"J")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
-            out.append(block)
+            at = len(out)
+            out.append(b"")  # the size, when it is known
+            size = encode_DataStreamTextHeader(held, out)
+            if size < 0x80:
+                out[at] = _SHORT[size]
+                total += size + 2
+            else:
+                block = varint(size)
+                out[at] = block
+                total += size + len(block) + 1
         name = "byte_header"
         held = message.byte_header
         if held is not None:
@@ -1331,19 +1934,32 @@ def _encode_DataStreamHeader(message: Any) -> bytes:
                 name = ""
                 check_oneofs(shape_of(_DataStreamHeader), message)
             chosen_content_header = True
-            block = _encode_DataStreamByteHeader(held)
-            size = len(block)
             out.append(b"R")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
-            out.append(block)
+            at = len(out)
+            out.append(b"")  # the size, when it is known
+            size = encode_DataStreamByteHeader(held, out)
+            if size < 0x80:
+                out[at] = _SHORT[size]
+                total += size + 2
+            else:
+                block = varint(size)
+                out[at] = block
+                total += size + len(block) + 1
         name = "inline_content"
         held = message.inline_content
         if held is not None:
             block = held if type(held) is bytes else CHECKS["bytes"](held)
             size = len(block)
             out.append(b"Z")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            if 0 <= size < 0x80:
+                out.append(_SHORT[size])
+                total += 2
+            else:
+                digits = varint(size)
+                out.append(digits)
+                total += len(digits) + 1
             out.append(block)
+            total += size
         name = "compression"
         held = message.compression
         number = held if type(held) is _DataStreamCompressionType else CHECKS["enum"](held)
@@ -1351,27 +1967,34 @@ def _encode_DataStreamHeader(message: Any) -> bytes:
             CHECKS["enum"](held)
         if number:
             out.append(b"`")
-            out.append(
-                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
-            )
+            if 0 <= number < 0x80:
+                out.append(_SHORT[number])
+                total += 2
+            else:
+                digits = varint(number)
+                out.append(digits)
+                total += len(digits) + 1
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    if message._unknown_fields:
-        out.append(message._unknown_fields)
-    return b"".join(out)
+    unknown: bytes = message._unknown_fields
+    if unknown:
+        out.append(unknown)
+        total += len(unknown)
+    return total
 
 
 _DataStreamTextHeader: Final = m.DataStreamTextHeader
 
 
-def _encode_DataStreamTextHeader(message: Any) -> bytes:
+def encode_DataStreamTextHeader(message: Any, out: list[bytes]) -> i64:
     if type(message) is not _DataStreamTextHeader:
         check_message(_DataStreamTextHeader, message)
+    total: i64 = 0
     number: int
     text: str
     flag: bool
     block: bytes
-    out: list[bytes] = []
+    size: i64
     name = ""
     try:
         name = "operation_type"
@@ -1381,9 +2004,13 @@ def _encode_DataStreamTextHeader(message: Any) -> bytes:
             CHECKS["enum"](held)
         if number:
             out.append(b"\x08")
-            out.append(
-                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
-            )
+            if 0 <= number < 0x80:
+                out.append(_SHORT[number])
+                total += 2
+            else:
+                digits = varint(number)
+                out.append(digits)
+                total += len(digits) + 1
         name = "version"
         held = message.version
         number = held if type(held) is int else CHECKS["int32"](held)
@@ -1391,9 +2018,13 @@ def _encode_DataStreamTextHeader(message: Any) -> bytes:
             CHECKS["int32"](held)
         if number:
             out.append(b"\x10")
-            out.append(
-                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
-            )
+            if 0 <= number < 0x80:
+                out.append(_SHORT[number])
+                total += 2
+            else:
+                digits = varint(number)
+                out.append(digits)
+                total += len(digits) + 1
         name = "reply_to_stream_id"
         held = message.reply_to_stream_id
         text = held if type(held) is str else CHECKS["string"](held)
@@ -1401,8 +2032,15 @@ def _encode_DataStreamTextHeader(message: Any) -> bytes:
             block = text.encode()
             size = len(block)
             out.append(b"\x1a")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            if 0 <= size < 0x80:
+                out.append(_SHORT[size])
+                total += 2
+            else:
+                digits = varint(size)
+                out.append(digits)
+                total += len(digits) + 1
             out.append(block)
+            total += size
         name = "attached_stream_ids"
         held = message.attached_stream_ids
         if type(held) is not list:
@@ -1412,24 +2050,36 @@ def _encode_DataStreamTextHeader(message: Any) -> bytes:
             block = text.encode()
             size = len(block)
             out.append(b'"')
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            if 0 <= size < 0x80:
+                out.append(_SHORT[size])
+                total += 2
+            else:
+                digits = varint(size)
+                out.append(digits)
+                total += len(digits) + 1
             out.append(block)
+            total += size
         name = "generated"
         held = message.generated
         flag = held if type(held) is bool else CHECKS["bool"](held)
         if flag:
-            out.append(b"(\x01")
+            out.append(b"(")
+            out.append(_SHORT[flag])
+            total += 2
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    if message._unknown_fields:
-        out.append(message._unknown_fields)
-    return b"".join(out)
+    unknown: bytes = message._unknown_fields
+    if unknown:
+        out.append(unknown)
+        total += len(unknown)
+    return total
 
 
-def _encode_DataStreamTrailer_attributes(message: Entry) -> bytes:
+def encode_DataStreamTrailer_attributes(message: Entry, out: list[bytes]) -> i64:
+    total: i64 = 0
     text: str
     block: bytes
-    out: list[bytes] = []
+    size: i64
     try:
         held = message.key
         text = held if type(held) is str else CHECKS["string"](held)
@@ -1437,33 +2087,51 @@ def _encode_DataStreamTrailer_attributes(message: Entry) -> bytes:
             block = text.encode()
             size = len(block)
             out.append(b"\n")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            if 0 <= size < 0x80:
+                out.append(_SHORT[size])
+                total += 2
+            else:
+                digits = varint(size)
+                out.append(digits)
+                total += len(digits) + 1
             out.append(block)
+            total += size
         held = message.value
         text = held if type(held) is str else CHECKS["string"](held)
         if text:
             block = text.encode()
             size = len(block)
             out.append(b"\x12")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            if 0 <= size < 0x80:
+                out.append(_SHORT[size])
+                total += 2
+            else:
+                digits = varint(size)
+                out.append(digits)
+                total += len(digits) + 1
             out.append(block)
+            total += size
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, "") from None
-    if message._unknown_fields:
-        out.append(message._unknown_fields)
-    return b"".join(out)
+    unknown: bytes = message._unknown_fields
+    if unknown:
+        out.append(unknown)
+        total += len(unknown)
+    return total
 
 
 _DataStreamTrailer: Final = m.DataStreamTrailer
 
 
-def _encode_DataStreamTrailer(message: Any) -> bytes:
+def encode_DataStreamTrailer(message: Any, out: list[bytes]) -> i64:
     if type(message) is not _DataStreamTrailer:
         check_message(_DataStreamTrailer, message)
+    total: i64 = 0
     text: str
     block: bytes
-    entry: list[bytes]
-    out: list[bytes] = []
+    size: i64
+    begin: i64
+    before: i64
     name = ""
     try:
         name = "stream_id"
@@ -1473,8 +2141,15 @@ def _encode_DataStreamTrailer(message: Any) -> bytes:
             block = text.encode()
             size = len(block)
             out.append(b"\n")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            if 0 <= size < 0x80:
+                out.append(_SHORT[size])
+                total += 2
+            else:
+                digits = varint(size)
+                out.append(digits)
+                total += len(digits) + 1
             out.append(block)
+            total += size
         name = "reason"
         held = message.reason
         text = held if type(held) is str else CHECKS["string"](held)
@@ -1482,46 +2157,73 @@ def _encode_DataStreamTrailer(message: Any) -> bytes:
             block = text.encode()
             size = len(block)
             out.append(b"\x12")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            if 0 <= size < 0x80:
+                out.append(_SHORT[size])
+                total += 2
+            else:
+                digits = varint(size)
+                out.append(digits)
+                total += len(digits) + 1
             out.append(block)
+            total += size
         name = "attributes"
         held = message.attributes
         for held, value in check_map(held).items():
-            entry = []
+            out.append(b"\x1a")
+            begin = len(out)
+            out.append(b"")  # the size, when it is known
+            before = total
+            total = 0
             text = held if type(held) is str else CHECKS["string"](held)
             block = text.encode()
             size = len(block)
-            entry.append(b"\n")
-            entry.append(_SHORT[size] if size < 0x80 else varint(size))
-            entry.append(block)
+            out.append(b"\n")
+            if 0 <= size < 0x80:
+                out.append(_SHORT[size])
+                total += 2
+            else:
+                digits = varint(size)
+                out.append(digits)
+                total += len(digits) + 1
+            out.append(block)
+            total += size
             held = value
             text = held if type(held) is str else CHECKS["string"](held)
             block = text.encode()
             size = len(block)
-            entry.append(b"\x12")
-            entry.append(_SHORT[size] if size < 0x80 else varint(size))
-            entry.append(block)
-            out.append(b"\x1a")
-            block = b"".join(entry)
-            out.append(varint(len(block)))
+            out.append(b"\x12")
+            if 0 <= size < 0x80:
+                out.append(_SHORT[size])
+                total += 2
+            else:
+                digits = varint(size)
+                out.append(digits)
+                total += len(digits) + 1
             out.append(block)
+            total += size
+            block = varint(total)
+            out[begin] = block
+            total += before + len(block) + 1
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    if message._unknown_fields:
-        out.append(message._unknown_fields)
-    return b"".join(out)
+    unknown: bytes = message._unknown_fields
+    if unknown:
+        out.append(unknown)
+        total += len(unknown)
+    return total
 
 
 _DataTrackFrameEncoding: Final = m.DataTrackFrameEncoding
 
 
-def _encode_DataTrackFrameEncoding(message: Any) -> bytes:
+def encode_DataTrackFrameEncoding(message: Any, out: list[bytes]) -> i64:
     if type(message) is not _DataTrackFrameEncoding:
         check_message(_DataTrackFrameEncoding, message)
+    total: i64 = 0
     number: int
     text: str
     block: bytes
-    out: list[bytes] = []
+    size: i64
     name = ""
     try:
         chosen_value = False
@@ -1540,9 +2242,13 @@ def _encode_DataTrackFrameEncoding(message: Any) -> bytes:
             if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
                 CHECKS["enum"](held)
             out.append(b"\x08")
-            out.append(
-                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
-            )
+            if 0 <= number < 0x80:
+                out.append(_SHORT[number])
+                total += 2
+            else:
+                digits = varint(number)
+                out.append(digits)
+                total += len(digits) + 1
         name = "custom"
         held = message.custom
         if held is not None:
@@ -1554,25 +2260,36 @@ def _encode_DataTrackFrameEncoding(message: Any) -> bytes:
             block = text.encode()
             size = len(block)
             out.append(b"\x12")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            if 0 <= size < 0x80:
+                out.append(_SHORT[size])
+                total += 2
+            else:
+                digits = varint(size)
+                out.append(digits)
+                total += len(digits) + 1
             out.append(block)
+            total += size
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    if message._unknown_fields:
-        out.append(message._unknown_fields)
-    return b"".join(out)
+    unknown: bytes = message._unknown_fields
+    if unknown:
+        out.append(unknown)
+        total += len(unknown)
+    return total
 
 
 _DataTrackInfo: Final = m.DataTrackInfo
 
 
-def _encode_DataTrackInfo(message: Any) -> bytes:
+def encode_DataTrackInfo(message: Any, out: list[bytes]) -> i64:
     if type(message) is not _DataTrackInfo:
         check_message(_DataTrackInfo, message)
+    total: i64 = 0
     number: int
     text: str
     block: bytes
-    out: list[bytes] = []
+    size: i64
+    at: i64
     name = ""
     try:
         name = "pub_handle"
@@ -1582,9 +2299,13 @@ def _encode_DataTrackInfo(message: Any) -> bytes:
             CHECKS["uint32"](held)
         if number:
             out.append(b"\x08")
-            out.append(
-                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
-            )
+            if 0 <= number < 0x80:
+                out.append(_SHORT[number])
+                total += 2
+            else:
+                digits = varint(number)
+                out.append(digits)
+                total += len(digits) + 1
         name = "sid"
         held = message.sid
         text = held if type(held) is str else CHECKS["string"](held)
@@ -1592,8 +2313,15 @@ def _encode_DataTrackInfo(message: Any) -> bytes:
             block = text.encode()
             size = len(block)
             out.append(b"\x12")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            if 0 <= size < 0x80:
+                out.append(_SHORT[size])
+                total += 2
+            else:
+                digits = varint(size)
+                out.append(digits)
+                total += len(digits) + 1
             out.append(block)
+            total += size
         name = "name"
         held = message.name
         text = held if type(held) is str else CHECKS["string"](held)
@@ -1601,8 +2329,15 @@ def _encode_DataTrackInfo(message: Any) -> bytes:
             block = text.encode()
             size = len(block)
             out.append(b"\x1a")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            if 0 <= size < 0x80:
+                out.append(_SHORT[size])
+                total += 2
+            else:
+                digits = varint(size)
+                out.append(digits)
+                total += len(digits) + 1
             out.append(block)
+            total += size
         name = "encryption"
         held = message.encryption
         number = held if type(held) is _EncryptionType else CHECKS["enum"](held)
@@ -1610,42 +2345,61 @@ def _encode_DataTrackInfo(message: Any) -> bytes:
             CHECKS["enum"](held)
         if number:
             out.append(b" ")
-            out.append(
-                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
-            )
+            if 0 <= number < 0x80:
+                out.append(_SHORT[number])
+                total += 2
+            else:
+                digits = varint(number)
+                out.append(digits)
+                total += len(digits) + 1
         name = "frame_encoding"
         held = message.frame_encoding
         if held is not None:
-            block = _encode_DataTrackFrameEncoding(held)
-            size = len(block)
             out.append(b"*")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
-            out.append(block)
+            at = len(out)
+            out.append(b"")  # the size, when it is known
+            size = encode_DataTrackFrameEncoding(held, out)
+            if size < 0x80:
+                out[at] = _SHORT[size]
+                total += size + 2
+            else:
+                block = varint(size)
+                out[at] = block
+                total += size + len(block) + 1
         name = "schema"
         held = message.schema
         if held is not None:
-            block = _encode_DataTrackSchemaId(held)
-            size = len(block)
             out.append(b"2")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
-            out.append(block)
+            at = len(out)
+            out.append(b"")  # the size, when it is known
+            size = encode_DataTrackSchemaId(held, out)
+            if size < 0x80:
+                out[at] = _SHORT[size]
+                total += size + 2
+            else:
+                block = varint(size)
+                out[at] = block
+                total += size + len(block) + 1
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    if message._unknown_fields:
-        out.append(message._unknown_fields)
-    return b"".join(out)
+    unknown: bytes = message._unknown_fields
+    if unknown:
+        out.append(unknown)
+        total += len(unknown)
+    return total
 
 
 _DataTrackSchemaEncoding: Final = m.DataTrackSchemaEncoding
 
 
-def _encode_DataTrackSchemaEncoding(message: Any) -> bytes:
+def encode_DataTrackSchemaEncoding(message: Any, out: list[bytes]) -> i64:
     if type(message) is not _DataTrackSchemaEncoding:
         check_message(_DataTrackSchemaEncoding, message)
+    total: i64 = 0
     number: int
     text: str
     block: bytes
-    out: list[bytes] = []
+    size: i64
     name = ""
     try:
         chosen_value = False
@@ -1664,9 +2418,13 @@ def _encode_DataTrackSchemaEncoding(message: Any) -> bytes:
             if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
                 CHECKS["enum"](held)
             out.append(b"\x08")
-            out.append(
-                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
-            )
+            if 0 <= number < 0x80:
+                out.append(_SHORT[number])
+                total += 2
+            else:
+                digits = varint(number)
+                out.append(digits)
+                total += len(digits) + 1
         name = "custom"
         held = message.custom
         if held is not None:
@@ -1678,24 +2436,35 @@ def _encode_DataTrackSchemaEncoding(message: Any) -> bytes:
             block = text.encode()
             size = len(block)
             out.append(b"\x12")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            if 0 <= size < 0x80:
+                out.append(_SHORT[size])
+                total += 2
+            else:
+                digits = varint(size)
+                out.append(digits)
+                total += len(digits) + 1
             out.append(block)
+            total += size
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    if message._unknown_fields:
-        out.append(message._unknown_fields)
-    return b"".join(out)
+    unknown: bytes = message._unknown_fields
+    if unknown:
+        out.append(unknown)
+        total += len(unknown)
+    return total
 
 
 _DataTrackSchemaId: Final = m.DataTrackSchemaId
 
 
-def _encode_DataTrackSchemaId(message: Any) -> bytes:
+def encode_DataTrackSchemaId(message: Any, out: list[bytes]) -> i64:
     if type(message) is not _DataTrackSchemaId:
         check_message(_DataTrackSchemaId, message)
+    total: i64 = 0
     text: str
     block: bytes
-    out: list[bytes] = []
+    size: i64
+    at: i64
     name = ""
     try:
         name = "name"
@@ -1705,27 +2474,44 @@ def _encode_DataTrackSchemaId(message: Any) -> bytes:
             block = text.encode()
             size = len(block)
             out.append(b"\n")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            if 0 <= size < 0x80:
+                out.append(_SHORT[size])
+                total += 2
+            else:
+                digits = varint(size)
+                out.append(digits)
+                total += len(digits) + 1
             out.append(block)
+            total += size
         name = "encoding"
         held = message.encoding
         if held is not None:
-            block = _encode_DataTrackSchemaEncoding(held)
-            size = len(block)
             out.append(b"\x12")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
-            out.append(block)
+            at = len(out)
+            out.append(b"")  # the size, when it is known
+            size = encode_DataTrackSchemaEncoding(held, out)
+            if size < 0x80:
+                out[at] = _SHORT[size]
+                total += size + 2
+            else:
+                block = varint(size)
+                out[at] = block
+                total += size + len(block) + 1
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    if message._unknown_fields:
-        out.append(message._unknown_fields)
-    return b"".join(out)
+    unknown: bytes = message._unknown_fields
+    if unknown:
+        out.append(unknown)
+        total += len(unknown)
+    return total
 
 
-def _encode_DataTrackSubscriberHandles_sub_handles(message: Entry) -> bytes:
+def encode_DataTrackSubscriberHandles_sub_handles(message: Entry, out: list[bytes]) -> i64:
+    total: i64 = 0
     number: int
     block: bytes
-    out: list[bytes] = []
+    size: i64
+    at: i64
     try:
         held = message.key
         number = held if type(held) is int else CHECKS["uint32"](held)
@@ -1733,61 +2519,91 @@ def _encode_DataTrackSubscriberHandles_sub_handles(message: Entry) -> bytes:
             CHECKS["uint32"](held)
         if number:
             out.append(b"\x08")
-            out.append(
-                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
-            )
+            if 0 <= number < 0x80:
+                out.append(_SHORT[number])
+                total += 2
+            else:
+                digits = varint(number)
+                out.append(digits)
+                total += len(digits) + 1
         held = message.value
         if held is not None:
-            block = _encode_DataTrackSubscriberHandlesPublishedDataTrack(held)
-            size = len(block)
             out.append(b"\x12")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
-            out.append(block)
+            at = len(out)
+            out.append(b"")  # the size, when it is known
+            size = encode_DataTrackSubscriberHandlesPublishedDataTrack(held, out)
+            if size < 0x80:
+                out[at] = _SHORT[size]
+                total += size + 2
+            else:
+                block = varint(size)
+                out[at] = block
+                total += size + len(block) + 1
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, "") from None
-    if message._unknown_fields:
-        out.append(message._unknown_fields)
-    return b"".join(out)
+    unknown: bytes = message._unknown_fields
+    if unknown:
+        out.append(unknown)
+        total += len(unknown)
+    return total
 
 
 _DataTrackSubscriberHandles: Final = m.DataTrackSubscriberHandles
 
 
-def _encode_DataTrackSubscriberHandles(message: Any) -> bytes:
+def encode_DataTrackSubscriberHandles(message: Any, out: list[bytes]) -> i64:
     if type(message) is not _DataTrackSubscriberHandles:
         check_message(_DataTrackSubscriberHandles, message)
+    total: i64 = 0
     number: int
     block: bytes
-    entry: list[bytes]
-    out: list[bytes] = []
+    size: i64
+    at: i64
+    begin: i64
+    before: i64
     name = ""
     try:
         name = "sub_handles"
         held = message.sub_handles
         for held, value in check_map(held).items():
-            entry = []
+            out.append(b"\n")
+            begin = len(out)
+            out.append(b"")  # the size, when it is known
+            before = total
+            total = 0
             number = held if type(held) is int else CHECKS["uint32"](held)
             if not 0 <= number <= 0xFFFF_FFFF:
                 CHECKS["uint32"](held)
-            entry.append(b"\x08")
-            entry.append(
-                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
-            )
+            out.append(b"\x08")
+            if 0 <= number < 0x80:
+                out.append(_SHORT[number])
+                total += 2
+            else:
+                digits = varint(number)
+                out.append(digits)
+                total += len(digits) + 1
             held = value
-            block = _encode_DataTrackSubscriberHandlesPublishedDataTrack(held)
-            size = len(block)
-            entry.append(b"\x12")
-            entry.append(_SHORT[size] if size < 0x80 else varint(size))
-            entry.append(block)
-            out.append(b"\n")
-            block = b"".join(entry)
-            out.append(varint(len(block)))
-            out.append(block)
+            out.append(b"\x12")
+            at = len(out)
+            out.append(b"")  # the size, when it is known
+            size = encode_DataTrackSubscriberHandlesPublishedDataTrack(held, out)
+            if size < 0x80:
+                out[at] = _SHORT[size]
+                total += size + 2
+            else:
+                block = varint(size)
+                out[at] = block
+                total += size + len(block) + 1
+            block = varint(total)
+            out[begin] = block
+            total += before + len(block) + 1
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    if message._unknown_fields:
-        out.append(message._unknown_fields)
-    return b"".join(out)
+    unknown: bytes = message._unknown_fields
+    if unknown:
+        out.append(unknown)
+        total += len(unknown)
+    return total
 
 
 _DataTrackSubscriberHandlesPublishedDataTrack: Final = (
@@ -1795,12 +2611,13 @@ _DataTrackSubscriberHandlesPublishedDataTrack: Final = (
 )
 
 
-def _encode_DataTrackSubscriberHandlesPublishedDataTrack(message: Any) -> bytes:
+def encode_DataTrackSubscriberHandlesPublishedDataTrack(message: Any, out: list[bytes]) -> i64:
     if type(message) is not _DataTrackSubscriberHandlesPublishedDataTrack:
         check_message(_DataTrackSubscriberHandlesPublishedDataTrack, message)
+    total: i64 = 0
     text: str
     block: bytes
-    out: list[bytes] = []
+    size: i64
     name = ""
     try:
         name = "publisher_identity"
@@ -1810,8 +2627,15 @@ def _encode_DataTrackSubscriberHandlesPublishedDataTrack(message: Any) -> bytes:
             block = text.encode()
             size = len(block)
             out.append(b"\n")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            if 0 <= size < 0x80:
+                out.append(_SHORT[size])
+                total += 2
+            else:
+                digits = varint(size)
+                out.append(digits)
+                total += len(digits) + 1
             out.append(block)
+            total += size
         name = "publisher_sid"
         held = message.publisher_sid
         text = held if type(held) is str else CHECKS["string"](held)
@@ -1819,8 +2643,15 @@ def _encode_DataTrackSubscriberHandlesPublishedDataTrack(message: Any) -> bytes:
             block = text.encode()
             size = len(block)
             out.append(b"\x12")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            if 0 <= size < 0x80:
+                out.append(_SHORT[size])
+                total += 2
+            else:
+                digits = varint(size)
+                out.append(digits)
+                total += len(digits) + 1
             out.append(block)
+            total += size
         name = "track_sid"
         held = message.track_sid
         text = held if type(held) is str else CHECKS["string"](held)
@@ -1828,23 +2659,32 @@ def _encode_DataTrackSubscriberHandlesPublishedDataTrack(message: Any) -> bytes:
             block = text.encode()
             size = len(block)
             out.append(b"\x1a")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            if 0 <= size < 0x80:
+                out.append(_SHORT[size])
+                total += 2
+            else:
+                digits = varint(size)
+                out.append(digits)
+                total += len(digits) + 1
             out.append(block)
+            total += size
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    if message._unknown_fields:
-        out.append(message._unknown_fields)
-    return b"".join(out)
+    unknown: bytes = message._unknown_fields
+    if unknown:
+        out.append(unknown)
+        total += len(unknown)
+    return total
 
 
 _DataTrackSubscriptionOptions: Final = m.DataTrackSubscriptionOptions
 
 
-def _encode_DataTrackSubscriptionOptions(message: Any) -> bytes:
+def encode_DataTrackSubscriptionOptions(message: Any, out: list[bytes]) -> i64:
     if type(message) is not _DataTrackSubscriptionOptions:
         check_message(_DataTrackSubscriptionOptions, message)
+    total: i64 = 0
     number: int
-    out: list[bytes] = []
     name = ""
     try:
         name = "target_fps"
@@ -1854,24 +2694,32 @@ def _encode_DataTrackSubscriptionOptions(message: Any) -> bytes:
             if not 0 <= number <= 0xFFFF_FFFF:
                 CHECKS["uint32"](held)
             out.append(b"\x08")
-            out.append(
-                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
-            )
+            if 0 <= number < 0x80:
+                out.append(_SHORT[number])
+                total += 2
+            else:
+                digits = varint(number)
+                out.append(digits)
+                total += len(digits) + 1
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    if message._unknown_fields:
-        out.append(message._unknown_fields)
-    return b"".join(out)
+    unknown: bytes = message._unknown_fields
+    if unknown:
+        out.append(unknown)
+        total += len(unknown)
+    return total
 
 
 _DisabledCodecs: Final = m.DisabledCodecs
 
 
-def _encode_DisabledCodecs(message: Any) -> bytes:
+def encode_DisabledCodecs(message: Any, out: list[bytes]) -> i64:
     if type(message) is not _DisabledCodecs:
         check_message(_DisabledCodecs, message)
+    total: i64 = 0
     block: bytes
-    out: list[bytes] = []
+    size: i64
+    at: i64
     name = ""
     try:
         name = "codecs"
@@ -1879,37 +2727,52 @@ def _encode_DisabledCodecs(message: Any) -> bytes:
         if type(held) is not list:
             check_list(held)
         for held in held:
-            block = _encode_Codec(held)
-            size = len(block)
             out.append(b"\n")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
-            out.append(block)
+            at = len(out)
+            out.append(b"")  # the size, when it is known
+            size = encode_Codec(held, out)
+            if size < 0x80:
+                out[at] = _SHORT[size]
+                total += size + 2
+            else:
+                block = varint(size)
+                out[at] = block
+                total += size + len(block) + 1
         name = "publish"
         held = message.publish
         if type(held) is not list:
             check_list(held)
         for held in held:
-            block = _encode_Codec(held)
-            size = len(block)
             out.append(b"\x12")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
-            out.append(block)
+            at = len(out)
+            out.append(b"")  # the size, when it is known
+            size = encode_Codec(held, out)
+            if size < 0x80:
+                out[at] = _SHORT[size]
+                total += size + 2
+            else:
+                block = varint(size)
+                out[at] = block
+                total += size + len(block) + 1
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    if message._unknown_fields:
-        out.append(message._unknown_fields)
-    return b"".join(out)
+    unknown: bytes = message._unknown_fields
+    if unknown:
+        out.append(unknown)
+        total += len(unknown)
+    return total
 
 
 _EncryptedPacket: Final = m.EncryptedPacket
 
 
-def _encode_EncryptedPacket(message: Any) -> bytes:
+def encode_EncryptedPacket(message: Any, out: list[bytes]) -> i64:
     if type(message) is not _EncryptedPacket:
         check_message(_EncryptedPacket, message)
+    total: i64 = 0
     number: int
     block: bytes
-    out: list[bytes] = []
+    size: i64
     name = ""
     try:
         name = "encryption_type"
@@ -1919,17 +2782,28 @@ def _encode_EncryptedPacket(message: Any) -> bytes:
             CHECKS["enum"](held)
         if number:
             out.append(b"\x08")
-            out.append(
-                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
-            )
+            if 0 <= number < 0x80:
+                out.append(_SHORT[number])
+                total += 2
+            else:
+                digits = varint(number)
+                out.append(digits)
+                total += len(digits) + 1
         name = "iv"
         held = message.iv
         block = held if type(held) is bytes else CHECKS["bytes"](held)
         if block:
             size = len(block)
             out.append(b"\x12")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            if 0 <= size < 0x80:
+                out.append(_SHORT[size])
+                total += 2
+            else:
+                digits = varint(size)
+                out.append(digits)
+                total += len(digits) + 1
             out.append(block)
+            total += size
         name = "key_index"
         held = message.key_index
         number = held if type(held) is int else CHECKS["uint32"](held)
@@ -1937,44 +2811,63 @@ def _encode_EncryptedPacket(message: Any) -> bytes:
             CHECKS["uint32"](held)
         if number:
             out.append(b"\x18")
-            out.append(
-                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
-            )
+            if 0 <= number < 0x80:
+                out.append(_SHORT[number])
+                total += 2
+            else:
+                digits = varint(number)
+                out.append(digits)
+                total += len(digits) + 1
         name = "encrypted_value"
         held = message.encrypted_value
         block = held if type(held) is bytes else CHECKS["bytes"](held)
         if block:
             size = len(block)
             out.append(b'"')
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            if 0 <= size < 0x80:
+                out.append(_SHORT[size])
+                total += 2
+            else:
+                digits = varint(size)
+                out.append(digits)
+                total += len(digits) + 1
             out.append(block)
+            total += size
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    if message._unknown_fields:
-        out.append(message._unknown_fields)
-    return b"".join(out)
+    unknown: bytes = message._unknown_fields
+    if unknown:
+        out.append(unknown)
+        total += len(unknown)
+    return total
 
 
 _Encryption: Final = m.Encryption
 
 
-def _encode_Encryption(message: Any) -> bytes:
+def encode_Encryption(message: Any, out: list[bytes]) -> i64:
     if type(message) is not _Encryption:
         check_message(_Encryption, message)
+    total: i64 = 0
     unknown: bytes = message._unknown_fields
-    return unknown
+    if unknown:
+        out.append(unknown)
+        total += len(unknown)
+    return total
 
 
 _EventMetric: Final = m.EventMetric
 
 
-def _encode_EventMetric(message: Any) -> bytes:
+def encode_EventMetric(message: Any, out: list[bytes]) -> i64:
     if type(message) is not _EventMetric:
         check_message(_EventMetric, message)
+    total: i64 = 0
     number: int
     text: str
     block: bytes
-    out: list[bytes] = []
+    size: i64
+    at: i64
     name = ""
     try:
         name = "label"
@@ -1984,9 +2877,13 @@ def _encode_EventMetric(message: Any) -> bytes:
             CHECKS["uint32"](held)
         if number:
             out.append(b"\x08")
-            out.append(
-                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
-            )
+            if 0 <= number < 0x80:
+                out.append(_SHORT[number])
+                total += 2
+            else:
+                digits = varint(number)
+                out.append(digits)
+                total += len(digits) + 1
         name = "participant_identity"
         held = message.participant_identity
         number = held if type(held) is int else CHECKS["uint32"](held)
@@ -1994,9 +2891,13 @@ def _encode_EventMetric(message: Any) -> bytes:
             CHECKS["uint32"](held)
         if number:
             out.append(b"\x10")
-            out.append(
-                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
-            )
+            if 0 <= number < 0x80:
+                out.append(_SHORT[number])
+                total += 2
+            else:
+                digits = varint(number)
+                out.append(digits)
+                total += len(digits) + 1
         name = "track_sid"
         held = message.track_sid
         number = held if type(held) is int else CHECKS["uint32"](held)
@@ -2004,45 +2905,69 @@ def _encode_EventMetric(message: Any) -> bytes:
             CHECKS["uint32"](held)
         if number:
             out.append(b"\x18")
-            out.append(
-                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
-            )
+            if 0 <= number < 0x80:
+                out.append(_SHORT[number])
+                total += 2
+            else:
+                digits = varint(number)
+                out.append(digits)
+                total += len(digits) + 1
         name = "start_timestamp_ms"
         held = message.start_timestamp_ms
         number = held if type(held) is int else CHECKS["int64"](held)
-        if not -0x8000_0000_0000_0000 <= number <= 0x7FFF_FFFF_FFFF_FFFF:
+        if not -0x3FFF_FFFF_FFFF_FFFF <= number <= 0x3FFF_FFFF_FFFF_FFFF:
             CHECKS["int64"](held)
         if number:
             out.append(b" ")
-            out.append(
-                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
-            )
+            if 0 <= number < 0x80:
+                out.append(_SHORT[number])
+                total += 2
+            else:
+                digits = varint(number)
+                out.append(digits)
+                total += len(digits) + 1
         name = "end_timestamp_ms"
         held = message.end_timestamp_ms
         if held is not None:
             number = held if type(held) is int else CHECKS["int64"](held)
-            if not -0x8000_0000_0000_0000 <= number <= 0x7FFF_FFFF_FFFF_FFFF:
+            if not -0x3FFF_FFFF_FFFF_FFFF <= number <= 0x3FFF_FFFF_FFFF_FFFF:
                 CHECKS["int64"](held)
             out.append(b"(")
-            out.append(
-                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
-            )
+            if 0 <= number < 0x80:
+                out.append(_SHORT[number])
+                total += 2
+            else:
+                digits = varint(number)
+                out.append(digits)
+                total += len(digits) + 1
         name = "normalized_start_timestamp"
         held = message.normalized_start_timestamp
         if held is not None:
-            block = _encode_Timestamp(held)
-            size = len(block)
             out.append(b"2")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
-            out.append(block)
+            at = len(out)
+            out.append(b"")  # the size, when it is known
+            size = encode_Timestamp(held, out)
+            if size < 0x80:
+                out[at] = _SHORT[size]
+                total += size + 2
+            else:
+                block = varint(size)
+                out[at] = block
+                total += size + len(block) + 1
         name = "normalized_end_timestamp"
         held = message.normalized_end_timestamp
         if held is not None:
-            block = _encode_Timestamp(held)
-            size = len(block)
             out.append(b":")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
-            out.append(block)
+            at = len(out)
+            out.append(b"")  # the size, when it is known
+            size = encode_Timestamp(held, out)
+            if size < 0x80:
+                out[at] = _SHORT[size]
+                total += size + 2
+            else:
+                block = varint(size)
+                out[at] = block
+                total += size + len(block) + 1
         name = "metadata"
         held = message.metadata
         text = held if type(held) is str else CHECKS["string"](held)
@@ -2050,8 +2975,15 @@ def _encode_EventMetric(message: Any) -> bytes:
             block = text.encode()
             size = len(block)
             out.append(b"B")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            if 0 <= size < 0x80:
+                out.append(_SHORT[size])
+                total += 2
+            else:
+                digits = varint(size)
+                out.append(digits)
+                total += len(digits) + 1
             out.append(block)
+            total += size
         name = "rid"
         held = message.rid
         number = held if type(held) is int else CHECKS["uint32"](held)
@@ -2059,26 +2991,34 @@ def _encode_EventMetric(message: Any) -> bytes:
             CHECKS["uint32"](held)
         if number:
             out.append(b"H")
-            out.append(
-                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
-            )
+            if 0 <= number < 0x80:
+                out.append(_SHORT[number])
+                total += 2
+            else:
+                digits = varint(number)
+                out.append(digits)
+                total += len(digits) + 1
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    if message._unknown_fields:
-        out.append(message._unknown_fields)
-    return b"".join(out)
+    unknown: bytes = message._unknown_fields
+    if unknown:
+        out.append(unknown)
+        total += len(unknown)
+    return total
 
 
 _GetDataBlobRequest: Final = m.GetDataBlobRequest
 
 
-def _encode_GetDataBlobRequest(message: Any) -> bytes:
+def encode_GetDataBlobRequest(message: Any, out: list[bytes]) -> i64:
     if type(message) is not _GetDataBlobRequest:
         check_message(_GetDataBlobRequest, message)
+    total: i64 = 0
     number: int
     text: str
     block: bytes
-    out: list[bytes] = []
+    size: i64
+    at: i64
     name = ""
     try:
         name = "request_id"
@@ -2088,9 +3028,13 @@ def _encode_GetDataBlobRequest(message: Any) -> bytes:
             CHECKS["uint32"](held)
         if number:
             out.append(b"\x08")
-            out.append(
-                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
-            )
+            if 0 <= number < 0x80:
+                out.append(_SHORT[number])
+                total += 2
+            else:
+                digits = varint(number)
+                out.append(digits)
+                total += len(digits) + 1
         name = "participant_identity"
         held = message.participant_identity
         text = held if type(held) is str else CHECKS["string"](held)
@@ -2098,32 +3042,49 @@ def _encode_GetDataBlobRequest(message: Any) -> bytes:
             block = text.encode()
             size = len(block)
             out.append(b"\x12")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            if 0 <= size < 0x80:
+                out.append(_SHORT[size])
+                total += 2
+            else:
+                digits = varint(size)
+                out.append(digits)
+                total += len(digits) + 1
             out.append(block)
+            total += size
         name = "key"
         held = message.key
         if held is not None:
-            block = _encode_DataBlobKey(held)
-            size = len(block)
             out.append(b"\x1a")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
-            out.append(block)
+            at = len(out)
+            out.append(b"")  # the size, when it is known
+            size = encode_DataBlobKey(held, out)
+            if size < 0x80:
+                out[at] = _SHORT[size]
+                total += size + 2
+            else:
+                block = varint(size)
+                out[at] = block
+                total += size + len(block) + 1
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    if message._unknown_fields:
-        out.append(message._unknown_fields)
-    return b"".join(out)
+    unknown: bytes = message._unknown_fields
+    if unknown:
+        out.append(unknown)
+        total += len(unknown)
+    return total
 
 
 _GetDataBlobResponse: Final = m.GetDataBlobResponse
 
 
-def _encode_GetDataBlobResponse(message: Any) -> bytes:
+def encode_GetDataBlobResponse(message: Any, out: list[bytes]) -> i64:
     if type(message) is not _GetDataBlobResponse:
         check_message(_GetDataBlobResponse, message)
+    total: i64 = 0
     number: int
     block: bytes
-    out: list[bytes] = []
+    size: i64
+    at: i64
     name = ""
     try:
         name = "request_id"
@@ -2133,33 +3094,46 @@ def _encode_GetDataBlobResponse(message: Any) -> bytes:
             CHECKS["uint32"](held)
         if number:
             out.append(b"\x08")
-            out.append(
-                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
-            )
+            if 0 <= number < 0x80:
+                out.append(_SHORT[number])
+                total += 2
+            else:
+                digits = varint(number)
+                out.append(digits)
+                total += len(digits) + 1
         name = "blob"
         held = message.blob
         if held is not None:
-            block = _encode_DataBlob(held)
-            size = len(block)
             out.append(b"\x12")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
-            out.append(block)
+            at = len(out)
+            out.append(b"")  # the size, when it is known
+            size = encode_DataBlob(held, out)
+            if size < 0x80:
+                out[at] = _SHORT[size]
+                total += size + 2
+            else:
+                block = varint(size)
+                out[at] = block
+                total += size + len(block) + 1
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    if message._unknown_fields:
-        out.append(message._unknown_fields)
-    return b"".join(out)
+    unknown: bytes = message._unknown_fields
+    if unknown:
+        out.append(unknown)
+        total += len(unknown)
+    return total
 
 
 _IceServer: Final = m.IceServer
 
 
-def _encode_IceServer(message: Any) -> bytes:
+def encode_IceServer(message: Any, out: list[bytes]) -> i64:
     if type(message) is not _IceServer:
         check_message(_IceServer, message)
+    total: i64 = 0
     text: str
     block: bytes
-    out: list[bytes] = []
+    size: i64
     name = ""
     try:
         name = "urls"
@@ -2171,8 +3145,15 @@ def _encode_IceServer(message: Any) -> bytes:
             block = text.encode()
             size = len(block)
             out.append(b"\n")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            if 0 <= size < 0x80:
+                out.append(_SHORT[size])
+                total += 2
+            else:
+                digits = varint(size)
+                out.append(digits)
+                total += len(digits) + 1
             out.append(block)
+            total += size
         name = "username"
         held = message.username
         text = held if type(held) is str else CHECKS["string"](held)
@@ -2180,8 +3161,15 @@ def _encode_IceServer(message: Any) -> bytes:
             block = text.encode()
             size = len(block)
             out.append(b"\x12")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            if 0 <= size < 0x80:
+                out.append(_SHORT[size])
+                total += 2
+            else:
+                digits = varint(size)
+                out.append(digits)
+                total += len(digits) + 1
             out.append(block)
+            total += size
         name = "credential"
         held = message.credential
         text = held if type(held) is str else CHECKS["string"](held)
@@ -2189,19 +3177,29 @@ def _encode_IceServer(message: Any) -> bytes:
             block = text.encode()
             size = len(block)
             out.append(b"\x1a")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            if 0 <= size < 0x80:
+                out.append(_SHORT[size])
+                total += 2
+            else:
+                digits = varint(size)
+                out.append(digits)
+                total += len(digits) + 1
             out.append(block)
+            total += size
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    if message._unknown_fields:
-        out.append(message._unknown_fields)
-    return b"".join(out)
+    unknown: bytes = message._unknown_fields
+    if unknown:
+        out.append(unknown)
+        total += len(unknown)
+    return total
 
 
-def _encode_JoinRequest_participant_attributes(message: Entry) -> bytes:
+def encode_JoinRequest_participant_attributes(message: Entry, out: list[bytes]) -> i64:
+    total: i64 = 0
     text: str
     block: bytes
-    out: list[bytes] = []
+    size: i64
     try:
         held = message.key
         text = held if type(held) is str else CHECKS["string"](held)
@@ -2209,53 +3207,84 @@ def _encode_JoinRequest_participant_attributes(message: Entry) -> bytes:
             block = text.encode()
             size = len(block)
             out.append(b"\n")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            if 0 <= size < 0x80:
+                out.append(_SHORT[size])
+                total += 2
+            else:
+                digits = varint(size)
+                out.append(digits)
+                total += len(digits) + 1
             out.append(block)
+            total += size
         held = message.value
         text = held if type(held) is str else CHECKS["string"](held)
         if text:
             block = text.encode()
             size = len(block)
             out.append(b"\x12")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            if 0 <= size < 0x80:
+                out.append(_SHORT[size])
+                total += 2
+            else:
+                digits = varint(size)
+                out.append(digits)
+                total += len(digits) + 1
             out.append(block)
+            total += size
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, "") from None
-    if message._unknown_fields:
-        out.append(message._unknown_fields)
-    return b"".join(out)
+    unknown: bytes = message._unknown_fields
+    if unknown:
+        out.append(unknown)
+        total += len(unknown)
+    return total
 
 
 _JoinRequest: Final = m.JoinRequest
 
 
-def _encode_JoinRequest(message: Any) -> bytes:
+def encode_JoinRequest(message: Any, out: list[bytes]) -> i64:
     if type(message) is not _JoinRequest:
         check_message(_JoinRequest, message)
+    total: i64 = 0
     number: int
     text: str
     flag: bool
     block: bytes
-    entry: list[bytes]
-    out: list[bytes] = []
+    size: i64
+    at: i64
+    begin: i64
+    before: i64
     name = ""
     try:
         name = "client_info"
         held = message.client_info
         if held is not None:
-            block = _encode_ClientInfo(held)
-            size = len(block)
             out.append(b"\n")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
-            out.append(block)
+            at = len(out)
+            out.append(b"")  # the size, when it is known
+            size = encode_ClientInfo(held, out)
+            if size < 0x80:
+                out[at] = _SHORT[size]
+                total += size + 2
+            else:
+                block = varint(size)
+                out[at] = block
+                total += size + len(block) + 1
         name = "connection_settings"
         held = message.connection_settings
         if held is not None:
-            block = _encode_ConnectionSettings(held)
-            size = len(block)
             out.append(b"\x12")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
-            out.append(block)
+            at = len(out)
+            out.append(b"")  # the size, when it is known
+            size = encode_ConnectionSettings(held, out)
+            if size < 0x80:
+                out[at] = _SHORT[size]
+                total += size + 2
+            else:
+                block = varint(size)
+                out[at] = block
+                total += size + len(block) + 1
         name = "metadata"
         held = message.metadata
         text = held if type(held) is str else CHECKS["string"](held)
@@ -2263,52 +3292,90 @@ def _encode_JoinRequest(message: Any) -> bytes:
             block = text.encode()
             size = len(block)
             out.append(b"\x1a")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            if 0 <= size < 0x80:
+                out.append(_SHORT[size])
+                total += 2
+            else:
+                digits = varint(size)
+                out.append(digits)
+                total += len(digits) + 1
             out.append(block)
+            total += size
         name = "participant_attributes"
         held = message.participant_attributes
         for held, value in check_map(held).items():
-            entry = []
+            out.append(b'"')
+            begin = len(out)
+            out.append(b"")  # the size, when it is known
+            before = total
+            total = 0
             text = held if type(held) is str else CHECKS["string"](held)
             block = text.encode()
             size = len(block)
-            entry.append(b"\n")
-            entry.append(_SHORT[size] if size < 0x80 else varint(size))
-            entry.append(block)
+            out.append(b"\n")
+            if 0 <= size < 0x80:
+                out.append(_SHORT[size])
+                total += 2
+            else:
+                digits = varint(size)
+                out.append(digits)
+                total += len(digits) + 1
+            out.append(block)
+            total += size
             held = value
             text = held if type(held) is str else CHECKS["string"](held)
             block = text.encode()
             size = len(block)
-            entry.append(b"\x12")
-            entry.append(_SHORT[size] if size < 0x80 else varint(size))
-            entry.append(block)
-            out.append(b'"')
-            block = b"".join(entry)
-            out.append(varint(len(block)))
+            out.append(b"\x12")
+            if 0 <= size < 0x80:
+                out.append(_SHORT[size])
+                total += 2
+            else:
+                digits = varint(size)
+                out.append(digits)
+                total += len(digits) + 1
             out.append(block)
+            total += size
+            block = varint(total)
+            out[begin] = block
+            total += before + len(block) + 1
         name = "add_track_requests"
         held = message.add_track_requests
         if type(held) is not list:
             check_list(held)
         for held in held:
-            block = _encode_AddTrackRequest(held)
-            size = len(block)
             out.append(b"*")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
-            out.append(block)
+            at = len(out)
+            out.append(b"")  # the size, when it is known
+            size = encode_AddTrackRequest(held, out)
+            if size < 0x80:
+                out[at] = _SHORT[size]
+                total += size + 2
+            else:
+                block = varint(size)
+                out[at] = block
+                total += size + len(block) + 1
         name = "publisher_offer"
         held = message.publisher_offer
         if held is not None:
-            block = _encode_SessionDescription(held)
-            size = len(block)
             out.append(b"2")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
-            out.append(block)
+            at = len(out)
+            out.append(b"")  # the size, when it is known
+            size = encode_SessionDescription(held, out)
+            if size < 0x80:
+                out[at] = _SHORT[size]
+                total += size + 2
+            else:
+                block = varint(size)
+                out[at] = block
+                total += size + len(block) + 1
         name = "reconnect"
         held = message.reconnect
         flag = held if type(held) is bool else CHECKS["bool"](held)
         if flag:
-            out.append(b"8\x01")
+            out.append(b"8")
+            out.append(_SHORT[flag])
+            total += 2
         name = "reconnect_reason"
         held = message.reconnect_reason
         number = held if type(held) is _ReconnectReason else CHECKS["enum"](held)
@@ -2316,9 +3383,13 @@ def _encode_JoinRequest(message: Any) -> bytes:
             CHECKS["enum"](held)
         if number:
             out.append(b"@")
-            out.append(
-                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
-            )
+            if 0 <= number < 0x80:
+                out.append(_SHORT[number])
+                total += 2
+            else:
+                digits = varint(number)
+                out.append(digits)
+                total += len(digits) + 1
         name = "participant_sid"
         held = message.participant_sid
         text = held if type(held) is str else CHECKS["string"](held)
@@ -2326,62 +3397,97 @@ def _encode_JoinRequest(message: Any) -> bytes:
             block = text.encode()
             size = len(block)
             out.append(b"J")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            if 0 <= size < 0x80:
+                out.append(_SHORT[size])
+                total += 2
+            else:
+                digits = varint(size)
+                out.append(digits)
+                total += len(digits) + 1
             out.append(block)
+            total += size
         name = "sync_state"
         held = message.sync_state
         if held is not None:
-            block = _encode_SyncState(held)
-            size = len(block)
             out.append(b"R")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
-            out.append(block)
+            at = len(out)
+            out.append(b"")  # the size, when it is known
+            size = encode_SyncState(held, out)
+            if size < 0x80:
+                out[at] = _SHORT[size]
+                total += size + 2
+            else:
+                block = varint(size)
+                out[at] = block
+                total += size + len(block) + 1
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    if message._unknown_fields:
-        out.append(message._unknown_fields)
-    return b"".join(out)
+    unknown: bytes = message._unknown_fields
+    if unknown:
+        out.append(unknown)
+        total += len(unknown)
+    return total
 
 
 _JoinResponse: Final = m.JoinResponse
 
 
-def _encode_JoinResponse(message: Any) -> bytes:
+def encode_JoinResponse(message: Any, out: list[bytes]) -> i64:
     if type(message) is not _JoinResponse:
         check_message(_JoinResponse, message)
+    total: i64 = 0
     number: int
     text: str
     flag: bool
     block: bytes
-    out: list[bytes] = []
+    size: i64
+    at: i64
     name = ""
     try:
         name = "room"
         held = message.room
         if held is not None:
-            block = _encode_Room(held)
-            size = len(block)
             out.append(b"\n")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
-            out.append(block)
+            at = len(out)
+            out.append(b"")  # the size, when it is known
+            size = encode_Room(held, out)
+            if size < 0x80:
+                out[at] = _SHORT[size]
+                total += size + 2
+            else:
+                block = varint(size)
+                out[at] = block
+                total += size + len(block) + 1
         name = "participant"
         held = message.participant
         if held is not None:
-            block = _encode_ParticipantInfo(held)
-            size = len(block)
             out.append(b"\x12")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
-            out.append(block)
+            at = len(out)
+            out.append(b"")  # the size, when it is known
+            size = encode_ParticipantInfo(held, out)
+            if size < 0x80:
+                out[at] = _SHORT[size]
+                total += size + 2
+            else:
+                block = varint(size)
+                out[at] = block
+                total += size + len(block) + 1
         name = "other_participants"
         held = message.other_participants
         if type(held) is not list:
             check_list(held)
         for held in held:
-            block = _encode_ParticipantInfo(held)
-            size = len(block)
             out.append(b"\x1a")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
-            out.append(block)
+            at = len(out)
+            out.append(b"")  # the size, when it is known
+            size = encode_ParticipantInfo(held, out)
+            if size < 0x80:
+                out[at] = _SHORT[size]
+                total += size + 2
+            else:
+                block = varint(size)
+                out[at] = block
+                total += size + len(block) + 1
         name = "server_version"
         held = message.server_version
         text = held if type(held) is str else CHECKS["string"](held)
@@ -2389,23 +3495,38 @@ def _encode_JoinResponse(message: Any) -> bytes:
             block = text.encode()
             size = len(block)
             out.append(b'"')
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            if 0 <= size < 0x80:
+                out.append(_SHORT[size])
+                total += 2
+            else:
+                digits = varint(size)
+                out.append(digits)
+                total += len(digits) + 1
             out.append(block)
+            total += size
         name = "ice_servers"
         held = message.ice_servers
         if type(held) is not list:
             check_list(held)
         for held in held:
-            block = _encode_IceServer(held)
-            size = len(block)
             out.append(b"*")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
-            out.append(block)
+            at = len(out)
+            out.append(b"")  # the size, when it is known
+            size = encode_IceServer(held, out)
+            if size < 0x80:
+                out[at] = _SHORT[size]
+                total += size + 2
+            else:
+                block = varint(size)
+                out[at] = block
+                total += size + len(block) + 1
         name = "subscriber_primary"
         held = message.subscriber_primary
         flag = held if type(held) is bool else CHECKS["bool"](held)
         if flag:
-            out.append(b"0\x01")
+            out.append(b"0")
+            out.append(_SHORT[flag])
+            total += 2
         name = "alternative_url"
         held = message.alternative_url
         text = held if type(held) is str else CHECKS["string"](held)
@@ -2413,16 +3534,29 @@ def _encode_JoinResponse(message: Any) -> bytes:
             block = text.encode()
             size = len(block)
             out.append(b":")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            if 0 <= size < 0x80:
+                out.append(_SHORT[size])
+                total += 2
+            else:
+                digits = varint(size)
+                out.append(digits)
+                total += len(digits) + 1
             out.append(block)
+            total += size
         name = "client_configuration"
         held = message.client_configuration
         if held is not None:
-            block = _encode_ClientConfiguration(held)
-            size = len(block)
             out.append(b"B")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
-            out.append(block)
+            at = len(out)
+            out.append(b"")  # the size, when it is known
+            size = encode_ClientConfiguration(held, out)
+            if size < 0x80:
+                out[at] = _SHORT[size]
+                total += size + 2
+            else:
+                block = varint(size)
+                out[at] = block
+                total += size + len(block) + 1
         name = "server_region"
         held = message.server_region
         text = held if type(held) is str else CHECKS["string"](held)
@@ -2430,8 +3564,15 @@ def _encode_JoinResponse(message: Any) -> bytes:
             block = text.encode()
             size = len(block)
             out.append(b"J")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            if 0 <= size < 0x80:
+                out.append(_SHORT[size])
+                total += 2
+            else:
+                digits = varint(size)
+                out.append(digits)
+                total += len(digits) + 1
             out.append(block)
+            total += size
         name = "ping_timeout"
         held = message.ping_timeout
         number = held if type(held) is int else CHECKS["int32"](held)
@@ -2439,9 +3580,13 @@ def _encode_JoinResponse(message: Any) -> bytes:
             CHECKS["int32"](held)
         if number:
             out.append(b"P")
-            out.append(
-                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
-            )
+            if 0 <= number < 0x80:
+                out.append(_SHORT[number])
+                total += 2
+            else:
+                digits = varint(number)
+                out.append(digits)
+                total += len(digits) + 1
         name = "ping_interval"
         held = message.ping_interval
         number = held if type(held) is int else CHECKS["int32"](held)
@@ -2449,64 +3594,95 @@ def _encode_JoinResponse(message: Any) -> bytes:
             CHECKS["int32"](held)
         if number:
             out.append(b"X")
-            out.append(
-                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
-            )
+            if 0 <= number < 0x80:
+                out.append(_SHORT[number])
+                total += 2
+            else:
+                digits = varint(number)
+                out.append(digits)
+                total += len(digits) + 1
         name = "server_info"
         held = message.server_info
         if held is not None:
-            block = _encode_ServerInfo(held)
-            size = len(block)
             out.append(b"b")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
-            out.append(block)
+            at = len(out)
+            out.append(b"")  # the size, when it is known
+            size = encode_ServerInfo(held, out)
+            if size < 0x80:
+                out[at] = _SHORT[size]
+                total += size + 2
+            else:
+                block = varint(size)
+                out[at] = block
+                total += size + len(block) + 1
         name = "sif_trailer"
         held = message.sif_trailer
         block = held if type(held) is bytes else CHECKS["bytes"](held)
         if block:
             size = len(block)
             out.append(b"j")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            if 0 <= size < 0x80:
+                out.append(_SHORT[size])
+                total += 2
+            else:
+                digits = varint(size)
+                out.append(digits)
+                total += len(digits) + 1
             out.append(block)
+            total += size
         name = "enabled_publish_codecs"
         held = message.enabled_publish_codecs
         if type(held) is not list:
             check_list(held)
         for held in held:
-            block = _encode_Codec(held)
-            size = len(block)
             out.append(b"r")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
-            out.append(block)
+            at = len(out)
+            out.append(b"")  # the size, when it is known
+            size = encode_Codec(held, out)
+            if size < 0x80:
+                out[at] = _SHORT[size]
+                total += size + 2
+            else:
+                block = varint(size)
+                out[at] = block
+                total += size + len(block) + 1
         name = "fast_publish"
         held = message.fast_publish
         flag = held if type(held) is bool else CHECKS["bool"](held)
         if flag:
-            out.append(b"x\x01")
+            out.append(b"x")
+            out.append(_SHORT[flag])
+            total += 2
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    if message._unknown_fields:
-        out.append(message._unknown_fields)
-    return b"".join(out)
+    unknown: bytes = message._unknown_fields
+    if unknown:
+        out.append(unknown)
+        total += len(unknown)
+    return total
 
 
 _LeaveRequest: Final = m.LeaveRequest
 
 
-def _encode_LeaveRequest(message: Any) -> bytes:
+def encode_LeaveRequest(message: Any, out: list[bytes]) -> i64:
     if type(message) is not _LeaveRequest:
         check_message(_LeaveRequest, message)
+    total: i64 = 0
     number: int
     flag: bool
     block: bytes
-    out: list[bytes] = []
+    size: i64
+    at: i64
     name = ""
     try:
         name = "can_reconnect"
         held = message.can_reconnect
         flag = held if type(held) is bool else CHECKS["bool"](held)
         if flag:
-            out.append(b"\x08\x01")
+            out.append(b"\x08")
+            out.append(_SHORT[flag])
+            total += 2
         name = "reason"
         held = message.reason
         number = held if type(held) is _DisconnectReason else CHECKS["enum"](held)
@@ -2514,9 +3690,13 @@ def _encode_LeaveRequest(message: Any) -> bytes:
             CHECKS["enum"](held)
         if number:
             out.append(b"\x10")
-            out.append(
-                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
-            )
+            if 0 <= number < 0x80:
+                out.append(_SHORT[number])
+                total += 2
+            else:
+                digits = varint(number)
+                out.append(digits)
+                total += len(digits) + 1
         name = "action"
         held = message.action
         number = held if type(held) is _LeaveRequestAction else CHECKS["enum"](held)
@@ -2524,32 +3704,44 @@ def _encode_LeaveRequest(message: Any) -> bytes:
             CHECKS["enum"](held)
         if number:
             out.append(b"\x18")
-            out.append(
-                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
-            )
+            if 0 <= number < 0x80:
+                out.append(_SHORT[number])
+                total += 2
+            else:
+                digits = varint(number)
+                out.append(digits)
+                total += len(digits) + 1
         name = "regions"
         held = message.regions
         if held is not None:
-            block = _encode_RegionSettings(held)
-            size = len(block)
             out.append(b'"')
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
-            out.append(block)
+            at = len(out)
+            out.append(b"")  # the size, when it is known
+            size = encode_RegionSettings(held, out)
+            if size < 0x80:
+                out[at] = _SHORT[size]
+                total += size + 2
+            else:
+                block = varint(size)
+                out[at] = block
+                total += size + len(block) + 1
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    if message._unknown_fields:
-        out.append(message._unknown_fields)
-    return b"".join(out)
+    unknown: bytes = message._unknown_fields
+    if unknown:
+        out.append(unknown)
+        total += len(unknown)
+    return total
 
 
 _MediaSectionsRequirement: Final = m.MediaSectionsRequirement
 
 
-def _encode_MediaSectionsRequirement(message: Any) -> bytes:
+def encode_MediaSectionsRequirement(message: Any, out: list[bytes]) -> i64:
     if type(message) is not _MediaSectionsRequirement:
         check_message(_MediaSectionsRequirement, message)
+    total: i64 = 0
     number: int
-    out: list[bytes] = []
     name = ""
     try:
         name = "num_audios"
@@ -2559,9 +3751,13 @@ def _encode_MediaSectionsRequirement(message: Any) -> bytes:
             CHECKS["uint32"](held)
         if number:
             out.append(b"\x08")
-            out.append(
-                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
-            )
+            if 0 <= number < 0x80:
+                out.append(_SHORT[number])
+                total += 2
+            else:
+                digits = varint(number)
+                out.append(digits)
+                total += len(digits) + 1
         name = "num_videos"
         held = message.num_videos
         number = held if type(held) is int else CHECKS["uint32"](held)
@@ -2569,88 +3765,121 @@ def _encode_MediaSectionsRequirement(message: Any) -> bytes:
             CHECKS["uint32"](held)
         if number:
             out.append(b"\x10")
-            out.append(
-                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
-            )
+            if 0 <= number < 0x80:
+                out.append(_SHORT[number])
+                total += 2
+            else:
+                digits = varint(number)
+                out.append(digits)
+                total += len(digits) + 1
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    if message._unknown_fields:
-        out.append(message._unknown_fields)
-    return b"".join(out)
+    unknown: bytes = message._unknown_fields
+    if unknown:
+        out.append(unknown)
+        total += len(unknown)
+    return total
 
 
 _MetricSample: Final = m.MetricSample
 
 
-def _encode_MetricSample(message: Any) -> bytes:
+def encode_MetricSample(message: Any, out: list[bytes]) -> i64:
     if type(message) is not _MetricSample:
         check_message(_MetricSample, message)
+    total: i64 = 0
     number: int
     block: bytes
-    out: list[bytes] = []
+    size: i64
+    at: i64
     name = ""
     try:
         name = "timestamp_ms"
         held = message.timestamp_ms
         number = held if type(held) is int else CHECKS["int64"](held)
-        if not -0x8000_0000_0000_0000 <= number <= 0x7FFF_FFFF_FFFF_FFFF:
+        if not -0x3FFF_FFFF_FFFF_FFFF <= number <= 0x3FFF_FFFF_FFFF_FFFF:
             CHECKS["int64"](held)
         if number:
             out.append(b"\x08")
-            out.append(
-                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
-            )
+            if 0 <= number < 0x80:
+                out.append(_SHORT[number])
+                total += 2
+            else:
+                digits = varint(number)
+                out.append(digits)
+                total += len(digits) + 1
         name = "normalized_timestamp"
         held = message.normalized_timestamp
         if held is not None:
-            block = _encode_Timestamp(held)
-            size = len(block)
             out.append(b"\x12")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
-            out.append(block)
+            at = len(out)
+            out.append(b"")  # the size, when it is known
+            size = encode_Timestamp(held, out)
+            if size < 0x80:
+                out[at] = _SHORT[size]
+                total += size + 2
+            else:
+                block = varint(size)
+                out[at] = block
+                total += size + len(block) + 1
         name = "value"
         held = message.value
         block = write_float(CHECKS["float"](held))
         if block != b"\x00\x00\x00\x00":
             out.append(b"\x1d")
             out.append(block)
+            total += 5
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    if message._unknown_fields:
-        out.append(message._unknown_fields)
-    return b"".join(out)
+    unknown: bytes = message._unknown_fields
+    if unknown:
+        out.append(unknown)
+        total += len(unknown)
+    return total
 
 
 _MetricsBatch: Final = m.MetricsBatch
 
 
-def _encode_MetricsBatch(message: Any) -> bytes:
+def encode_MetricsBatch(message: Any, out: list[bytes]) -> i64:
     if type(message) is not _MetricsBatch:
         check_message(_MetricsBatch, message)
+    total: i64 = 0
     number: int
     text: str
     block: bytes
-    out: list[bytes] = []
+    size: i64
+    at: i64
     name = ""
     try:
         name = "timestamp_ms"
         held = message.timestamp_ms
         number = held if type(held) is int else CHECKS["int64"](held)
-        if not -0x8000_0000_0000_0000 <= number <= 0x7FFF_FFFF_FFFF_FFFF:
+        if not -0x3FFF_FFFF_FFFF_FFFF <= number <= 0x3FFF_FFFF_FFFF_FFFF:
             CHECKS["int64"](held)
         if number:
             out.append(b"\x08")
-            out.append(
-                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
-            )
+            if 0 <= number < 0x80:
+                out.append(_SHORT[number])
+                total += 2
+            else:
+                digits = varint(number)
+                out.append(digits)
+                total += len(digits) + 1
         name = "normalized_timestamp"
         held = message.normalized_timestamp
         if held is not None:
-            block = _encode_Timestamp(held)
-            size = len(block)
             out.append(b"\x12")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
-            out.append(block)
+            at = len(out)
+            out.append(b"")  # the size, when it is known
+            size = encode_Timestamp(held, out)
+            if size < 0x80:
+                out[at] = _SHORT[size]
+                total += size + 2
+            else:
+                block = varint(size)
+                out[at] = block
+                total += size + len(block) + 1
         name = "str_data"
         held = message.str_data
         if type(held) is not list:
@@ -2660,45 +3889,67 @@ def _encode_MetricsBatch(message: Any) -> bytes:
             block = text.encode()
             size = len(block)
             out.append(b"\x1a")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            if 0 <= size < 0x80:
+                out.append(_SHORT[size])
+                total += 2
+            else:
+                digits = varint(size)
+                out.append(digits)
+                total += len(digits) + 1
             out.append(block)
+            total += size
         name = "time_series"
         held = message.time_series
         if type(held) is not list:
             check_list(held)
         for held in held:
-            block = _encode_TimeSeriesMetric(held)
-            size = len(block)
             out.append(b'"')
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
-            out.append(block)
+            at = len(out)
+            out.append(b"")  # the size, when it is known
+            size = encode_TimeSeriesMetric(held, out)
+            if size < 0x80:
+                out[at] = _SHORT[size]
+                total += size + 2
+            else:
+                block = varint(size)
+                out[at] = block
+                total += size + len(block) + 1
         name = "events"
         held = message.events
         if type(held) is not list:
             check_list(held)
         for held in held:
-            block = _encode_EventMetric(held)
-            size = len(block)
             out.append(b"*")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
-            out.append(block)
+            at = len(out)
+            out.append(b"")  # the size, when it is known
+            size = encode_EventMetric(held, out)
+            if size < 0x80:
+                out[at] = _SHORT[size]
+                total += size + 2
+            else:
+                block = varint(size)
+                out[at] = block
+                total += size + len(block) + 1
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    if message._unknown_fields:
-        out.append(message._unknown_fields)
-    return b"".join(out)
+    unknown: bytes = message._unknown_fields
+    if unknown:
+        out.append(unknown)
+        total += len(unknown)
+    return total
 
 
 _MuteTrackRequest: Final = m.MuteTrackRequest
 
 
-def _encode_MuteTrackRequest(message: Any) -> bytes:
+def encode_MuteTrackRequest(message: Any, out: list[bytes]) -> i64:
     if type(message) is not _MuteTrackRequest:
         check_message(_MuteTrackRequest, message)
+    total: i64 = 0
     text: str
     flag: bool
     block: bytes
-    out: list[bytes] = []
+    size: i64
     name = ""
     try:
         name = "sid"
@@ -2708,24 +3959,36 @@ def _encode_MuteTrackRequest(message: Any) -> bytes:
             block = text.encode()
             size = len(block)
             out.append(b"\n")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            if 0 <= size < 0x80:
+                out.append(_SHORT[size])
+                total += 2
+            else:
+                digits = varint(size)
+                out.append(digits)
+                total += len(digits) + 1
             out.append(block)
+            total += size
         name = "muted"
         held = message.muted
         flag = held if type(held) is bool else CHECKS["bool"](held)
         if flag:
-            out.append(b"\x10\x01")
+            out.append(b"\x10")
+            out.append(_SHORT[flag])
+            total += 2
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    if message._unknown_fields:
-        out.append(message._unknown_fields)
-    return b"".join(out)
+    unknown: bytes = message._unknown_fields
+    if unknown:
+        out.append(unknown)
+        total += len(unknown)
+    return total
 
 
-def _encode_ParticipantInfo_attributes(message: Entry) -> bytes:
+def encode_ParticipantInfo_attributes(message: Entry, out: list[bytes]) -> i64:
+    total: i64 = 0
     text: str
     block: bytes
-    out: list[bytes] = []
+    size: i64
     try:
         held = message.key
         text = held if type(held) is str else CHECKS["string"](held)
@@ -2733,36 +3996,54 @@ def _encode_ParticipantInfo_attributes(message: Entry) -> bytes:
             block = text.encode()
             size = len(block)
             out.append(b"\n")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            if 0 <= size < 0x80:
+                out.append(_SHORT[size])
+                total += 2
+            else:
+                digits = varint(size)
+                out.append(digits)
+                total += len(digits) + 1
             out.append(block)
+            total += size
         held = message.value
         text = held if type(held) is str else CHECKS["string"](held)
         if text:
             block = text.encode()
             size = len(block)
             out.append(b"\x12")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            if 0 <= size < 0x80:
+                out.append(_SHORT[size])
+                total += 2
+            else:
+                digits = varint(size)
+                out.append(digits)
+                total += len(digits) + 1
             out.append(block)
+            total += size
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, "") from None
-    if message._unknown_fields:
-        out.append(message._unknown_fields)
-    return b"".join(out)
+    unknown: bytes = message._unknown_fields
+    if unknown:
+        out.append(unknown)
+        total += len(unknown)
+    return total
 
 
 _ParticipantInfo: Final = m.ParticipantInfo
 
 
-def _encode_ParticipantInfo(message: Any) -> bytes:
+def encode_ParticipantInfo(message: Any, out: list[bytes]) -> i64:
     if type(message) is not _ParticipantInfo:
         check_message(_ParticipantInfo, message)
+    total: i64 = 0
     number: int
     text: str
     flag: bool
     block: bytes
-    packed: list[bytes]
-    entry: list[bytes]
-    out: list[bytes] = []
+    size: i64
+    at: i64
+    begin: i64
+    before: i64
     name = ""
     try:
         name = "sid"
@@ -2772,8 +4053,15 @@ def _encode_ParticipantInfo(message: Any) -> bytes:
             block = text.encode()
             size = len(block)
             out.append(b"\n")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            if 0 <= size < 0x80:
+                out.append(_SHORT[size])
+                total += 2
+            else:
+                digits = varint(size)
+                out.append(digits)
+                total += len(digits) + 1
             out.append(block)
+            total += size
         name = "identity"
         held = message.identity
         text = held if type(held) is str else CHECKS["string"](held)
@@ -2781,8 +4069,15 @@ def _encode_ParticipantInfo(message: Any) -> bytes:
             block = text.encode()
             size = len(block)
             out.append(b"\x12")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            if 0 <= size < 0x80:
+                out.append(_SHORT[size])
+                total += 2
+            else:
+                digits = varint(size)
+                out.append(digits)
+                total += len(digits) + 1
             out.append(block)
+            total += size
         name = "state"
         held = message.state
         number = held if type(held) is _ParticipantInfoState else CHECKS["enum"](held)
@@ -2790,19 +4085,29 @@ def _encode_ParticipantInfo(message: Any) -> bytes:
             CHECKS["enum"](held)
         if number:
             out.append(b"\x18")
-            out.append(
-                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
-            )
+            if 0 <= number < 0x80:
+                out.append(_SHORT[number])
+                total += 2
+            else:
+                digits = varint(number)
+                out.append(digits)
+                total += len(digits) + 1
         name = "tracks"
         held = message.tracks
         if type(held) is not list:
             check_list(held)
         for held in held:
-            block = _encode_TrackInfo(held)
-            size = len(block)
             out.append(b'"')
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
-            out.append(block)
+            at = len(out)
+            out.append(b"")  # the size, when it is known
+            size = encode_TrackInfo(held, out)
+            if size < 0x80:
+                out[at] = _SHORT[size]
+                total += size + 2
+            else:
+                block = varint(size)
+                out[at] = block
+                total += size + len(block) + 1
         name = "metadata"
         held = message.metadata
         text = held if type(held) is str else CHECKS["string"](held)
@@ -2810,18 +4115,29 @@ def _encode_ParticipantInfo(message: Any) -> bytes:
             block = text.encode()
             size = len(block)
             out.append(b"*")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            if 0 <= size < 0x80:
+                out.append(_SHORT[size])
+                total += 2
+            else:
+                digits = varint(size)
+                out.append(digits)
+                total += len(digits) + 1
             out.append(block)
+            total += size
         name = "joined_at"
         held = message.joined_at
         number = held if type(held) is int else CHECKS["int64"](held)
-        if not -0x8000_0000_0000_0000 <= number <= 0x7FFF_FFFF_FFFF_FFFF:
+        if not -0x3FFF_FFFF_FFFF_FFFF <= number <= 0x3FFF_FFFF_FFFF_FFFF:
             CHECKS["int64"](held)
         if number:
             out.append(b"0")
-            out.append(
-                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
-            )
+            if 0 <= number < 0x80:
+                out.append(_SHORT[number])
+                total += 2
+            else:
+                digits = varint(number)
+                out.append(digits)
+                total += len(digits) + 1
         name = "name"
         held = message.name
         text = held if type(held) is str else CHECKS["string"](held)
@@ -2829,8 +4145,15 @@ def _encode_ParticipantInfo(message: Any) -> bytes:
             block = text.encode()
             size = len(block)
             out.append(b"J")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            if 0 <= size < 0x80:
+                out.append(_SHORT[size])
+                total += 2
+            else:
+                digits = varint(size)
+                out.append(digits)
+                total += len(digits) + 1
             out.append(block)
+            total += size
         name = "version"
         held = message.version
         number = held if type(held) is int else CHECKS["uint32"](held)
@@ -2838,17 +4161,27 @@ def _encode_ParticipantInfo(message: Any) -> bytes:
             CHECKS["uint32"](held)
         if number:
             out.append(b"P")
-            out.append(
-                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
-            )
+            if 0 <= number < 0x80:
+                out.append(_SHORT[number])
+                total += 2
+            else:
+                digits = varint(number)
+                out.append(digits)
+                total += len(digits) + 1
         name = "permission"
         held = message.permission
         if held is not None:
-            block = _encode_ParticipantPermission(held)
-            size = len(block)
             out.append(b"Z")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
-            out.append(block)
+            at = len(out)
+            out.append(b"")  # the size, when it is known
+            size = encode_ParticipantPermission(held, out)
+            if size < 0x80:
+                out[at] = _SHORT[size]
+                total += size + 2
+            else:
+                block = varint(size)
+                out[at] = block
+                total += size + len(block) + 1
         name = "region"
         held = message.region
         text = held if type(held) is str else CHECKS["string"](held)
@@ -2856,13 +4189,22 @@ def _encode_ParticipantInfo(message: Any) -> bytes:
             block = text.encode()
             size = len(block)
             out.append(b"b")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            if 0 <= size < 0x80:
+                out.append(_SHORT[size])
+                total += 2
+            else:
+                digits = varint(size)
+                out.append(digits)
+                total += len(digits) + 1
             out.append(block)
+            total += size
         name = "is_publisher"
         held = message.is_publisher
         flag = held if type(held) is bool else CHECKS["bool"](held)
         if flag:
-            out.append(b"h\x01")
+            out.append(b"h")
+            out.append(_SHORT[flag])
+            total += 2
         name = "kind"
         held = message.kind
         number = held if type(held) is _ParticipantInfoKind else CHECKS["enum"](held)
@@ -2870,30 +4212,51 @@ def _encode_ParticipantInfo(message: Any) -> bytes:
             CHECKS["enum"](held)
         if number:
             out.append(b"p")
-            out.append(
-                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
-            )
+            if 0 <= number < 0x80:
+                out.append(_SHORT[number])
+                total += 2
+            else:
+                digits = varint(number)
+                out.append(digits)
+                total += len(digits) + 1
         name = "attributes"
         held = message.attributes
         for held, value in check_map(held).items():
-            entry = []
+            out.append(b"z")
+            begin = len(out)
+            out.append(b"")  # the size, when it is known
+            before = total
+            total = 0
             text = held if type(held) is str else CHECKS["string"](held)
             block = text.encode()
             size = len(block)
-            entry.append(b"\n")
-            entry.append(_SHORT[size] if size < 0x80 else varint(size))
-            entry.append(block)
+            out.append(b"\n")
+            if 0 <= size < 0x80:
+                out.append(_SHORT[size])
+                total += 2
+            else:
+                digits = varint(size)
+                out.append(digits)
+                total += len(digits) + 1
+            out.append(block)
+            total += size
             held = value
             text = held if type(held) is str else CHECKS["string"](held)
             block = text.encode()
             size = len(block)
-            entry.append(b"\x12")
-            entry.append(_SHORT[size] if size < 0x80 else varint(size))
-            entry.append(block)
-            out.append(b"z")
-            block = b"".join(entry)
-            out.append(varint(len(block)))
+            out.append(b"\x12")
+            if 0 <= size < 0x80:
+                out.append(_SHORT[size])
+                total += 2
+            else:
+                digits = varint(size)
+                out.append(digits)
+                total += len(digits) + 1
             out.append(block)
+            total += size
+            block = varint(total)
+            out[begin] = block
+            total += before + len(block) + 1
         name = "disconnect_reason"
         held = message.disconnect_reason
         number = held if type(held) is _DisconnectReason else CHECKS["enum"](held)
@@ -2901,44 +4264,66 @@ def _encode_ParticipantInfo(message: Any) -> bytes:
             CHECKS["enum"](held)
         if number:
             out.append(b"\x80\x01")
-            out.append(
-                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
-            )
+            if 0 <= number < 0x80:
+                out.append(_SHORT[number])
+                total += 3
+            else:
+                digits = varint(number)
+                out.append(digits)
+                total += len(digits) + 2
         name = "joined_at_ms"
         held = message.joined_at_ms
         number = held if type(held) is int else CHECKS["int64"](held)
-        if not -0x8000_0000_0000_0000 <= number <= 0x7FFF_FFFF_FFFF_FFFF:
+        if not -0x3FFF_FFFF_FFFF_FFFF <= number <= 0x3FFF_FFFF_FFFF_FFFF:
             CHECKS["int64"](held)
         if number:
             out.append(b"\x88\x01")
-            out.append(
-                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
-            )
+            if 0 <= number < 0x80:
+                out.append(_SHORT[number])
+                total += 3
+            else:
+                digits = varint(number)
+                out.append(digits)
+                total += len(digits) + 2
         name = "kind_details"
         held = message.kind_details
-        packed = []
-        for held in check_list(held):
-            number = held if type(held) is _ParticipantInfoKindDetail else CHECKS["enum"](held)
-            if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
-                CHECKS["enum"](held)
-            packed.append(
-                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
-            )
-        if packed:
+        items = check_list(held)
+        if items:
             out.append(b"\x92\x01")
-            block = b"".join(packed)
-            out.append(varint(len(block)))
-            out.append(block)
+            begin = len(out)
+            out.append(b"")  # the size, when it is known
+            before = total
+            total = 0
+            for held in items:
+                number = held if type(held) is _ParticipantInfoKindDetail else CHECKS["enum"](held)
+                if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
+                    CHECKS["enum"](held)
+                if 0 <= number < 0x80:
+                    out.append(_SHORT[number])
+                    total += 1
+                else:
+                    digits = varint(number)
+                    out.append(digits)
+                    total += len(digits) + 0
+            block = varint(total)
+            out[begin] = block
+            total += before + len(block) + 2
         name = "data_tracks"
         held = message.data_tracks
         if type(held) is not list:
             check_list(held)
         for held in held:
-            block = _encode_DataTrackInfo(held)
-            size = len(block)
             out.append(b"\x9a\x01")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
-            out.append(block)
+            at = len(out)
+            out.append(b"")  # the size, when it is known
+            size = encode_DataTrackInfo(held, out)
+            if size < 0x80:
+                out[at] = _SHORT[size]
+                total += size + 3
+            else:
+                block = varint(size)
+                out[at] = block
+                total += size + len(block) + 2
         name = "client_protocol"
         held = message.client_protocol
         number = held if type(held) is int else CHECKS["int32"](held)
@@ -2946,120 +4331,164 @@ def _encode_ParticipantInfo(message: Any) -> bytes:
             CHECKS["int32"](held)
         if number:
             out.append(b"\xa0\x01")
-            out.append(
-                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
-            )
+            if 0 <= number < 0x80:
+                out.append(_SHORT[number])
+                total += 3
+            else:
+                digits = varint(number)
+                out.append(digits)
+                total += len(digits) + 2
         name = "capabilities"
         held = message.capabilities
-        packed = []
-        for held in check_list(held):
-            number = held if type(held) is _ClientInfoCapability else CHECKS["enum"](held)
-            if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
-                CHECKS["enum"](held)
-            packed.append(
-                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
-            )
-        if packed:
+        items = check_list(held)
+        if items:
             out.append(b"\xaa\x01")
-            block = b"".join(packed)
-            out.append(varint(len(block)))
-            out.append(block)
+            begin = len(out)
+            out.append(b"")  # the size, when it is known
+            before = total
+            total = 0
+            for held in items:
+                number = held if type(held) is _ClientInfoCapability else CHECKS["enum"](held)
+                if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
+                    CHECKS["enum"](held)
+                if 0 <= number < 0x80:
+                    out.append(_SHORT[number])
+                    total += 1
+                else:
+                    digits = varint(number)
+                    out.append(digits)
+                    total += len(digits) + 0
+            block = varint(total)
+            out[begin] = block
+            total += before + len(block) + 2
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    if message._unknown_fields:
-        out.append(message._unknown_fields)
-    return b"".join(out)
+    unknown: bytes = message._unknown_fields
+    if unknown:
+        out.append(unknown)
+        total += len(unknown)
+    return total
 
 
 _ParticipantPermission: Final = m.ParticipantPermission
 
 
-def _encode_ParticipantPermission(message: Any) -> bytes:
+def encode_ParticipantPermission(message: Any, out: list[bytes]) -> i64:
     if type(message) is not _ParticipantPermission:
         check_message(_ParticipantPermission, message)
+    total: i64 = 0
     number: int
     flag: bool
     block: bytes
-    packed: list[bytes]
-    out: list[bytes] = []
+    begin: i64
+    before: i64
     name = ""
     try:
         name = "can_subscribe"
         held = message.can_subscribe
         flag = held if type(held) is bool else CHECKS["bool"](held)
         if flag:
-            out.append(b"\x08\x01")
+            out.append(b"\x08")
+            out.append(_SHORT[flag])
+            total += 2
         name = "can_publish"
         held = message.can_publish
         flag = held if type(held) is bool else CHECKS["bool"](held)
         if flag:
-            out.append(b"\x10\x01")
+            out.append(b"\x10")
+            out.append(_SHORT[flag])
+            total += 2
         name = "can_publish_data"
         held = message.can_publish_data
         flag = held if type(held) is bool else CHECKS["bool"](held)
         if flag:
-            out.append(b"\x18\x01")
+            out.append(b"\x18")
+            out.append(_SHORT[flag])
+            total += 2
         name = "hidden"
         held = message.hidden
         flag = held if type(held) is bool else CHECKS["bool"](held)
         if flag:
-            out.append(b"8\x01")
+            out.append(b"8")
+            out.append(_SHORT[flag])
+            total += 2
         name = "recorder"
         held = message.recorder
         flag = held if type(held) is bool else CHECKS["bool"](held)
         if flag:
-            out.append(b"@\x01")
+            out.append(b"@")
+            out.append(_SHORT[flag])
+            total += 2
         name = "can_publish_sources"
         held = message.can_publish_sources
-        packed = []
-        for held in check_list(held):
-            number = held if type(held) is _TrackSource else CHECKS["enum"](held)
-            if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
-                CHECKS["enum"](held)
-            packed.append(
-                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
-            )
-        if packed:
+        items = check_list(held)
+        if items:
             out.append(b"J")
-            block = b"".join(packed)
-            out.append(varint(len(block)))
-            out.append(block)
+            begin = len(out)
+            out.append(b"")  # the size, when it is known
+            before = total
+            total = 0
+            for held in items:
+                number = held if type(held) is _TrackSource else CHECKS["enum"](held)
+                if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
+                    CHECKS["enum"](held)
+                if 0 <= number < 0x80:
+                    out.append(_SHORT[number])
+                    total += 1
+                else:
+                    digits = varint(number)
+                    out.append(digits)
+                    total += len(digits) + 0
+            block = varint(total)
+            out[begin] = block
+            total += before + len(block) + 1
         name = "can_update_metadata"
         held = message.can_update_metadata
         flag = held if type(held) is bool else CHECKS["bool"](held)
         if flag:
-            out.append(b"P\x01")
+            out.append(b"P")
+            out.append(_SHORT[flag])
+            total += 2
         name = "agent"
         held = message.agent
         flag = held if type(held) is bool else CHECKS["bool"](held)
         if flag:
-            out.append(b"X\x01")
+            out.append(b"X")
+            out.append(_SHORT[flag])
+            total += 2
         name = "can_subscribe_metrics"
         held = message.can_subscribe_metrics
         flag = held if type(held) is bool else CHECKS["bool"](held)
         if flag:
-            out.append(b"`\x01")
+            out.append(b"`")
+            out.append(_SHORT[flag])
+            total += 2
         name = "can_manage_agent_session"
         held = message.can_manage_agent_session
         flag = held if type(held) is bool else CHECKS["bool"](held)
         if flag:
-            out.append(b"h\x01")
+            out.append(b"h")
+            out.append(_SHORT[flag])
+            total += 2
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    if message._unknown_fields:
-        out.append(message._unknown_fields)
-    return b"".join(out)
+    unknown: bytes = message._unknown_fields
+    if unknown:
+        out.append(unknown)
+        total += len(unknown)
+    return total
 
 
 _ParticipantTracks: Final = m.ParticipantTracks
 
 
-def _encode_ParticipantTracks(message: Any) -> bytes:
+def encode_ParticipantTracks(message: Any, out: list[bytes]) -> i64:
     if type(message) is not _ParticipantTracks:
         check_message(_ParticipantTracks, message)
+    total: i64 = 0
     text: str
     block: bytes
-    out: list[bytes] = []
+    size: i64
     name = ""
     try:
         name = "participant_sid"
@@ -3069,8 +4498,15 @@ def _encode_ParticipantTracks(message: Any) -> bytes:
             block = text.encode()
             size = len(block)
             out.append(b"\n")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            if 0 <= size < 0x80:
+                out.append(_SHORT[size])
+                total += 2
+            else:
+                digits = varint(size)
+                out.append(digits)
+                total += len(digits) + 1
             out.append(block)
+            total += size
         name = "track_sids"
         held = message.track_sids
         if type(held) is not list:
@@ -3080,23 +4516,34 @@ def _encode_ParticipantTracks(message: Any) -> bytes:
             block = text.encode()
             size = len(block)
             out.append(b"\x12")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            if 0 <= size < 0x80:
+                out.append(_SHORT[size])
+                total += 2
+            else:
+                digits = varint(size)
+                out.append(digits)
+                total += len(digits) + 1
             out.append(block)
+            total += size
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    if message._unknown_fields:
-        out.append(message._unknown_fields)
-    return b"".join(out)
+    unknown: bytes = message._unknown_fields
+    if unknown:
+        out.append(unknown)
+        total += len(unknown)
+    return total
 
 
 _ParticipantUpdate: Final = m.ParticipantUpdate
 
 
-def _encode_ParticipantUpdate(message: Any) -> bytes:
+def encode_ParticipantUpdate(message: Any, out: list[bytes]) -> i64:
     if type(message) is not _ParticipantUpdate:
         check_message(_ParticipantUpdate, message)
+    total: i64 = 0
     block: bytes
-    out: list[bytes] = []
+    size: i64
+    at: i64
     name = ""
     try:
         name = "participants"
@@ -3104,102 +4551,132 @@ def _encode_ParticipantUpdate(message: Any) -> bytes:
         if type(held) is not list:
             check_list(held)
         for held in held:
-            block = _encode_ParticipantInfo(held)
-            size = len(block)
             out.append(b"\n")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
-            out.append(block)
+            at = len(out)
+            out.append(b"")  # the size, when it is known
+            size = encode_ParticipantInfo(held, out)
+            if size < 0x80:
+                out[at] = _SHORT[size]
+                total += size + 2
+            else:
+                block = varint(size)
+                out[at] = block
+                total += size + len(block) + 1
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    if message._unknown_fields:
-        out.append(message._unknown_fields)
-    return b"".join(out)
+    unknown: bytes = message._unknown_fields
+    if unknown:
+        out.append(unknown)
+        total += len(unknown)
+    return total
 
 
 _Ping: Final = m.Ping
 
 
-def _encode_Ping(message: Any) -> bytes:
+def encode_Ping(message: Any, out: list[bytes]) -> i64:
     if type(message) is not _Ping:
         check_message(_Ping, message)
+    total: i64 = 0
     number: int
-    out: list[bytes] = []
     name = ""
     try:
         name = "timestamp"
         held = message.timestamp
         number = held if type(held) is int else CHECKS["int64"](held)
-        if not -0x8000_0000_0000_0000 <= number <= 0x7FFF_FFFF_FFFF_FFFF:
+        if not -0x3FFF_FFFF_FFFF_FFFF <= number <= 0x3FFF_FFFF_FFFF_FFFF:
             CHECKS["int64"](held)
         if number:
             out.append(b"\x08")
-            out.append(
-                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
-            )
+            if 0 <= number < 0x80:
+                out.append(_SHORT[number])
+                total += 2
+            else:
+                digits = varint(number)
+                out.append(digits)
+                total += len(digits) + 1
         name = "rtt"
         held = message.rtt
         number = held if type(held) is int else CHECKS["int64"](held)
-        if not -0x8000_0000_0000_0000 <= number <= 0x7FFF_FFFF_FFFF_FFFF:
+        if not -0x3FFF_FFFF_FFFF_FFFF <= number <= 0x3FFF_FFFF_FFFF_FFFF:
             CHECKS["int64"](held)
         if number:
             out.append(b"\x10")
-            out.append(
-                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
-            )
+            if 0 <= number < 0x80:
+                out.append(_SHORT[number])
+                total += 2
+            else:
+                digits = varint(number)
+                out.append(digits)
+                total += len(digits) + 1
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    if message._unknown_fields:
-        out.append(message._unknown_fields)
-    return b"".join(out)
+    unknown: bytes = message._unknown_fields
+    if unknown:
+        out.append(unknown)
+        total += len(unknown)
+    return total
 
 
 _Pong: Final = m.Pong
 
 
-def _encode_Pong(message: Any) -> bytes:
+def encode_Pong(message: Any, out: list[bytes]) -> i64:
     if type(message) is not _Pong:
         check_message(_Pong, message)
+    total: i64 = 0
     number: int
-    out: list[bytes] = []
     name = ""
     try:
         name = "last_ping_timestamp"
         held = message.last_ping_timestamp
         number = held if type(held) is int else CHECKS["int64"](held)
-        if not -0x8000_0000_0000_0000 <= number <= 0x7FFF_FFFF_FFFF_FFFF:
+        if not -0x3FFF_FFFF_FFFF_FFFF <= number <= 0x3FFF_FFFF_FFFF_FFFF:
             CHECKS["int64"](held)
         if number:
             out.append(b"\x08")
-            out.append(
-                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
-            )
+            if 0 <= number < 0x80:
+                out.append(_SHORT[number])
+                total += 2
+            else:
+                digits = varint(number)
+                out.append(digits)
+                total += len(digits) + 1
         name = "timestamp"
         held = message.timestamp
         number = held if type(held) is int else CHECKS["int64"](held)
-        if not -0x8000_0000_0000_0000 <= number <= 0x7FFF_FFFF_FFFF_FFFF:
+        if not -0x3FFF_FFFF_FFFF_FFFF <= number <= 0x3FFF_FFFF_FFFF_FFFF:
             CHECKS["int64"](held)
         if number:
             out.append(b"\x10")
-            out.append(
-                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
-            )
+            if 0 <= number < 0x80:
+                out.append(_SHORT[number])
+                total += 2
+            else:
+                digits = varint(number)
+                out.append(digits)
+                total += len(digits) + 1
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    if message._unknown_fields:
-        out.append(message._unknown_fields)
-    return b"".join(out)
+    unknown: bytes = message._unknown_fields
+    if unknown:
+        out.append(unknown)
+        total += len(unknown)
+    return total
 
 
 _PublishDataTrackRequest: Final = m.PublishDataTrackRequest
 
 
-def _encode_PublishDataTrackRequest(message: Any) -> bytes:
+def encode_PublishDataTrackRequest(message: Any, out: list[bytes]) -> i64:
     if type(message) is not _PublishDataTrackRequest:
         check_message(_PublishDataTrackRequest, message)
+    total: i64 = 0
     number: int
     text: str
     block: bytes
-    out: list[bytes] = []
+    size: i64
+    at: i64
     name = ""
     try:
         name = "pub_handle"
@@ -3209,9 +4686,13 @@ def _encode_PublishDataTrackRequest(message: Any) -> bytes:
             CHECKS["uint32"](held)
         if number:
             out.append(b"\x08")
-            out.append(
-                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
-            )
+            if 0 <= number < 0x80:
+                out.append(_SHORT[number])
+                total += 2
+            else:
+                digits = varint(number)
+                out.append(digits)
+                total += len(digits) + 1
         name = "name"
         held = message.name
         text = held if type(held) is str else CHECKS["string"](held)
@@ -3219,8 +4700,15 @@ def _encode_PublishDataTrackRequest(message: Any) -> bytes:
             block = text.encode()
             size = len(block)
             out.append(b"\x12")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            if 0 <= size < 0x80:
+                out.append(_SHORT[size])
+                total += 2
+            else:
+                digits = varint(size)
+                out.append(digits)
+                total += len(digits) + 1
             out.append(block)
+            total += size
         name = "encryption"
         held = message.encryption
         number = held if type(held) is _EncryptionType else CHECKS["enum"](held)
@@ -3228,66 +4716,96 @@ def _encode_PublishDataTrackRequest(message: Any) -> bytes:
             CHECKS["enum"](held)
         if number:
             out.append(b"\x18")
-            out.append(
-                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
-            )
+            if 0 <= number < 0x80:
+                out.append(_SHORT[number])
+                total += 2
+            else:
+                digits = varint(number)
+                out.append(digits)
+                total += len(digits) + 1
         name = "frame_encoding"
         held = message.frame_encoding
         if held is not None:
-            block = _encode_DataTrackFrameEncoding(held)
-            size = len(block)
             out.append(b'"')
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
-            out.append(block)
+            at = len(out)
+            out.append(b"")  # the size, when it is known
+            size = encode_DataTrackFrameEncoding(held, out)
+            if size < 0x80:
+                out[at] = _SHORT[size]
+                total += size + 2
+            else:
+                block = varint(size)
+                out[at] = block
+                total += size + len(block) + 1
         name = "schema"
         held = message.schema
         if held is not None:
-            block = _encode_DataTrackSchemaId(held)
-            size = len(block)
             out.append(b"*")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
-            out.append(block)
+            at = len(out)
+            out.append(b"")  # the size, when it is known
+            size = encode_DataTrackSchemaId(held, out)
+            if size < 0x80:
+                out[at] = _SHORT[size]
+                total += size + 2
+            else:
+                block = varint(size)
+                out[at] = block
+                total += size + len(block) + 1
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    if message._unknown_fields:
-        out.append(message._unknown_fields)
-    return b"".join(out)
+    unknown: bytes = message._unknown_fields
+    if unknown:
+        out.append(unknown)
+        total += len(unknown)
+    return total
 
 
 _PublishDataTrackResponse: Final = m.PublishDataTrackResponse
 
 
-def _encode_PublishDataTrackResponse(message: Any) -> bytes:
+def encode_PublishDataTrackResponse(message: Any, out: list[bytes]) -> i64:
     if type(message) is not _PublishDataTrackResponse:
         check_message(_PublishDataTrackResponse, message)
+    total: i64 = 0
     block: bytes
-    out: list[bytes] = []
+    size: i64
+    at: i64
     name = ""
     try:
         name = "info"
         held = message.info
         if held is not None:
-            block = _encode_DataTrackInfo(held)
-            size = len(block)
             out.append(b"\n")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
-            out.append(block)
+            at = len(out)
+            out.append(b"")  # the size, when it is known
+            size = encode_DataTrackInfo(held, out)
+            if size < 0x80:
+                out[at] = _SHORT[size]
+                total += size + 2
+            else:
+                block = varint(size)
+                out[at] = block
+                total += size + len(block) + 1
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    if message._unknown_fields:
-        out.append(message._unknown_fields)
-    return b"".join(out)
+    unknown: bytes = message._unknown_fields
+    if unknown:
+        out.append(unknown)
+        total += len(unknown)
+    return total
 
 
 _ReconnectResponse: Final = m.ReconnectResponse
 
 
-def _encode_ReconnectResponse(message: Any) -> bytes:
+def encode_ReconnectResponse(message: Any, out: list[bytes]) -> i64:
     if type(message) is not _ReconnectResponse:
         check_message(_ReconnectResponse, message)
+    total: i64 = 0
     number: int
     block: bytes
-    out: list[bytes] = []
+    size: i64
+    at: i64
     name = ""
     try:
         name = "ice_servers"
@@ -3295,27 +4813,45 @@ def _encode_ReconnectResponse(message: Any) -> bytes:
         if type(held) is not list:
             check_list(held)
         for held in held:
-            block = _encode_IceServer(held)
-            size = len(block)
             out.append(b"\n")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
-            out.append(block)
+            at = len(out)
+            out.append(b"")  # the size, when it is known
+            size = encode_IceServer(held, out)
+            if size < 0x80:
+                out[at] = _SHORT[size]
+                total += size + 2
+            else:
+                block = varint(size)
+                out[at] = block
+                total += size + len(block) + 1
         name = "client_configuration"
         held = message.client_configuration
         if held is not None:
-            block = _encode_ClientConfiguration(held)
-            size = len(block)
             out.append(b"\x12")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
-            out.append(block)
+            at = len(out)
+            out.append(b"")  # the size, when it is known
+            size = encode_ClientConfiguration(held, out)
+            if size < 0x80:
+                out[at] = _SHORT[size]
+                total += size + 2
+            else:
+                block = varint(size)
+                out[at] = block
+                total += size + len(block) + 1
         name = "server_info"
         held = message.server_info
         if held is not None:
-            block = _encode_ServerInfo(held)
-            size = len(block)
             out.append(b"\x1a")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
-            out.append(block)
+            at = len(out)
+            out.append(b"")  # the size, when it is known
+            size = encode_ServerInfo(held, out)
+            if size < 0x80:
+                out[at] = _SHORT[size]
+                total += size + 2
+            else:
+                block = varint(size)
+                out[at] = block
+                total += size + len(block) + 1
         name = "last_message_seq"
         held = message.last_message_seq
         number = held if type(held) is int else CHECKS["uint32"](held)
@@ -3323,26 +4859,33 @@ def _encode_ReconnectResponse(message: Any) -> bytes:
             CHECKS["uint32"](held)
         if number:
             out.append(b" ")
-            out.append(
-                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
-            )
+            if 0 <= number < 0x80:
+                out.append(_SHORT[number])
+                total += 2
+            else:
+                digits = varint(number)
+                out.append(digits)
+                total += len(digits) + 1
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    if message._unknown_fields:
-        out.append(message._unknown_fields)
-    return b"".join(out)
+    unknown: bytes = message._unknown_fields
+    if unknown:
+        out.append(unknown)
+        total += len(unknown)
+    return total
 
 
 _RegionInfo: Final = m.RegionInfo
 
 
-def _encode_RegionInfo(message: Any) -> bytes:
+def encode_RegionInfo(message: Any, out: list[bytes]) -> i64:
     if type(message) is not _RegionInfo:
         check_message(_RegionInfo, message)
+    total: i64 = 0
     number: int
     text: str
     block: bytes
-    out: list[bytes] = []
+    size: i64
     name = ""
     try:
         name = "region"
@@ -3352,8 +4895,15 @@ def _encode_RegionInfo(message: Any) -> bytes:
             block = text.encode()
             size = len(block)
             out.append(b"\n")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            if 0 <= size < 0x80:
+                out.append(_SHORT[size])
+                total += 2
+            else:
+                digits = varint(size)
+                out.append(digits)
+                total += len(digits) + 1
             out.append(block)
+            total += size
         name = "url"
         held = message.url
         text = held if type(held) is str else CHECKS["string"](held)
@@ -3361,33 +4911,48 @@ def _encode_RegionInfo(message: Any) -> bytes:
             block = text.encode()
             size = len(block)
             out.append(b"\x12")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            if 0 <= size < 0x80:
+                out.append(_SHORT[size])
+                total += 2
+            else:
+                digits = varint(size)
+                out.append(digits)
+                total += len(digits) + 1
             out.append(block)
+            total += size
         name = "distance"
         held = message.distance
         number = held if type(held) is int else CHECKS["int64"](held)
-        if not -0x8000_0000_0000_0000 <= number <= 0x7FFF_FFFF_FFFF_FFFF:
+        if not -0x3FFF_FFFF_FFFF_FFFF <= number <= 0x3FFF_FFFF_FFFF_FFFF:
             CHECKS["int64"](held)
         if number:
             out.append(b"\x18")
-            out.append(
-                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
-            )
+            if 0 <= number < 0x80:
+                out.append(_SHORT[number])
+                total += 2
+            else:
+                digits = varint(number)
+                out.append(digits)
+                total += len(digits) + 1
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    if message._unknown_fields:
-        out.append(message._unknown_fields)
-    return b"".join(out)
+    unknown: bytes = message._unknown_fields
+    if unknown:
+        out.append(unknown)
+        total += len(unknown)
+    return total
 
 
 _RegionSettings: Final = m.RegionSettings
 
 
-def _encode_RegionSettings(message: Any) -> bytes:
+def encode_RegionSettings(message: Any, out: list[bytes]) -> i64:
     if type(message) is not _RegionSettings:
         check_message(_RegionSettings, message)
+    total: i64 = 0
     block: bytes
-    out: list[bytes] = []
+    size: i64
+    at: i64
     name = ""
     try:
         name = "regions"
@@ -3395,28 +4960,38 @@ def _encode_RegionSettings(message: Any) -> bytes:
         if type(held) is not list:
             check_list(held)
         for held in held:
-            block = _encode_RegionInfo(held)
-            size = len(block)
             out.append(b"\n")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
-            out.append(block)
+            at = len(out)
+            out.append(b"")  # the size, when it is known
+            size = encode_RegionInfo(held, out)
+            if size < 0x80:
+                out[at] = _SHORT[size]
+                total += size + 2
+            else:
+                block = varint(size)
+                out[at] = block
+                total += size + len(block) + 1
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    if message._unknown_fields:
-        out.append(message._unknown_fields)
-    return b"".join(out)
+    unknown: bytes = message._unknown_fields
+    if unknown:
+        out.append(unknown)
+        total += len(unknown)
+    return total
 
 
 _RequestResponse: Final = m.RequestResponse
 
 
-def _encode_RequestResponse(message: Any) -> bytes:
+def encode_RequestResponse(message: Any, out: list[bytes]) -> i64:
     if type(message) is not _RequestResponse:
         check_message(_RequestResponse, message)
+    total: i64 = 0
     number: int
     text: str
     block: bytes
-    out: list[bytes] = []
+    size: i64
+    at: i64
     name = ""
     try:
         chosen_request = False
@@ -3427,9 +5002,13 @@ def _encode_RequestResponse(message: Any) -> bytes:
             CHECKS["uint32"](held)
         if number:
             out.append(b"\x08")
-            out.append(
-                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
-            )
+            if 0 <= number < 0x80:
+                out.append(_SHORT[number])
+                total += 2
+            else:
+                digits = varint(number)
+                out.append(digits)
+                total += len(digits) + 1
         name = "reason"
         held = message.reason
         number = held if type(held) is _RequestResponseReason else CHECKS["enum"](held)
@@ -3437,9 +5016,13 @@ def _encode_RequestResponse(message: Any) -> bytes:
             CHECKS["enum"](held)
         if number:
             out.append(b"\x10")
-            out.append(
-                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
-            )
+            if 0 <= number < 0x80:
+                out.append(_SHORT[number])
+                total += 2
+            else:
+                digits = varint(number)
+                out.append(digits)
+                total += len(digits) + 1
         name = "message"
         held = message.message
         text = held if type(held) is str else CHECKS["string"](held)
@@ -3447,8 +5030,15 @@ def _encode_RequestResponse(message: Any) -> bytes:
             block = text.encode()
             size = len(block)
             out.append(b"\x1a")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            if 0 <= size < 0x80:
+                out.append(_SHORT[size])
+                total += 2
+            else:
+                digits = varint(size)
+                out.append(digits)
+                total += len(digits) + 1
             out.append(block)
+            total += size
         name = "trickle"
         held = message.trickle
         if held is not None:
@@ -3456,11 +5046,17 @@ def _encode_RequestResponse(message: Any) -> bytes:
                 name = ""
                 check_oneofs(shape_of(_RequestResponse), message)
             chosen_request = True
-            block = _encode_TrickleRequest(held)
-            size = len(block)
             out.append(b'"')
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
-            out.append(block)
+            at = len(out)
+            out.append(b"")  # the size, when it is known
+            size = encode_TrickleRequest(held, out)
+            if size < 0x80:
+                out[at] = _SHORT[size]
+                total += size + 2
+            else:
+                block = varint(size)
+                out[at] = block
+                total += size + len(block) + 1
         name = "add_track"
         held = message.add_track
         if held is not None:
@@ -3468,11 +5064,17 @@ def _encode_RequestResponse(message: Any) -> bytes:
                 name = ""
                 check_oneofs(shape_of(_RequestResponse), message)
             chosen_request = True
-            block = _encode_AddTrackRequest(held)
-            size = len(block)
             out.append(b"*")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
-            out.append(block)
+            at = len(out)
+            out.append(b"")  # the size, when it is known
+            size = encode_AddTrackRequest(held, out)
+            if size < 0x80:
+                out[at] = _SHORT[size]
+                total += size + 2
+            else:
+                block = varint(size)
+                out[at] = block
+                total += size + len(block) + 1
         name = "mute"
         held = message.mute
         if held is not None:
@@ -3480,11 +5082,17 @@ def _encode_RequestResponse(message: Any) -> bytes:
                 name = ""
                 check_oneofs(shape_of(_RequestResponse), message)
             chosen_request = True
-            block = _encode_MuteTrackRequest(held)
-            size = len(block)
             out.append(b"2")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
-            out.append(block)
+            at = len(out)
+            out.append(b"")  # the size, when it is known
+            size = encode_MuteTrackRequest(held, out)
+            if size < 0x80:
+                out[at] = _SHORT[size]
+                total += size + 2
+            else:
+                block = varint(size)
+                out[at] = block
+                total += size + len(block) + 1
         name = "update_metadata"
         held = message.update_metadata
         if held is not None:
@@ -3492,11 +5100,17 @@ def _encode_RequestResponse(message: Any) -> bytes:
                 name = ""
                 check_oneofs(shape_of(_RequestResponse), message)
             chosen_request = True
-            block = _encode_UpdateParticipantMetadata(held)
-            size = len(block)
             out.append(b":")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
-            out.append(block)
+            at = len(out)
+            out.append(b"")  # the size, when it is known
+            size = encode_UpdateParticipantMetadata(held, out)
+            if size < 0x80:
+                out[at] = _SHORT[size]
+                total += size + 2
+            else:
+                block = varint(size)
+                out[at] = block
+                total += size + len(block) + 1
         name = "update_audio_track"
         held = message.update_audio_track
         if held is not None:
@@ -3504,11 +5118,17 @@ def _encode_RequestResponse(message: Any) -> bytes:
                 name = ""
                 check_oneofs(shape_of(_RequestResponse), message)
             chosen_request = True
-            block = _encode_UpdateLocalAudioTrack(held)
-            size = len(block)
             out.append(b"B")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
-            out.append(block)
+            at = len(out)
+            out.append(b"")  # the size, when it is known
+            size = encode_UpdateLocalAudioTrack(held, out)
+            if size < 0x80:
+                out[at] = _SHORT[size]
+                total += size + 2
+            else:
+                block = varint(size)
+                out[at] = block
+                total += size + len(block) + 1
         name = "update_video_track"
         held = message.update_video_track
         if held is not None:
@@ -3516,11 +5136,17 @@ def _encode_RequestResponse(message: Any) -> bytes:
                 name = ""
                 check_oneofs(shape_of(_RequestResponse), message)
             chosen_request = True
-            block = _encode_UpdateLocalVideoTrack(held)
-            size = len(block)
             out.append(b"J")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
-            out.append(block)
+            at = len(out)
+            out.append(b"")  # the size, when it is known
+            size = encode_UpdateLocalVideoTrack(held, out)
+            if size < 0x80:
+                out[at] = _SHORT[size]
+                total += size + 2
+            else:
+                block = varint(size)
+                out[at] = block
+                total += size + len(block) + 1
         name = "publish_data_track"
         held = message.publish_data_track
         if held is not None:
@@ -3528,11 +5154,17 @@ def _encode_RequestResponse(message: Any) -> bytes:
                 name = ""
                 check_oneofs(shape_of(_RequestResponse), message)
             chosen_request = True
-            block = _encode_PublishDataTrackRequest(held)
-            size = len(block)
             out.append(b"R")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
-            out.append(block)
+            at = len(out)
+            out.append(b"")  # the size, when it is known
+            size = encode_PublishDataTrackRequest(held, out)
+            if size < 0x80:
+                out[at] = _SHORT[size]
+                total += size + 2
+            else:
+                block = varint(size)
+                out[at] = block
+                total += size + len(block) + 1
         name = "unpublish_data_track"
         held = message.unpublish_data_track
         if held is not None:
@@ -3540,29 +5172,39 @@ def _encode_RequestResponse(message: Any) -> bytes:
                 name = ""
                 check_oneofs(shape_of(_RequestResponse), message)
             chosen_request = True
-            block = _encode_UnpublishDataTrackRequest(held)
-            size = len(block)
             out.append(b"Z")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
-            out.append(block)
+            at = len(out)
+            out.append(b"")  # the size, when it is known
+            size = encode_UnpublishDataTrackRequest(held, out)
+            if size < 0x80:
+                out[at] = _SHORT[size]
+                total += size + 2
+            else:
+                block = varint(size)
+                out[at] = block
+                total += size + len(block) + 1
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    if message._unknown_fields:
-        out.append(message._unknown_fields)
-    return b"".join(out)
+    unknown: bytes = message._unknown_fields
+    if unknown:
+        out.append(unknown)
+        total += len(unknown)
+    return total
 
 
 _Room: Final = m.Room
 
 
-def _encode_Room(message: Any) -> bytes:
+def encode_Room(message: Any, out: list[bytes]) -> i64:
     if type(message) is not _Room:
         check_message(_Room, message)
+    total: i64 = 0
     number: int
     text: str
     flag: bool
     block: bytes
-    out: list[bytes] = []
+    size: i64
+    at: i64
     name = ""
     try:
         name = "sid"
@@ -3572,8 +5214,15 @@ def _encode_Room(message: Any) -> bytes:
             block = text.encode()
             size = len(block)
             out.append(b"\n")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            if 0 <= size < 0x80:
+                out.append(_SHORT[size])
+                total += 2
+            else:
+                digits = varint(size)
+                out.append(digits)
+                total += len(digits) + 1
             out.append(block)
+            total += size
         name = "name"
         held = message.name
         text = held if type(held) is str else CHECKS["string"](held)
@@ -3581,8 +5230,15 @@ def _encode_Room(message: Any) -> bytes:
             block = text.encode()
             size = len(block)
             out.append(b"\x12")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            if 0 <= size < 0x80:
+                out.append(_SHORT[size])
+                total += 2
+            else:
+                digits = varint(size)
+                out.append(digits)
+                total += len(digits) + 1
             out.append(block)
+            total += size
         name = "empty_timeout"
         held = message.empty_timeout
         number = held if type(held) is int else CHECKS["uint32"](held)
@@ -3590,9 +5246,13 @@ def _encode_Room(message: Any) -> bytes:
             CHECKS["uint32"](held)
         if number:
             out.append(b"\x18")
-            out.append(
-                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
-            )
+            if 0 <= number < 0x80:
+                out.append(_SHORT[number])
+                total += 2
+            else:
+                digits = varint(number)
+                out.append(digits)
+                total += len(digits) + 1
         name = "max_participants"
         held = message.max_participants
         number = held if type(held) is int else CHECKS["uint32"](held)
@@ -3600,19 +5260,27 @@ def _encode_Room(message: Any) -> bytes:
             CHECKS["uint32"](held)
         if number:
             out.append(b" ")
-            out.append(
-                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
-            )
+            if 0 <= number < 0x80:
+                out.append(_SHORT[number])
+                total += 2
+            else:
+                digits = varint(number)
+                out.append(digits)
+                total += len(digits) + 1
         name = "creation_time"
         held = message.creation_time
         number = held if type(held) is int else CHECKS["int64"](held)
-        if not -0x8000_0000_0000_0000 <= number <= 0x7FFF_FFFF_FFFF_FFFF:
+        if not -0x3FFF_FFFF_FFFF_FFFF <= number <= 0x3FFF_FFFF_FFFF_FFFF:
             CHECKS["int64"](held)
         if number:
             out.append(b"(")
-            out.append(
-                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
-            )
+            if 0 <= number < 0x80:
+                out.append(_SHORT[number])
+                total += 2
+            else:
+                digits = varint(number)
+                out.append(digits)
+                total += len(digits) + 1
         name = "turn_password"
         held = message.turn_password
         text = held if type(held) is str else CHECKS["string"](held)
@@ -3620,18 +5288,31 @@ def _encode_Room(message: Any) -> bytes:
             block = text.encode()
             size = len(block)
             out.append(b"2")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            if 0 <= size < 0x80:
+                out.append(_SHORT[size])
+                total += 2
+            else:
+                digits = varint(size)
+                out.append(digits)
+                total += len(digits) + 1
             out.append(block)
+            total += size
         name = "enabled_codecs"
         held = message.enabled_codecs
         if type(held) is not list:
             check_list(held)
         for held in held:
-            block = _encode_Codec(held)
-            size = len(block)
             out.append(b":")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
-            out.append(block)
+            at = len(out)
+            out.append(b"")  # the size, when it is known
+            size = encode_Codec(held, out)
+            if size < 0x80:
+                out[at] = _SHORT[size]
+                total += size + 2
+            else:
+                block = varint(size)
+                out[at] = block
+                total += size + len(block) + 1
         name = "metadata"
         held = message.metadata
         text = held if type(held) is str else CHECKS["string"](held)
@@ -3639,8 +5320,15 @@ def _encode_Room(message: Any) -> bytes:
             block = text.encode()
             size = len(block)
             out.append(b"B")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            if 0 <= size < 0x80:
+                out.append(_SHORT[size])
+                total += 2
+            else:
+                digits = varint(size)
+                out.append(digits)
+                total += len(digits) + 1
             out.append(block)
+            total += size
         name = "num_participants"
         held = message.num_participants
         number = held if type(held) is int else CHECKS["uint32"](held)
@@ -3648,14 +5336,20 @@ def _encode_Room(message: Any) -> bytes:
             CHECKS["uint32"](held)
         if number:
             out.append(b"H")
-            out.append(
-                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
-            )
+            if 0 <= number < 0x80:
+                out.append(_SHORT[number])
+                total += 2
+            else:
+                digits = varint(number)
+                out.append(digits)
+                total += len(digits) + 1
         name = "active_recording"
         held = message.active_recording
         flag = held if type(held) is bool else CHECKS["bool"](held)
         if flag:
-            out.append(b"P\x01")
+            out.append(b"P")
+            out.append(_SHORT[flag])
+            total += 2
         name = "num_publishers"
         held = message.num_publishers
         number = held if type(held) is int else CHECKS["uint32"](held)
@@ -3663,17 +5357,27 @@ def _encode_Room(message: Any) -> bytes:
             CHECKS["uint32"](held)
         if number:
             out.append(b"X")
-            out.append(
-                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
-            )
+            if 0 <= number < 0x80:
+                out.append(_SHORT[number])
+                total += 2
+            else:
+                digits = varint(number)
+                out.append(digits)
+                total += len(digits) + 1
         name = "version"
         held = message.version
         if held is not None:
-            block = _encode_TimedVersion(held)
-            size = len(block)
             out.append(b"j")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
-            out.append(block)
+            at = len(out)
+            out.append(b"")  # the size, when it is known
+            size = encode_TimedVersion(held, out)
+            if size < 0x80:
+                out[at] = _SHORT[size]
+                total += size + 2
+            else:
+                block = varint(size)
+                out[at] = block
+                total += size + len(block) + 1
         name = "departure_timeout"
         held = message.departure_timeout
         number = held if type(held) is int else CHECKS["uint32"](held)
@@ -3681,45 +5385,63 @@ def _encode_Room(message: Any) -> bytes:
             CHECKS["uint32"](held)
         if number:
             out.append(b"p")
-            out.append(
-                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
-            )
+            if 0 <= number < 0x80:
+                out.append(_SHORT[number])
+                total += 2
+            else:
+                digits = varint(number)
+                out.append(digits)
+                total += len(digits) + 1
         name = "creation_time_ms"
         held = message.creation_time_ms
         number = held if type(held) is int else CHECKS["int64"](held)
-        if not -0x8000_0000_0000_0000 <= number <= 0x7FFF_FFFF_FFFF_FFFF:
+        if not -0x3FFF_FFFF_FFFF_FFFF <= number <= 0x3FFF_FFFF_FFFF_FFFF:
             CHECKS["int64"](held)
         if number:
             out.append(b"x")
-            out.append(
-                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
-            )
+            if 0 <= number < 0x80:
+                out.append(_SHORT[number])
+                total += 2
+            else:
+                digits = varint(number)
+                out.append(digits)
+                total += len(digits) + 1
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    if message._unknown_fields:
-        out.append(message._unknown_fields)
-    return b"".join(out)
+    unknown: bytes = message._unknown_fields
+    if unknown:
+        out.append(unknown)
+        total += len(unknown)
+    return total
 
 
 _RoomMovedResponse: Final = m.RoomMovedResponse
 
 
-def _encode_RoomMovedResponse(message: Any) -> bytes:
+def encode_RoomMovedResponse(message: Any, out: list[bytes]) -> i64:
     if type(message) is not _RoomMovedResponse:
         check_message(_RoomMovedResponse, message)
+    total: i64 = 0
     text: str
     block: bytes
-    out: list[bytes] = []
+    size: i64
+    at: i64
     name = ""
     try:
         name = "room"
         held = message.room
         if held is not None:
-            block = _encode_Room(held)
-            size = len(block)
             out.append(b"\n")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
-            out.append(block)
+            at = len(out)
+            out.append(b"")  # the size, when it is known
+            size = encode_Room(held, out)
+            if size < 0x80:
+                out[at] = _SHORT[size]
+                total += size + 2
+            else:
+                block = varint(size)
+                out[at] = block
+                total += size + len(block) + 1
         name = "token"
         held = message.token
         text = held if type(held) is str else CHECKS["string"](held)
@@ -3727,67 +5449,99 @@ def _encode_RoomMovedResponse(message: Any) -> bytes:
             block = text.encode()
             size = len(block)
             out.append(b"\x12")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            if 0 <= size < 0x80:
+                out.append(_SHORT[size])
+                total += 2
+            else:
+                digits = varint(size)
+                out.append(digits)
+                total += len(digits) + 1
             out.append(block)
+            total += size
         name = "participant"
         held = message.participant
         if held is not None:
-            block = _encode_ParticipantInfo(held)
-            size = len(block)
             out.append(b"\x1a")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
-            out.append(block)
+            at = len(out)
+            out.append(b"")  # the size, when it is known
+            size = encode_ParticipantInfo(held, out)
+            if size < 0x80:
+                out[at] = _SHORT[size]
+                total += size + 2
+            else:
+                block = varint(size)
+                out[at] = block
+                total += size + len(block) + 1
         name = "other_participants"
         held = message.other_participants
         if type(held) is not list:
             check_list(held)
         for held in held:
-            block = _encode_ParticipantInfo(held)
-            size = len(block)
             out.append(b'"')
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
-            out.append(block)
+            at = len(out)
+            out.append(b"")  # the size, when it is known
+            size = encode_ParticipantInfo(held, out)
+            if size < 0x80:
+                out[at] = _SHORT[size]
+                total += size + 2
+            else:
+                block = varint(size)
+                out[at] = block
+                total += size + len(block) + 1
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    if message._unknown_fields:
-        out.append(message._unknown_fields)
-    return b"".join(out)
+    unknown: bytes = message._unknown_fields
+    if unknown:
+        out.append(unknown)
+        total += len(unknown)
+    return total
 
 
 _RoomUpdate: Final = m.RoomUpdate
 
 
-def _encode_RoomUpdate(message: Any) -> bytes:
+def encode_RoomUpdate(message: Any, out: list[bytes]) -> i64:
     if type(message) is not _RoomUpdate:
         check_message(_RoomUpdate, message)
+    total: i64 = 0
     block: bytes
-    out: list[bytes] = []
+    size: i64
+    at: i64
     name = ""
     try:
         name = "room"
         held = message.room
         if held is not None:
-            block = _encode_Room(held)
-            size = len(block)
             out.append(b"\n")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
-            out.append(block)
+            at = len(out)
+            out.append(b"")  # the size, when it is known
+            size = encode_Room(held, out)
+            if size < 0x80:
+                out[at] = _SHORT[size]
+                total += size + 2
+            else:
+                block = varint(size)
+                out[at] = block
+                total += size + len(block) + 1
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    if message._unknown_fields:
-        out.append(message._unknown_fields)
-    return b"".join(out)
+    unknown: bytes = message._unknown_fields
+    if unknown:
+        out.append(unknown)
+        total += len(unknown)
+    return total
 
 
 _RpcAck: Final = m.RpcAck
 
 
-def _encode_RpcAck(message: Any) -> bytes:
+def encode_RpcAck(message: Any, out: list[bytes]) -> i64:
     if type(message) is not _RpcAck:
         check_message(_RpcAck, message)
+    total: i64 = 0
     text: str
     block: bytes
-    out: list[bytes] = []
+    size: i64
     name = ""
     try:
         name = "request_id"
@@ -3797,25 +5551,35 @@ def _encode_RpcAck(message: Any) -> bytes:
             block = text.encode()
             size = len(block)
             out.append(b"\n")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            if 0 <= size < 0x80:
+                out.append(_SHORT[size])
+                total += 2
+            else:
+                digits = varint(size)
+                out.append(digits)
+                total += len(digits) + 1
             out.append(block)
+            total += size
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    if message._unknown_fields:
-        out.append(message._unknown_fields)
-    return b"".join(out)
+    unknown: bytes = message._unknown_fields
+    if unknown:
+        out.append(unknown)
+        total += len(unknown)
+    return total
 
 
 _RpcError: Final = m.RpcError
 
 
-def _encode_RpcError(message: Any) -> bytes:
+def encode_RpcError(message: Any, out: list[bytes]) -> i64:
     if type(message) is not _RpcError:
         check_message(_RpcError, message)
+    total: i64 = 0
     number: int
     text: str
     block: bytes
-    out: list[bytes] = []
+    size: i64
     name = ""
     try:
         name = "code"
@@ -3825,9 +5589,13 @@ def _encode_RpcError(message: Any) -> bytes:
             CHECKS["uint32"](held)
         if number:
             out.append(b"\x08")
-            out.append(
-                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
-            )
+            if 0 <= number < 0x80:
+                out.append(_SHORT[number])
+                total += 2
+            else:
+                digits = varint(number)
+                out.append(digits)
+                total += len(digits) + 1
         name = "message"
         held = message.message
         text = held if type(held) is str else CHECKS["string"](held)
@@ -3835,8 +5603,15 @@ def _encode_RpcError(message: Any) -> bytes:
             block = text.encode()
             size = len(block)
             out.append(b"\x12")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            if 0 <= size < 0x80:
+                out.append(_SHORT[size])
+                total += 2
+            else:
+                digits = varint(size)
+                out.append(digits)
+                total += len(digits) + 1
             out.append(block)
+            total += size
         name = "data"
         held = message.data
         text = held if type(held) is str else CHECKS["string"](held)
@@ -3844,25 +5619,35 @@ def _encode_RpcError(message: Any) -> bytes:
             block = text.encode()
             size = len(block)
             out.append(b"\x1a")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            if 0 <= size < 0x80:
+                out.append(_SHORT[size])
+                total += 2
+            else:
+                digits = varint(size)
+                out.append(digits)
+                total += len(digits) + 1
             out.append(block)
+            total += size
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    if message._unknown_fields:
-        out.append(message._unknown_fields)
-    return b"".join(out)
+    unknown: bytes = message._unknown_fields
+    if unknown:
+        out.append(unknown)
+        total += len(unknown)
+    return total
 
 
 _RpcRequest: Final = m.RpcRequest
 
 
-def _encode_RpcRequest(message: Any) -> bytes:
+def encode_RpcRequest(message: Any, out: list[bytes]) -> i64:
     if type(message) is not _RpcRequest:
         check_message(_RpcRequest, message)
+    total: i64 = 0
     number: int
     text: str
     block: bytes
-    out: list[bytes] = []
+    size: i64
     name = ""
     try:
         name = "id"
@@ -3872,8 +5657,15 @@ def _encode_RpcRequest(message: Any) -> bytes:
             block = text.encode()
             size = len(block)
             out.append(b"\n")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            if 0 <= size < 0x80:
+                out.append(_SHORT[size])
+                total += 2
+            else:
+                digits = varint(size)
+                out.append(digits)
+                total += len(digits) + 1
             out.append(block)
+            total += size
         name = "method"
         held = message.method
         text = held if type(held) is str else CHECKS["string"](held)
@@ -3881,8 +5673,15 @@ def _encode_RpcRequest(message: Any) -> bytes:
             block = text.encode()
             size = len(block)
             out.append(b"\x12")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            if 0 <= size < 0x80:
+                out.append(_SHORT[size])
+                total += 2
+            else:
+                digits = varint(size)
+                out.append(digits)
+                total += len(digits) + 1
             out.append(block)
+            total += size
         name = "payload"
         held = message.payload
         text = held if type(held) is str else CHECKS["string"](held)
@@ -3890,8 +5689,15 @@ def _encode_RpcRequest(message: Any) -> bytes:
             block = text.encode()
             size = len(block)
             out.append(b"\x1a")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            if 0 <= size < 0x80:
+                out.append(_SHORT[size])
+                total += 2
+            else:
+                digits = varint(size)
+                out.append(digits)
+                total += len(digits) + 1
             out.append(block)
+            total += size
         name = "response_timeout_ms"
         held = message.response_timeout_ms
         number = held if type(held) is int else CHECKS["uint32"](held)
@@ -3899,9 +5705,13 @@ def _encode_RpcRequest(message: Any) -> bytes:
             CHECKS["uint32"](held)
         if number:
             out.append(b" ")
-            out.append(
-                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
-            )
+            if 0 <= number < 0x80:
+                out.append(_SHORT[number])
+                total += 2
+            else:
+                digits = varint(number)
+                out.append(digits)
+                total += len(digits) + 1
         name = "version"
         held = message.version
         number = held if type(held) is int else CHECKS["uint32"](held)
@@ -3909,33 +5719,48 @@ def _encode_RpcRequest(message: Any) -> bytes:
             CHECKS["uint32"](held)
         if number:
             out.append(b"(")
-            out.append(
-                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
-            )
+            if 0 <= number < 0x80:
+                out.append(_SHORT[number])
+                total += 2
+            else:
+                digits = varint(number)
+                out.append(digits)
+                total += len(digits) + 1
         name = "compressed_payload"
         held = message.compressed_payload
         block = held if type(held) is bytes else CHECKS["bytes"](held)
         if block:
             size = len(block)
             out.append(b"2")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            if 0 <= size < 0x80:
+                out.append(_SHORT[size])
+                total += 2
+            else:
+                digits = varint(size)
+                out.append(digits)
+                total += len(digits) + 1
             out.append(block)
+            total += size
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    if message._unknown_fields:
-        out.append(message._unknown_fields)
-    return b"".join(out)
+    unknown: bytes = message._unknown_fields
+    if unknown:
+        out.append(unknown)
+        total += len(unknown)
+    return total
 
 
 _RpcResponse: Final = m.RpcResponse
 
 
-def _encode_RpcResponse(message: Any) -> bytes:
+def encode_RpcResponse(message: Any, out: list[bytes]) -> i64:
     if type(message) is not _RpcResponse:
         check_message(_RpcResponse, message)
+    total: i64 = 0
     text: str
     block: bytes
-    out: list[bytes] = []
+    size: i64
+    at: i64
     name = ""
     try:
         chosen_value = False
@@ -3946,8 +5771,15 @@ def _encode_RpcResponse(message: Any) -> bytes:
             block = text.encode()
             size = len(block)
             out.append(b"\n")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            if 0 <= size < 0x80:
+                out.append(_SHORT[size])
+                total += 2
+            else:
+                digits = varint(size)
+                out.append(digits)
+                total += len(digits) + 1
             out.append(block)
+            total += size
         name = "payload"
         held = message.payload
         if held is not None:
@@ -3959,8 +5791,15 @@ def _encode_RpcResponse(message: Any) -> bytes:
             block = text.encode()
             size = len(block)
             out.append(b"\x12")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            if 0 <= size < 0x80:
+                out.append(_SHORT[size])
+                total += 2
+            else:
+                digits = varint(size)
+                out.append(digits)
+                total += len(digits) + 1
             out.append(block)
+            total += size
         name = "error"
         held = message.error
         if held is not None:
@@ -3968,11 +5807,17 @@ def _encode_RpcResponse(message: Any) -> bytes:
                 name = ""
                 check_oneofs(shape_of(_RpcResponse), message)
             chosen_value = True
-            block = _encode_RpcError(held)
-            size = len(block)
             out.append(b"\x1a")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
-            out.append(block)
+            at = len(out)
+            out.append(b"")  # the size, when it is known
+            size = encode_RpcError(held, out)
+            if size < 0x80:
+                out[at] = _SHORT[size]
+                total += size + 2
+            else:
+                block = varint(size)
+                out[at] = block
+                total += size + len(block) + 1
         name = "compressed_payload"
         held = message.compressed_payload
         if held is not None:
@@ -3983,25 +5828,35 @@ def _encode_RpcResponse(message: Any) -> bytes:
             block = held if type(held) is bytes else CHECKS["bytes"](held)
             size = len(block)
             out.append(b'"')
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            if 0 <= size < 0x80:
+                out.append(_SHORT[size])
+                total += 2
+            else:
+                digits = varint(size)
+                out.append(digits)
+                total += len(digits) + 1
             out.append(block)
+            total += size
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    if message._unknown_fields:
-        out.append(message._unknown_fields)
-    return b"".join(out)
+    unknown: bytes = message._unknown_fields
+    if unknown:
+        out.append(unknown)
+        total += len(unknown)
+    return total
 
 
 _ServerInfo: Final = m.ServerInfo
 
 
-def _encode_ServerInfo(message: Any) -> bytes:
+def encode_ServerInfo(message: Any, out: list[bytes]) -> i64:
     if type(message) is not _ServerInfo:
         check_message(_ServerInfo, message)
+    total: i64 = 0
     number: int
     text: str
     block: bytes
-    out: list[bytes] = []
+    size: i64
     name = ""
     try:
         name = "edition"
@@ -4011,9 +5866,13 @@ def _encode_ServerInfo(message: Any) -> bytes:
             CHECKS["enum"](held)
         if number:
             out.append(b"\x08")
-            out.append(
-                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
-            )
+            if 0 <= number < 0x80:
+                out.append(_SHORT[number])
+                total += 2
+            else:
+                digits = varint(number)
+                out.append(digits)
+                total += len(digits) + 1
         name = "version"
         held = message.version
         text = held if type(held) is str else CHECKS["string"](held)
@@ -4021,8 +5880,15 @@ def _encode_ServerInfo(message: Any) -> bytes:
             block = text.encode()
             size = len(block)
             out.append(b"\x12")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            if 0 <= size < 0x80:
+                out.append(_SHORT[size])
+                total += 2
+            else:
+                digits = varint(size)
+                out.append(digits)
+                total += len(digits) + 1
             out.append(block)
+            total += size
         name = "protocol"
         held = message.protocol
         number = held if type(held) is int else CHECKS["int32"](held)
@@ -4030,9 +5896,13 @@ def _encode_ServerInfo(message: Any) -> bytes:
             CHECKS["int32"](held)
         if number:
             out.append(b"\x18")
-            out.append(
-                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
-            )
+            if 0 <= number < 0x80:
+                out.append(_SHORT[number])
+                total += 2
+            else:
+                digits = varint(number)
+                out.append(digits)
+                total += len(digits) + 1
         name = "region"
         held = message.region
         text = held if type(held) is str else CHECKS["string"](held)
@@ -4040,8 +5910,15 @@ def _encode_ServerInfo(message: Any) -> bytes:
             block = text.encode()
             size = len(block)
             out.append(b'"')
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            if 0 <= size < 0x80:
+                out.append(_SHORT[size])
+                total += 2
+            else:
+                digits = varint(size)
+                out.append(digits)
+                total += len(digits) + 1
             out.append(block)
+            total += size
         name = "node_id"
         held = message.node_id
         text = held if type(held) is str else CHECKS["string"](held)
@@ -4049,8 +5926,15 @@ def _encode_ServerInfo(message: Any) -> bytes:
             block = text.encode()
             size = len(block)
             out.append(b"*")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            if 0 <= size < 0x80:
+                out.append(_SHORT[size])
+                total += 2
+            else:
+                digits = varint(size)
+                out.append(digits)
+                total += len(digits) + 1
             out.append(block)
+            total += size
         name = "debug_info"
         held = message.debug_info
         text = held if type(held) is str else CHECKS["string"](held)
@@ -4058,8 +5942,15 @@ def _encode_ServerInfo(message: Any) -> bytes:
             block = text.encode()
             size = len(block)
             out.append(b"2")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            if 0 <= size < 0x80:
+                out.append(_SHORT[size])
+                total += 2
+            else:
+                digits = varint(size)
+                out.append(digits)
+                total += len(digits) + 1
             out.append(block)
+            total += size
         name = "agent_protocol"
         held = message.agent_protocol
         number = held if type(held) is int else CHECKS["int32"](held)
@@ -4067,20 +5958,27 @@ def _encode_ServerInfo(message: Any) -> bytes:
             CHECKS["int32"](held)
         if number:
             out.append(b"8")
-            out.append(
-                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
-            )
+            if 0 <= number < 0x80:
+                out.append(_SHORT[number])
+                total += 2
+            else:
+                digits = varint(number)
+                out.append(digits)
+                total += len(digits) + 1
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    if message._unknown_fields:
-        out.append(message._unknown_fields)
-    return b"".join(out)
+    unknown: bytes = message._unknown_fields
+    if unknown:
+        out.append(unknown)
+        total += len(unknown)
+    return total
 
 
-def _encode_SessionDescription_mid_to_track_id(message: Entry) -> bytes:
+def encode_SessionDescription_mid_to_track_id(message: Entry, out: list[bytes]) -> i64:
+    total: i64 = 0
     text: str
     block: bytes
-    out: list[bytes] = []
+    size: i64
     try:
         held = message.key
         text = held if type(held) is str else CHECKS["string"](held)
@@ -4088,34 +5986,52 @@ def _encode_SessionDescription_mid_to_track_id(message: Entry) -> bytes:
             block = text.encode()
             size = len(block)
             out.append(b"\n")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            if 0 <= size < 0x80:
+                out.append(_SHORT[size])
+                total += 2
+            else:
+                digits = varint(size)
+                out.append(digits)
+                total += len(digits) + 1
             out.append(block)
+            total += size
         held = message.value
         text = held if type(held) is str else CHECKS["string"](held)
         if text:
             block = text.encode()
             size = len(block)
             out.append(b"\x12")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            if 0 <= size < 0x80:
+                out.append(_SHORT[size])
+                total += 2
+            else:
+                digits = varint(size)
+                out.append(digits)
+                total += len(digits) + 1
             out.append(block)
+            total += size
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, "") from None
-    if message._unknown_fields:
-        out.append(message._unknown_fields)
-    return b"".join(out)
+    unknown: bytes = message._unknown_fields
+    if unknown:
+        out.append(unknown)
+        total += len(unknown)
+    return total
 
 
 _SessionDescription: Final = m.SessionDescription
 
 
-def _encode_SessionDescription(message: Any) -> bytes:
+def encode_SessionDescription(message: Any, out: list[bytes]) -> i64:
     if type(message) is not _SessionDescription:
         check_message(_SessionDescription, message)
+    total: i64 = 0
     number: int
     text: str
     block: bytes
-    entry: list[bytes]
-    out: list[bytes] = []
+    size: i64
+    begin: i64
+    before: i64
     name = ""
     try:
         name = "type"
@@ -4125,8 +6041,15 @@ def _encode_SessionDescription(message: Any) -> bytes:
             block = text.encode()
             size = len(block)
             out.append(b"\n")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            if 0 <= size < 0x80:
+                out.append(_SHORT[size])
+                total += 2
+            else:
+                digits = varint(size)
+                out.append(digits)
+                total += len(digits) + 1
             out.append(block)
+            total += size
         name = "sdp"
         held = message.sdp
         text = held if type(held) is str else CHECKS["string"](held)
@@ -4134,8 +6057,15 @@ def _encode_SessionDescription(message: Any) -> bytes:
             block = text.encode()
             size = len(block)
             out.append(b"\x12")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            if 0 <= size < 0x80:
+                out.append(_SHORT[size])
+                total += 2
+            else:
+                digits = varint(size)
+                out.append(digits)
+                total += len(digits) + 1
             out.append(block)
+            total += size
         name = "id"
         held = message.id
         number = held if type(held) is int else CHECKS["uint32"](held)
@@ -4143,219 +6073,1036 @@ def _encode_SessionDescription(message: Any) -> bytes:
             CHECKS["uint32"](held)
         if number:
             out.append(b"\x18")
-            out.append(
-                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
-            )
+            if 0 <= number < 0x80:
+                out.append(_SHORT[number])
+                total += 2
+            else:
+                digits = varint(number)
+                out.append(digits)
+                total += len(digits) + 1
         name = "mid_to_track_id"
         held = message.mid_to_track_id
         for held, value in check_map(held).items():
-            entry = []
+            out.append(b'"')
+            begin = len(out)
+            out.append(b"")  # the size, when it is known
+            before = total
+            total = 0
             text = held if type(held) is str else CHECKS["string"](held)
             block = text.encode()
             size = len(block)
-            entry.append(b"\n")
-            entry.append(_SHORT[size] if size < 0x80 else varint(size))
-            entry.append(block)
+            out.append(b"\n")
+            if 0 <= size < 0x80:
+                out.append(_SHORT[size])
+                total += 2
+            else:
+                digits = varint(size)
+                out.append(digits)
+                total += len(digits) + 1
+            out.append(block)
+            total += size
             held = value
             text = held if type(held) is str else CHECKS["string"](held)
             block = text.encode()
             size = len(block)
-            entry.append(b"\x12")
-            entry.append(_SHORT[size] if size < 0x80 else varint(size))
-            entry.append(block)
-            out.append(b'"')
-            block = b"".join(entry)
-            out.append(varint(len(block)))
+            out.append(b"\x12")
+            if 0 <= size < 0x80:
+                out.append(_SHORT[size])
+                total += 2
+            else:
+                digits = varint(size)
+                out.append(digits)
+                total += len(digits) + 1
             out.append(block)
+            total += size
+            block = varint(total)
+            out[begin] = block
+            total += before + len(block) + 1
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    if message._unknown_fields:
-        out.append(message._unknown_fields)
-    return b"".join(out)
+    unknown: bytes = message._unknown_fields
+    if unknown:
+        out.append(unknown)
+        total += len(unknown)
+    return total
 
 
 _SignalRequest: Final = m.SignalRequest
+_MEMBERS_SignalRequest: Final[dict[str, int]] = {
+    "offer": 10,
+    "answer": 18,
+    "trickle": 26,
+    "add_track": 34,
+    "mute": 42,
+    "subscription": 50,
+    "track_setting": 58,
+    "leave": 66,
+    "update_layers": 82,
+    "subscription_permission": 90,
+    "sync_state": 98,
+    "simulate": 106,
+    "ping": 112,
+    "update_metadata": 122,
+    "ping_req": 130,
+    "update_audio_track": 138,
+    "update_video_track": 146,
+    "publish_data_track_request": 154,
+    "unpublish_data_track_request": 162,
+    "update_data_subscription": 170,
+    "store_data_blob_request": 178,
+    "get_data_blob_request": 186,
+}
 
 
-def _encode_SignalRequest(message: Any) -> bytes:
+def encode_SignalRequest(message: Any, out: list[bytes]) -> i64:
     if type(message) is not _SignalRequest:
         check_message(_SignalRequest, message)
+    total: i64 = 0
     number: int
     block: bytes
-    out: list[bytes] = []
+    size: i64
+    at: i64
+    chosen: i64
     name = ""
     try:
-        chosen = ""
-        for attribute, value in vars(message).items():
+        held: Any = None
+        chosen = 0
+        values: dict[str, Any] = message.__dict__
+        for attribute, value in values.items():
             if value is not None and attribute in _MEMBERS_SignalRequest:
                 if chosen:
                     check_oneofs(shape_of(_SignalRequest), message)
-                chosen = attribute
+                chosen = _MEMBERS_SignalRequest[attribute]
+                held = value
         if chosen:
-            held = getattr(message, chosen)
-            name, tag, encode = _MEMBERS_SignalRequest[chosen]
-            if encode is not None:
-                block = encode(held)
-                size = len(block)
-                out.append(tag)
-                out.append(_SHORT[size] if size < 0x80 else varint(size))
-                out.append(block)
-            elif chosen == "ping":
-                number = held if type(held) is int else CHECKS["int64"](held)
-                if not -0x8000_0000_0000_0000 <= number <= 0x7FFF_FFFF_FFFF_FFFF:
-                    CHECKS["int64"](held)
-                out.append(b"p")
-                out.append(
-                    _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
-                )
+            if chosen < 106:
+                if chosen < 50:
+                    if chosen < 26:
+                        if chosen == 10:
+                            name = "offer"
+                            out.append(b"\n")
+                            at = len(out)
+                            out.append(b"")  # the size, when it is known
+                            size = encode_SessionDescription(held, out)
+                            if size < 0x80:
+                                out[at] = _SHORT[size]
+                                total += size + 2
+                            else:
+                                block = varint(size)
+                                out[at] = block
+                                total += size + len(block) + 1
+                        if chosen == 18:
+                            name = "answer"
+                            out.append(b"\x12")
+                            at = len(out)
+                            out.append(b"")  # the size, when it is known
+                            size = encode_SessionDescription(held, out)
+                            if size < 0x80:
+                                out[at] = _SHORT[size]
+                                total += size + 2
+                            else:
+                                block = varint(size)
+                                out[at] = block
+                                total += size + len(block) + 1
+                    else:
+                        if chosen == 26:
+                            name = "trickle"
+                            out.append(b"\x1a")
+                            at = len(out)
+                            out.append(b"")  # the size, when it is known
+                            size = encode_TrickleRequest(held, out)
+                            if size < 0x80:
+                                out[at] = _SHORT[size]
+                                total += size + 2
+                            else:
+                                block = varint(size)
+                                out[at] = block
+                                total += size + len(block) + 1
+                        if chosen == 34:
+                            name = "add_track"
+                            out.append(b'"')
+                            at = len(out)
+                            out.append(b"")  # the size, when it is known
+                            size = encode_AddTrackRequest(held, out)
+                            if size < 0x80:
+                                out[at] = _SHORT[size]
+                                total += size + 2
+                            else:
+                                block = varint(size)
+                                out[at] = block
+                                total += size + len(block) + 1
+                        if chosen == 42:
+                            name = "mute"
+                            out.append(b"*")
+                            at = len(out)
+                            out.append(b"")  # the size, when it is known
+                            size = encode_MuteTrackRequest(held, out)
+                            if size < 0x80:
+                                out[at] = _SHORT[size]
+                                total += size + 2
+                            else:
+                                block = varint(size)
+                                out[at] = block
+                                total += size + len(block) + 1
+                else:
+                    if chosen < 82:
+                        if chosen == 50:
+                            name = "subscription"
+                            out.append(b"2")
+                            at = len(out)
+                            out.append(b"")  # the size, when it is known
+                            size = encode_UpdateSubscription(held, out)
+                            if size < 0x80:
+                                out[at] = _SHORT[size]
+                                total += size + 2
+                            else:
+                                block = varint(size)
+                                out[at] = block
+                                total += size + len(block) + 1
+                        if chosen == 58:
+                            name = "track_setting"
+                            out.append(b":")
+                            at = len(out)
+                            out.append(b"")  # the size, when it is known
+                            size = encode_UpdateTrackSettings(held, out)
+                            if size < 0x80:
+                                out[at] = _SHORT[size]
+                                total += size + 2
+                            else:
+                                block = varint(size)
+                                out[at] = block
+                                total += size + len(block) + 1
+                        if chosen == 66:
+                            name = "leave"
+                            out.append(b"B")
+                            at = len(out)
+                            out.append(b"")  # the size, when it is known
+                            size = encode_LeaveRequest(held, out)
+                            if size < 0x80:
+                                out[at] = _SHORT[size]
+                                total += size + 2
+                            else:
+                                block = varint(size)
+                                out[at] = block
+                                total += size + len(block) + 1
+                    else:
+                        if chosen == 82:
+                            name = "update_layers"
+                            out.append(b"R")
+                            at = len(out)
+                            out.append(b"")  # the size, when it is known
+                            size = encode_UpdateVideoLayers(held, out)
+                            if size < 0x80:
+                                out[at] = _SHORT[size]
+                                total += size + 2
+                            else:
+                                block = varint(size)
+                                out[at] = block
+                                total += size + len(block) + 1
+                        if chosen == 90:
+                            name = "subscription_permission"
+                            out.append(b"Z")
+                            at = len(out)
+                            out.append(b"")  # the size, when it is known
+                            size = encode_SubscriptionPermission(held, out)
+                            if size < 0x80:
+                                out[at] = _SHORT[size]
+                                total += size + 2
+                            else:
+                                block = varint(size)
+                                out[at] = block
+                                total += size + len(block) + 1
+                        if chosen == 98:
+                            name = "sync_state"
+                            out.append(b"b")
+                            at = len(out)
+                            out.append(b"")  # the size, when it is known
+                            size = encode_SyncState(held, out)
+                            if size < 0x80:
+                                out[at] = _SHORT[size]
+                                total += size + 2
+                            else:
+                                block = varint(size)
+                                out[at] = block
+                                total += size + len(block) + 1
+            else:
+                if chosen < 146:
+                    if chosen < 122:
+                        if chosen == 106:
+                            name = "simulate"
+                            out.append(b"j")
+                            at = len(out)
+                            out.append(b"")  # the size, when it is known
+                            size = encode_SimulateScenario(held, out)
+                            if size < 0x80:
+                                out[at] = _SHORT[size]
+                                total += size + 2
+                            else:
+                                block = varint(size)
+                                out[at] = block
+                                total += size + len(block) + 1
+                        if chosen == 112:
+                            name = "ping"
+                            number = held if type(held) is int else CHECKS["int64"](held)
+                            if not -0x3FFF_FFFF_FFFF_FFFF <= number <= 0x3FFF_FFFF_FFFF_FFFF:
+                                CHECKS["int64"](held)
+                            out.append(b"p")
+                            if 0 <= number < 0x80:
+                                out.append(_SHORT[number])
+                                total += 2
+                            else:
+                                digits = varint(number)
+                                out.append(digits)
+                                total += len(digits) + 1
+                    else:
+                        if chosen == 122:
+                            name = "update_metadata"
+                            out.append(b"z")
+                            at = len(out)
+                            out.append(b"")  # the size, when it is known
+                            size = encode_UpdateParticipantMetadata(held, out)
+                            if size < 0x80:
+                                out[at] = _SHORT[size]
+                                total += size + 2
+                            else:
+                                block = varint(size)
+                                out[at] = block
+                                total += size + len(block) + 1
+                        if chosen == 130:
+                            name = "ping_req"
+                            out.append(b"\x82\x01")
+                            at = len(out)
+                            out.append(b"")  # the size, when it is known
+                            size = encode_Ping(held, out)
+                            if size < 0x80:
+                                out[at] = _SHORT[size]
+                                total += size + 3
+                            else:
+                                block = varint(size)
+                                out[at] = block
+                                total += size + len(block) + 2
+                        if chosen == 138:
+                            name = "update_audio_track"
+                            out.append(b"\x8a\x01")
+                            at = len(out)
+                            out.append(b"")  # the size, when it is known
+                            size = encode_UpdateLocalAudioTrack(held, out)
+                            if size < 0x80:
+                                out[at] = _SHORT[size]
+                                total += size + 3
+                            else:
+                                block = varint(size)
+                                out[at] = block
+                                total += size + len(block) + 2
+                else:
+                    if chosen < 170:
+                        if chosen == 146:
+                            name = "update_video_track"
+                            out.append(b"\x92\x01")
+                            at = len(out)
+                            out.append(b"")  # the size, when it is known
+                            size = encode_UpdateLocalVideoTrack(held, out)
+                            if size < 0x80:
+                                out[at] = _SHORT[size]
+                                total += size + 3
+                            else:
+                                block = varint(size)
+                                out[at] = block
+                                total += size + len(block) + 2
+                        if chosen == 154:
+                            name = "publish_data_track_request"
+                            out.append(b"\x9a\x01")
+                            at = len(out)
+                            out.append(b"")  # the size, when it is known
+                            size = encode_PublishDataTrackRequest(held, out)
+                            if size < 0x80:
+                                out[at] = _SHORT[size]
+                                total += size + 3
+                            else:
+                                block = varint(size)
+                                out[at] = block
+                                total += size + len(block) + 2
+                        if chosen == 162:
+                            name = "unpublish_data_track_request"
+                            out.append(b"\xa2\x01")
+                            at = len(out)
+                            out.append(b"")  # the size, when it is known
+                            size = encode_UnpublishDataTrackRequest(held, out)
+                            if size < 0x80:
+                                out[at] = _SHORT[size]
+                                total += size + 3
+                            else:
+                                block = varint(size)
+                                out[at] = block
+                                total += size + len(block) + 2
+                    else:
+                        if chosen == 170:
+                            name = "update_data_subscription"
+                            out.append(b"\xaa\x01")
+                            at = len(out)
+                            out.append(b"")  # the size, when it is known
+                            size = encode_UpdateDataSubscription(held, out)
+                            if size < 0x80:
+                                out[at] = _SHORT[size]
+                                total += size + 3
+                            else:
+                                block = varint(size)
+                                out[at] = block
+                                total += size + len(block) + 2
+                        if chosen == 178:
+                            name = "store_data_blob_request"
+                            out.append(b"\xb2\x01")
+                            at = len(out)
+                            out.append(b"")  # the size, when it is known
+                            size = encode_StoreDataBlobRequest(held, out)
+                            if size < 0x80:
+                                out[at] = _SHORT[size]
+                                total += size + 3
+                            else:
+                                block = varint(size)
+                                out[at] = block
+                                total += size + len(block) + 2
+                        if chosen == 186:
+                            name = "get_data_blob_request"
+                            out.append(b"\xba\x01")
+                            at = len(out)
+                            out.append(b"")  # the size, when it is known
+                            size = encode_GetDataBlobRequest(held, out)
+                            if size < 0x80:
+                                out[at] = _SHORT[size]
+                                total += size + 3
+                            else:
+                                block = varint(size)
+                                out[at] = block
+                                total += size + len(block) + 2
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    if message._unknown_fields:
-        out.append(message._unknown_fields)
-    return b"".join(out)
+    unknown: bytes = message._unknown_fields
+    if unknown:
+        out.append(unknown)
+        total += len(unknown)
+    return total
 
 
 _SignalResponse: Final = m.SignalResponse
+_MEMBERS_SignalResponse: Final[dict[str, int]] = {
+    "join": 10,
+    "answer": 18,
+    "offer": 26,
+    "trickle": 34,
+    "update": 42,
+    "track_published": 50,
+    "leave": 66,
+    "mute": 74,
+    "speakers_changed": 82,
+    "room_update": 90,
+    "connection_quality": 98,
+    "stream_state_update": 106,
+    "subscribed_quality_update": 114,
+    "subscription_permission_update": 122,
+    "refresh_token": 130,
+    "track_unpublished": 138,
+    "pong": 144,
+    "reconnect": 154,
+    "pong_resp": 162,
+    "subscription_response": 170,
+    "request_response": 178,
+    "track_subscribed": 186,
+    "room_moved": 194,
+    "media_sections_requirement": 202,
+    "subscribed_audio_codec_update": 210,
+    "publish_data_track_response": 218,
+    "unpublish_data_track_response": 226,
+    "data_track_subscriber_handles": 234,
+    "store_data_blob_response": 242,
+    "get_data_blob_response": 250,
+}
 
 
-def _encode_SignalResponse(message: Any) -> bytes:
+def encode_SignalResponse(message: Any, out: list[bytes]) -> i64:
     if type(message) is not _SignalResponse:
         check_message(_SignalResponse, message)
+    total: i64 = 0
     number: int
     text: str
     block: bytes
-    out: list[bytes] = []
+    size: i64
+    at: i64
+    chosen: i64
     name = ""
     try:
-        chosen = ""
-        for attribute, value in vars(message).items():
+        held: Any = None
+        chosen = 0
+        values: dict[str, Any] = message.__dict__
+        for attribute, value in values.items():
             if value is not None and attribute in _MEMBERS_SignalResponse:
                 if chosen:
                     check_oneofs(shape_of(_SignalResponse), message)
-                chosen = attribute
+                chosen = _MEMBERS_SignalResponse[attribute]
+                held = value
         if chosen:
-            held = getattr(message, chosen)
-            name, tag, encode = _MEMBERS_SignalResponse[chosen]
-            if encode is not None:
-                block = encode(held)
-                size = len(block)
-                out.append(tag)
-                out.append(_SHORT[size] if size < 0x80 else varint(size))
-                out.append(block)
-            elif chosen == "refresh_token":
-                text = held if type(held) is str else CHECKS["string"](held)
-                block = text.encode()
-                size = len(block)
-                out.append(b"\x82\x01")
-                out.append(_SHORT[size] if size < 0x80 else varint(size))
-                out.append(block)
-            elif chosen == "pong":
-                number = held if type(held) is int else CHECKS["int64"](held)
-                if not -0x8000_0000_0000_0000 <= number <= 0x7FFF_FFFF_FFFF_FFFF:
-                    CHECKS["int64"](held)
-                out.append(b"\x90\x01")
-                out.append(
-                    _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
-                )
+            if chosen < 138:
+                if chosen < 74:
+                    if chosen < 34:
+                        if chosen == 10:
+                            name = "join"
+                            out.append(b"\n")
+                            at = len(out)
+                            out.append(b"")  # the size, when it is known
+                            size = encode_JoinResponse(held, out)
+                            if size < 0x80:
+                                out[at] = _SHORT[size]
+                                total += size + 2
+                            else:
+                                block = varint(size)
+                                out[at] = block
+                                total += size + len(block) + 1
+                        if chosen == 18:
+                            name = "answer"
+                            out.append(b"\x12")
+                            at = len(out)
+                            out.append(b"")  # the size, when it is known
+                            size = encode_SessionDescription(held, out)
+                            if size < 0x80:
+                                out[at] = _SHORT[size]
+                                total += size + 2
+                            else:
+                                block = varint(size)
+                                out[at] = block
+                                total += size + len(block) + 1
+                        if chosen == 26:
+                            name = "offer"
+                            out.append(b"\x1a")
+                            at = len(out)
+                            out.append(b"")  # the size, when it is known
+                            size = encode_SessionDescription(held, out)
+                            if size < 0x80:
+                                out[at] = _SHORT[size]
+                                total += size + 2
+                            else:
+                                block = varint(size)
+                                out[at] = block
+                                total += size + len(block) + 1
+                    else:
+                        if chosen < 50:
+                            if chosen == 34:
+                                name = "trickle"
+                                out.append(b'"')
+                                at = len(out)
+                                out.append(b"")  # the size, when it is known
+                                size = encode_TrickleRequest(held, out)
+                                if size < 0x80:
+                                    out[at] = _SHORT[size]
+                                    total += size + 2
+                                else:
+                                    block = varint(size)
+                                    out[at] = block
+                                    total += size + len(block) + 1
+                            if chosen == 42:
+                                name = "update"
+                                out.append(b"*")
+                                at = len(out)
+                                out.append(b"")  # the size, when it is known
+                                size = encode_ParticipantUpdate(held, out)
+                                if size < 0x80:
+                                    out[at] = _SHORT[size]
+                                    total += size + 2
+                                else:
+                                    block = varint(size)
+                                    out[at] = block
+                                    total += size + len(block) + 1
+                        else:
+                            if chosen == 50:
+                                name = "track_published"
+                                out.append(b"2")
+                                at = len(out)
+                                out.append(b"")  # the size, when it is known
+                                size = encode_TrackPublishedResponse(held, out)
+                                if size < 0x80:
+                                    out[at] = _SHORT[size]
+                                    total += size + 2
+                                else:
+                                    block = varint(size)
+                                    out[at] = block
+                                    total += size + len(block) + 1
+                            if chosen == 66:
+                                name = "leave"
+                                out.append(b"B")
+                                at = len(out)
+                                out.append(b"")  # the size, when it is known
+                                size = encode_LeaveRequest(held, out)
+                                if size < 0x80:
+                                    out[at] = _SHORT[size]
+                                    total += size + 2
+                                else:
+                                    block = varint(size)
+                                    out[at] = block
+                                    total += size + len(block) + 1
+                else:
+                    if chosen < 106:
+                        if chosen < 90:
+                            if chosen == 74:
+                                name = "mute"
+                                out.append(b"J")
+                                at = len(out)
+                                out.append(b"")  # the size, when it is known
+                                size = encode_MuteTrackRequest(held, out)
+                                if size < 0x80:
+                                    out[at] = _SHORT[size]
+                                    total += size + 2
+                                else:
+                                    block = varint(size)
+                                    out[at] = block
+                                    total += size + len(block) + 1
+                            if chosen == 82:
+                                name = "speakers_changed"
+                                out.append(b"R")
+                                at = len(out)
+                                out.append(b"")  # the size, when it is known
+                                size = encode_SpeakersChanged(held, out)
+                                if size < 0x80:
+                                    out[at] = _SHORT[size]
+                                    total += size + 2
+                                else:
+                                    block = varint(size)
+                                    out[at] = block
+                                    total += size + len(block) + 1
+                        else:
+                            if chosen == 90:
+                                name = "room_update"
+                                out.append(b"Z")
+                                at = len(out)
+                                out.append(b"")  # the size, when it is known
+                                size = encode_RoomUpdate(held, out)
+                                if size < 0x80:
+                                    out[at] = _SHORT[size]
+                                    total += size + 2
+                                else:
+                                    block = varint(size)
+                                    out[at] = block
+                                    total += size + len(block) + 1
+                            if chosen == 98:
+                                name = "connection_quality"
+                                out.append(b"b")
+                                at = len(out)
+                                out.append(b"")  # the size, when it is known
+                                size = encode_ConnectionQualityUpdate(held, out)
+                                if size < 0x80:
+                                    out[at] = _SHORT[size]
+                                    total += size + 2
+                                else:
+                                    block = varint(size)
+                                    out[at] = block
+                                    total += size + len(block) + 1
+                    else:
+                        if chosen < 122:
+                            if chosen == 106:
+                                name = "stream_state_update"
+                                out.append(b"j")
+                                at = len(out)
+                                out.append(b"")  # the size, when it is known
+                                size = encode_StreamStateUpdate(held, out)
+                                if size < 0x80:
+                                    out[at] = _SHORT[size]
+                                    total += size + 2
+                                else:
+                                    block = varint(size)
+                                    out[at] = block
+                                    total += size + len(block) + 1
+                            if chosen == 114:
+                                name = "subscribed_quality_update"
+                                out.append(b"r")
+                                at = len(out)
+                                out.append(b"")  # the size, when it is known
+                                size = encode_SubscribedQualityUpdate(held, out)
+                                if size < 0x80:
+                                    out[at] = _SHORT[size]
+                                    total += size + 2
+                                else:
+                                    block = varint(size)
+                                    out[at] = block
+                                    total += size + len(block) + 1
+                        else:
+                            if chosen == 122:
+                                name = "subscription_permission_update"
+                                out.append(b"z")
+                                at = len(out)
+                                out.append(b"")  # the size, when it is known
+                                size = encode_SubscriptionPermissionUpdate(held, out)
+                                if size < 0x80:
+                                    out[at] = _SHORT[size]
+                                    total += size + 2
+                                else:
+                                    block = varint(size)
+                                    out[at] = block
+                                    total += size + len(block) + 1
+                            if chosen == 130:
+                                name = "refresh_token"
+                                text = held if type(held) is str else CHECKS["string"](held)
+                                block = text.encode()
+                                size = len(block)
+                                out.append(b"\x82\x01")
+                                if 0 <= size < 0x80:
+                                    out.append(_SHORT[size])
+                                    total += 3
+                                else:
+                                    digits = varint(size)
+                                    out.append(digits)
+                                    total += len(digits) + 2
+                                out.append(block)
+                                total += size
+            else:
+                if chosen < 194:
+                    if chosen < 162:
+                        if chosen == 138:
+                            name = "track_unpublished"
+                            out.append(b"\x8a\x01")
+                            at = len(out)
+                            out.append(b"")  # the size, when it is known
+                            size = encode_TrackUnpublishedResponse(held, out)
+                            if size < 0x80:
+                                out[at] = _SHORT[size]
+                                total += size + 3
+                            else:
+                                block = varint(size)
+                                out[at] = block
+                                total += size + len(block) + 2
+                        if chosen == 144:
+                            name = "pong"
+                            number = held if type(held) is int else CHECKS["int64"](held)
+                            if not -0x3FFF_FFFF_FFFF_FFFF <= number <= 0x3FFF_FFFF_FFFF_FFFF:
+                                CHECKS["int64"](held)
+                            out.append(b"\x90\x01")
+                            if 0 <= number < 0x80:
+                                out.append(_SHORT[number])
+                                total += 3
+                            else:
+                                digits = varint(number)
+                                out.append(digits)
+                                total += len(digits) + 2
+                        if chosen == 154:
+                            name = "reconnect"
+                            out.append(b"\x9a\x01")
+                            at = len(out)
+                            out.append(b"")  # the size, when it is known
+                            size = encode_ReconnectResponse(held, out)
+                            if size < 0x80:
+                                out[at] = _SHORT[size]
+                                total += size + 3
+                            else:
+                                block = varint(size)
+                                out[at] = block
+                                total += size + len(block) + 2
+                    else:
+                        if chosen < 178:
+                            if chosen == 162:
+                                name = "pong_resp"
+                                out.append(b"\xa2\x01")
+                                at = len(out)
+                                out.append(b"")  # the size, when it is known
+                                size = encode_Pong(held, out)
+                                if size < 0x80:
+                                    out[at] = _SHORT[size]
+                                    total += size + 3
+                                else:
+                                    block = varint(size)
+                                    out[at] = block
+                                    total += size + len(block) + 2
+                            if chosen == 170:
+                                name = "subscription_response"
+                                out.append(b"\xaa\x01")
+                                at = len(out)
+                                out.append(b"")  # the size, when it is known
+                                size = encode_SubscriptionResponse(held, out)
+                                if size < 0x80:
+                                    out[at] = _SHORT[size]
+                                    total += size + 3
+                                else:
+                                    block = varint(size)
+                                    out[at] = block
+                                    total += size + len(block) + 2
+                        else:
+                            if chosen == 178:
+                                name = "request_response"
+                                out.append(b"\xb2\x01")
+                                at = len(out)
+                                out.append(b"")  # the size, when it is known
+                                size = encode_RequestResponse(held, out)
+                                if size < 0x80:
+                                    out[at] = _SHORT[size]
+                                    total += size + 3
+                                else:
+                                    block = varint(size)
+                                    out[at] = block
+                                    total += size + len(block) + 2
+                            if chosen == 186:
+                                name = "track_subscribed"
+                                out.append(b"\xba\x01")
+                                at = len(out)
+                                out.append(b"")  # the size, when it is known
+                                size = encode_TrackSubscribed(held, out)
+                                if size < 0x80:
+                                    out[at] = _SHORT[size]
+                                    total += size + 3
+                                else:
+                                    block = varint(size)
+                                    out[at] = block
+                                    total += size + len(block) + 2
+                else:
+                    if chosen < 226:
+                        if chosen < 210:
+                            if chosen == 194:
+                                name = "room_moved"
+                                out.append(b"\xc2\x01")
+                                at = len(out)
+                                out.append(b"")  # the size, when it is known
+                                size = encode_RoomMovedResponse(held, out)
+                                if size < 0x80:
+                                    out[at] = _SHORT[size]
+                                    total += size + 3
+                                else:
+                                    block = varint(size)
+                                    out[at] = block
+                                    total += size + len(block) + 2
+                            if chosen == 202:
+                                name = "media_sections_requirement"
+                                out.append(b"\xca\x01")
+                                at = len(out)
+                                out.append(b"")  # the size, when it is known
+                                size = encode_MediaSectionsRequirement(held, out)
+                                if size < 0x80:
+                                    out[at] = _SHORT[size]
+                                    total += size + 3
+                                else:
+                                    block = varint(size)
+                                    out[at] = block
+                                    total += size + len(block) + 2
+                        else:
+                            if chosen == 210:
+                                name = "subscribed_audio_codec_update"
+                                out.append(b"\xd2\x01")
+                                at = len(out)
+                                out.append(b"")  # the size, when it is known
+                                size = encode_SubscribedAudioCodecUpdate(held, out)
+                                if size < 0x80:
+                                    out[at] = _SHORT[size]
+                                    total += size + 3
+                                else:
+                                    block = varint(size)
+                                    out[at] = block
+                                    total += size + len(block) + 2
+                            if chosen == 218:
+                                name = "publish_data_track_response"
+                                out.append(b"\xda\x01")
+                                at = len(out)
+                                out.append(b"")  # the size, when it is known
+                                size = encode_PublishDataTrackResponse(held, out)
+                                if size < 0x80:
+                                    out[at] = _SHORT[size]
+                                    total += size + 3
+                                else:
+                                    block = varint(size)
+                                    out[at] = block
+                                    total += size + len(block) + 2
+                    else:
+                        if chosen < 242:
+                            if chosen == 226:
+                                name = "unpublish_data_track_response"
+                                out.append(b"\xe2\x01")
+                                at = len(out)
+                                out.append(b"")  # the size, when it is known
+                                size = encode_UnpublishDataTrackResponse(held, out)
+                                if size < 0x80:
+                                    out[at] = _SHORT[size]
+                                    total += size + 3
+                                else:
+                                    block = varint(size)
+                                    out[at] = block
+                                    total += size + len(block) + 2
+                            if chosen == 234:
+                                name = "data_track_subscriber_handles"
+                                out.append(b"\xea\x01")
+                                at = len(out)
+                                out.append(b"")  # the size, when it is known
+                                size = encode_DataTrackSubscriberHandles(held, out)
+                                if size < 0x80:
+                                    out[at] = _SHORT[size]
+                                    total += size + 3
+                                else:
+                                    block = varint(size)
+                                    out[at] = block
+                                    total += size + len(block) + 2
+                        else:
+                            if chosen == 242:
+                                name = "store_data_blob_response"
+                                out.append(b"\xf2\x01")
+                                at = len(out)
+                                out.append(b"")  # the size, when it is known
+                                size = encode_StoreDataBlobResponse(held, out)
+                                if size < 0x80:
+                                    out[at] = _SHORT[size]
+                                    total += size + 3
+                                else:
+                                    block = varint(size)
+                                    out[at] = block
+                                    total += size + len(block) + 2
+                            if chosen == 250:
+                                name = "get_data_blob_response"
+                                out.append(b"\xfa\x01")
+                                at = len(out)
+                                out.append(b"")  # the size, when it is known
+                                size = encode_GetDataBlobResponse(held, out)
+                                if size < 0x80:
+                                    out[at] = _SHORT[size]
+                                    total += size + 3
+                                else:
+                                    block = varint(size)
+                                    out[at] = block
+                                    total += size + len(block) + 2
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    if message._unknown_fields:
-        out.append(message._unknown_fields)
-    return b"".join(out)
+    unknown: bytes = message._unknown_fields
+    if unknown:
+        out.append(unknown)
+        total += len(unknown)
+    return total
 
 
 _SimulateScenario: Final = m.SimulateScenario
+_MEMBERS_SimulateScenario: Final[dict[str, int]] = {
+    "speaker_update": 8,
+    "node_failure": 16,
+    "migration": 24,
+    "server_leave": 32,
+    "switch_candidate_protocol": 40,
+    "subscriber_bandwidth": 48,
+    "disconnect_signal_on_resume": 56,
+    "disconnect_signal_on_resume_no_messages": 64,
+    "leave_request_full_reconnect": 72,
+}
 
 
-def _encode_SimulateScenario(message: Any) -> bytes:
+def encode_SimulateScenario(message: Any, out: list[bytes]) -> i64:
     if type(message) is not _SimulateScenario:
         check_message(_SimulateScenario, message)
+    total: i64 = 0
     number: int
     flag: bool
-    block: bytes
-    out: list[bytes] = []
+    chosen: i64
     name = ""
     try:
-        chosen = ""
-        for attribute, value in vars(message).items():
+        held: Any = None
+        chosen = 0
+        values: dict[str, Any] = message.__dict__
+        for attribute, value in values.items():
             if value is not None and attribute in _MEMBERS_SimulateScenario:
                 if chosen:
                     check_oneofs(shape_of(_SimulateScenario), message)
-                chosen = attribute
+                chosen = _MEMBERS_SimulateScenario[attribute]
+                held = value
         if chosen:
-            held = getattr(message, chosen)
-            name, tag, encode = _MEMBERS_SimulateScenario[chosen]
-            if encode is not None:
-                block = encode(held)
-                size = len(block)
-                out.append(tag)
-                out.append(_SHORT[size] if size < 0x80 else varint(size))
-                out.append(block)
-            elif chosen == "speaker_update":
-                number = held if type(held) is int else CHECKS["int32"](held)
-                if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
-                    CHECKS["int32"](held)
-                out.append(b"\x08")
-                out.append(
-                    _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
-                )
-            elif chosen == "node_failure":
-                flag = held if type(held) is bool else CHECKS["bool"](held)
-                out.append(b"\x10")
-                out.append(_SHORT[flag])
-            elif chosen == "migration":
-                flag = held if type(held) is bool else CHECKS["bool"](held)
-                out.append(b"\x18")
-                out.append(_SHORT[flag])
-            elif chosen == "server_leave":
-                flag = held if type(held) is bool else CHECKS["bool"](held)
-                out.append(b" ")
-                out.append(_SHORT[flag])
-            elif chosen == "switch_candidate_protocol":
-                number = held if type(held) is _CandidateProtocol else CHECKS["enum"](held)
-                if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
-                    CHECKS["enum"](held)
-                out.append(b"(")
-                out.append(
-                    _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
-                )
-            elif chosen == "subscriber_bandwidth":
-                number = held if type(held) is int else CHECKS["int64"](held)
-                if not -0x8000_0000_0000_0000 <= number <= 0x7FFF_FFFF_FFFF_FFFF:
-                    CHECKS["int64"](held)
-                out.append(b"0")
-                out.append(
-                    _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
-                )
-            elif chosen == "disconnect_signal_on_resume":
-                flag = held if type(held) is bool else CHECKS["bool"](held)
-                out.append(b"8")
-                out.append(_SHORT[flag])
-            elif chosen == "disconnect_signal_on_resume_no_messages":
-                flag = held if type(held) is bool else CHECKS["bool"](held)
-                out.append(b"@")
-                out.append(_SHORT[flag])
-            elif chosen == "leave_request_full_reconnect":
-                flag = held if type(held) is bool else CHECKS["bool"](held)
-                out.append(b"H")
-                out.append(_SHORT[flag])
+            if chosen < 40:
+                if chosen < 24:
+                    if chosen == 8:
+                        name = "speaker_update"
+                        number = held if type(held) is int else CHECKS["int32"](held)
+                        if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
+                            CHECKS["int32"](held)
+                        out.append(b"\x08")
+                        if 0 <= number < 0x80:
+                            out.append(_SHORT[number])
+                            total += 2
+                        else:
+                            digits = varint(number)
+                            out.append(digits)
+                            total += len(digits) + 1
+                    if chosen == 16:
+                        name = "node_failure"
+                        flag = held if type(held) is bool else CHECKS["bool"](held)
+                        out.append(b"\x10")
+                        out.append(_SHORT[flag])
+                        total += 2
+                else:
+                    if chosen == 24:
+                        name = "migration"
+                        flag = held if type(held) is bool else CHECKS["bool"](held)
+                        out.append(b"\x18")
+                        out.append(_SHORT[flag])
+                        total += 2
+                    if chosen == 32:
+                        name = "server_leave"
+                        flag = held if type(held) is bool else CHECKS["bool"](held)
+                        out.append(b" ")
+                        out.append(_SHORT[flag])
+                        total += 2
+            else:
+                if chosen < 56:
+                    if chosen == 40:
+                        name = "switch_candidate_protocol"
+                        number = held if type(held) is _CandidateProtocol else CHECKS["enum"](held)
+                        if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
+                            CHECKS["enum"](held)
+                        out.append(b"(")
+                        if 0 <= number < 0x80:
+                            out.append(_SHORT[number])
+                            total += 2
+                        else:
+                            digits = varint(number)
+                            out.append(digits)
+                            total += len(digits) + 1
+                    if chosen == 48:
+                        name = "subscriber_bandwidth"
+                        number = held if type(held) is int else CHECKS["int64"](held)
+                        if not -0x3FFF_FFFF_FFFF_FFFF <= number <= 0x3FFF_FFFF_FFFF_FFFF:
+                            CHECKS["int64"](held)
+                        out.append(b"0")
+                        if 0 <= number < 0x80:
+                            out.append(_SHORT[number])
+                            total += 2
+                        else:
+                            digits = varint(number)
+                            out.append(digits)
+                            total += len(digits) + 1
+                else:
+                    if chosen == 56:
+                        name = "disconnect_signal_on_resume"
+                        flag = held if type(held) is bool else CHECKS["bool"](held)
+                        out.append(b"8")
+                        out.append(_SHORT[flag])
+                        total += 2
+                    if chosen == 64:
+                        name = "disconnect_signal_on_resume_no_messages"
+                        flag = held if type(held) is bool else CHECKS["bool"](held)
+                        out.append(b"@")
+                        out.append(_SHORT[flag])
+                        total += 2
+                    if chosen == 72:
+                        name = "leave_request_full_reconnect"
+                        flag = held if type(held) is bool else CHECKS["bool"](held)
+                        out.append(b"H")
+                        out.append(_SHORT[flag])
+                        total += 2
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    if message._unknown_fields:
-        out.append(message._unknown_fields)
-    return b"".join(out)
+    unknown: bytes = message._unknown_fields
+    if unknown:
+        out.append(unknown)
+        total += len(unknown)
+    return total
 
 
 _SimulcastCodec: Final = m.SimulcastCodec
 
 
-def _encode_SimulcastCodec(message: Any) -> bytes:
+def encode_SimulcastCodec(message: Any, out: list[bytes]) -> i64:
     if type(message) is not _SimulcastCodec:
         check_message(_SimulcastCodec, message)
+    total: i64 = 0
     number: int
     text: str
     block: bytes
-    out: list[bytes] = []
+    size: i64
+    at: i64
     name = ""
     try:
         name = "codec"
@@ -4365,8 +7112,15 @@ def _encode_SimulcastCodec(message: Any) -> bytes:
             block = text.encode()
             size = len(block)
             out.append(b"\n")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            if 0 <= size < 0x80:
+                out.append(_SHORT[size])
+                total += 2
+            else:
+                digits = varint(size)
+                out.append(digits)
+                total += len(digits) + 1
             out.append(block)
+            total += size
         name = "cid"
         held = message.cid
         text = held if type(held) is str else CHECKS["string"](held)
@@ -4374,18 +7128,31 @@ def _encode_SimulcastCodec(message: Any) -> bytes:
             block = text.encode()
             size = len(block)
             out.append(b"\x12")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            if 0 <= size < 0x80:
+                out.append(_SHORT[size])
+                total += 2
+            else:
+                digits = varint(size)
+                out.append(digits)
+                total += len(digits) + 1
             out.append(block)
+            total += size
         name = "layers"
         held = message.layers
         if type(held) is not list:
             check_list(held)
         for held in held:
-            block = _encode_VideoLayer(held)
-            size = len(block)
             out.append(b'"')
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
-            out.append(block)
+            at = len(out)
+            out.append(b"")  # the size, when it is known
+            size = encode_VideoLayer(held, out)
+            if size < 0x80:
+                out[at] = _SHORT[size]
+                total += size + 2
+            else:
+                block = varint(size)
+                out[at] = block
+                total += size + len(block) + 1
         name = "video_layer_mode"
         held = message.video_layer_mode
         number = held if type(held) is _VideoLayerMode else CHECKS["enum"](held)
@@ -4393,26 +7160,34 @@ def _encode_SimulcastCodec(message: Any) -> bytes:
             CHECKS["enum"](held)
         if number:
             out.append(b"(")
-            out.append(
-                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
-            )
+            if 0 <= number < 0x80:
+                out.append(_SHORT[number])
+                total += 2
+            else:
+                digits = varint(number)
+                out.append(digits)
+                total += len(digits) + 1
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    if message._unknown_fields:
-        out.append(message._unknown_fields)
-    return b"".join(out)
+    unknown: bytes = message._unknown_fields
+    if unknown:
+        out.append(unknown)
+        total += len(unknown)
+    return total
 
 
 _SimulcastCodecInfo: Final = m.SimulcastCodecInfo
 
 
-def _encode_SimulcastCodecInfo(message: Any) -> bytes:
+def encode_SimulcastCodecInfo(message: Any, out: list[bytes]) -> i64:
     if type(message) is not _SimulcastCodecInfo:
         check_message(_SimulcastCodecInfo, message)
+    total: i64 = 0
     number: int
     text: str
     block: bytes
-    out: list[bytes] = []
+    size: i64
+    at: i64
     name = ""
     try:
         name = "mime_type"
@@ -4422,8 +7197,15 @@ def _encode_SimulcastCodecInfo(message: Any) -> bytes:
             block = text.encode()
             size = len(block)
             out.append(b"\n")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            if 0 <= size < 0x80:
+                out.append(_SHORT[size])
+                total += 2
+            else:
+                digits = varint(size)
+                out.append(digits)
+                total += len(digits) + 1
             out.append(block)
+            total += size
         name = "mid"
         held = message.mid
         text = held if type(held) is str else CHECKS["string"](held)
@@ -4431,8 +7213,15 @@ def _encode_SimulcastCodecInfo(message: Any) -> bytes:
             block = text.encode()
             size = len(block)
             out.append(b"\x12")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            if 0 <= size < 0x80:
+                out.append(_SHORT[size])
+                total += 2
+            else:
+                digits = varint(size)
+                out.append(digits)
+                total += len(digits) + 1
             out.append(block)
+            total += size
         name = "cid"
         held = message.cid
         text = held if type(held) is str else CHECKS["string"](held)
@@ -4440,18 +7229,31 @@ def _encode_SimulcastCodecInfo(message: Any) -> bytes:
             block = text.encode()
             size = len(block)
             out.append(b"\x1a")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            if 0 <= size < 0x80:
+                out.append(_SHORT[size])
+                total += 2
+            else:
+                digits = varint(size)
+                out.append(digits)
+                total += len(digits) + 1
             out.append(block)
+            total += size
         name = "layers"
         held = message.layers
         if type(held) is not list:
             check_list(held)
         for held in held:
-            block = _encode_VideoLayer(held)
-            size = len(block)
             out.append(b'"')
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
-            out.append(block)
+            at = len(out)
+            out.append(b"")  # the size, when it is known
+            size = encode_VideoLayer(held, out)
+            if size < 0x80:
+                out[at] = _SHORT[size]
+                total += size + 2
+            else:
+                block = varint(size)
+                out[at] = block
+                total += size + len(block) + 1
         name = "video_layer_mode"
         held = message.video_layer_mode
         number = held if type(held) is _VideoLayerMode else CHECKS["enum"](held)
@@ -4459,9 +7261,13 @@ def _encode_SimulcastCodecInfo(message: Any) -> bytes:
             CHECKS["enum"](held)
         if number:
             out.append(b"(")
-            out.append(
-                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
-            )
+            if 0 <= number < 0x80:
+                out.append(_SHORT[number])
+                total += 2
+            else:
+                digits = varint(number)
+                out.append(digits)
+                total += len(digits) + 1
         name = "sdp_cid"
         held = message.sdp_cid
         text = held if type(held) is str else CHECKS["string"](held)
@@ -4469,25 +7275,35 @@ def _encode_SimulcastCodecInfo(message: Any) -> bytes:
             block = text.encode()
             size = len(block)
             out.append(b"2")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            if 0 <= size < 0x80:
+                out.append(_SHORT[size])
+                total += 2
+            else:
+                digits = varint(size)
+                out.append(digits)
+                total += len(digits) + 1
             out.append(block)
+            total += size
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    if message._unknown_fields:
-        out.append(message._unknown_fields)
-    return b"".join(out)
+    unknown: bytes = message._unknown_fields
+    if unknown:
+        out.append(unknown)
+        total += len(unknown)
+    return total
 
 
 _SipDtmf: Final = m.SipDtmf
 
 
-def _encode_SipDtmf(message: Any) -> bytes:
+def encode_SipDtmf(message: Any, out: list[bytes]) -> i64:
     if type(message) is not _SipDtmf:
         check_message(_SipDtmf, message)
+    total: i64 = 0
     number: int
     text: str
     block: bytes
-    out: list[bytes] = []
+    size: i64
     name = ""
     try:
         name = "code"
@@ -4497,9 +7313,13 @@ def _encode_SipDtmf(message: Any) -> bytes:
             CHECKS["uint32"](held)
         if number:
             out.append(b"\x18")
-            out.append(
-                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
-            )
+            if 0 <= number < 0x80:
+                out.append(_SHORT[number])
+                total += 2
+            else:
+                digits = varint(number)
+                out.append(digits)
+                total += len(digits) + 1
         name = "digit"
         held = message.digit
         text = held if type(held) is str else CHECKS["string"](held)
@@ -4507,25 +7327,35 @@ def _encode_SipDtmf(message: Any) -> bytes:
             block = text.encode()
             size = len(block)
             out.append(b'"')
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            if 0 <= size < 0x80:
+                out.append(_SHORT[size])
+                total += 2
+            else:
+                digits = varint(size)
+                out.append(digits)
+                total += len(digits) + 1
             out.append(block)
+            total += size
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    if message._unknown_fields:
-        out.append(message._unknown_fields)
-    return b"".join(out)
+    unknown: bytes = message._unknown_fields
+    if unknown:
+        out.append(unknown)
+        total += len(unknown)
+    return total
 
 
 _SpeakerInfo: Final = m.SpeakerInfo
 
 
-def _encode_SpeakerInfo(message: Any) -> bytes:
+def encode_SpeakerInfo(message: Any, out: list[bytes]) -> i64:
     if type(message) is not _SpeakerInfo:
         check_message(_SpeakerInfo, message)
+    total: i64 = 0
     text: str
     flag: bool
     block: bytes
-    out: list[bytes] = []
+    size: i64
     name = ""
     try:
         name = "sid"
@@ -4535,34 +7365,48 @@ def _encode_SpeakerInfo(message: Any) -> bytes:
             block = text.encode()
             size = len(block)
             out.append(b"\n")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            if 0 <= size < 0x80:
+                out.append(_SHORT[size])
+                total += 2
+            else:
+                digits = varint(size)
+                out.append(digits)
+                total += len(digits) + 1
             out.append(block)
+            total += size
         name = "level"
         held = message.level
         block = write_float(CHECKS["float"](held))
         if block != b"\x00\x00\x00\x00":
             out.append(b"\x15")
             out.append(block)
+            total += 5
         name = "active"
         held = message.active
         flag = held if type(held) is bool else CHECKS["bool"](held)
         if flag:
-            out.append(b"\x18\x01")
+            out.append(b"\x18")
+            out.append(_SHORT[flag])
+            total += 2
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    if message._unknown_fields:
-        out.append(message._unknown_fields)
-    return b"".join(out)
+    unknown: bytes = message._unknown_fields
+    if unknown:
+        out.append(unknown)
+        total += len(unknown)
+    return total
 
 
 _SpeakersChanged: Final = m.SpeakersChanged
 
 
-def _encode_SpeakersChanged(message: Any) -> bytes:
+def encode_SpeakersChanged(message: Any, out: list[bytes]) -> i64:
     if type(message) is not _SpeakersChanged:
         check_message(_SpeakersChanged, message)
+    total: i64 = 0
     block: bytes
-    out: list[bytes] = []
+    size: i64
+    at: i64
     name = ""
     try:
         name = "speakers"
@@ -4570,27 +7414,37 @@ def _encode_SpeakersChanged(message: Any) -> bytes:
         if type(held) is not list:
             check_list(held)
         for held in held:
-            block = _encode_SpeakerInfo(held)
-            size = len(block)
             out.append(b"\n")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
-            out.append(block)
+            at = len(out)
+            out.append(b"")  # the size, when it is known
+            size = encode_SpeakerInfo(held, out)
+            if size < 0x80:
+                out[at] = _SHORT[size]
+                total += size + 2
+            else:
+                block = varint(size)
+                out[at] = block
+                total += size + len(block) + 1
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    if message._unknown_fields:
-        out.append(message._unknown_fields)
-    return b"".join(out)
+    unknown: bytes = message._unknown_fields
+    if unknown:
+        out.append(unknown)
+        total += len(unknown)
+    return total
 
 
 _StoreDataBlobRequest: Final = m.StoreDataBlobRequest
 
 
-def _encode_StoreDataBlobRequest(message: Any) -> bytes:
+def encode_StoreDataBlobRequest(message: Any, out: list[bytes]) -> i64:
     if type(message) is not _StoreDataBlobRequest:
         check_message(_StoreDataBlobRequest, message)
+    total: i64 = 0
     number: int
     block: bytes
-    out: list[bytes] = []
+    size: i64
+    at: i64
     name = ""
     try:
         name = "request_id"
@@ -4600,33 +7454,47 @@ def _encode_StoreDataBlobRequest(message: Any) -> bytes:
             CHECKS["uint32"](held)
         if number:
             out.append(b"\x08")
-            out.append(
-                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
-            )
+            if 0 <= number < 0x80:
+                out.append(_SHORT[number])
+                total += 2
+            else:
+                digits = varint(number)
+                out.append(digits)
+                total += len(digits) + 1
         name = "blob"
         held = message.blob
         if held is not None:
-            block = _encode_DataBlob(held)
-            size = len(block)
             out.append(b"\x12")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
-            out.append(block)
+            at = len(out)
+            out.append(b"")  # the size, when it is known
+            size = encode_DataBlob(held, out)
+            if size < 0x80:
+                out[at] = _SHORT[size]
+                total += size + 2
+            else:
+                block = varint(size)
+                out[at] = block
+                total += size + len(block) + 1
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    if message._unknown_fields:
-        out.append(message._unknown_fields)
-    return b"".join(out)
+    unknown: bytes = message._unknown_fields
+    if unknown:
+        out.append(unknown)
+        total += len(unknown)
+    return total
 
 
 _StoreDataBlobResponse: Final = m.StoreDataBlobResponse
 
 
-def _encode_StoreDataBlobResponse(message: Any) -> bytes:
+def encode_StoreDataBlobResponse(message: Any, out: list[bytes]) -> i64:
     if type(message) is not _StoreDataBlobResponse:
         check_message(_StoreDataBlobResponse, message)
+    total: i64 = 0
     number: int
     block: bytes
-    out: list[bytes] = []
+    size: i64
+    at: i64
     name = ""
     try:
         name = "request_id"
@@ -4636,34 +7504,47 @@ def _encode_StoreDataBlobResponse(message: Any) -> bytes:
             CHECKS["uint32"](held)
         if number:
             out.append(b"\x08")
-            out.append(
-                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
-            )
+            if 0 <= number < 0x80:
+                out.append(_SHORT[number])
+                total += 2
+            else:
+                digits = varint(number)
+                out.append(digits)
+                total += len(digits) + 1
         name = "key"
         held = message.key
         if held is not None:
-            block = _encode_DataBlobKey(held)
-            size = len(block)
             out.append(b"\x12")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
-            out.append(block)
+            at = len(out)
+            out.append(b"")  # the size, when it is known
+            size = encode_DataBlobKey(held, out)
+            if size < 0x80:
+                out[at] = _SHORT[size]
+                total += size + 2
+            else:
+                block = varint(size)
+                out[at] = block
+                total += size + len(block) + 1
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    if message._unknown_fields:
-        out.append(message._unknown_fields)
-    return b"".join(out)
+    unknown: bytes = message._unknown_fields
+    if unknown:
+        out.append(unknown)
+        total += len(unknown)
+    return total
 
 
 _StreamStateInfo: Final = m.StreamStateInfo
 
 
-def _encode_StreamStateInfo(message: Any) -> bytes:
+def encode_StreamStateInfo(message: Any, out: list[bytes]) -> i64:
     if type(message) is not _StreamStateInfo:
         check_message(_StreamStateInfo, message)
+    total: i64 = 0
     number: int
     text: str
     block: bytes
-    out: list[bytes] = []
+    size: i64
     name = ""
     try:
         name = "participant_sid"
@@ -4673,8 +7554,15 @@ def _encode_StreamStateInfo(message: Any) -> bytes:
             block = text.encode()
             size = len(block)
             out.append(b"\n")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            if 0 <= size < 0x80:
+                out.append(_SHORT[size])
+                total += 2
+            else:
+                digits = varint(size)
+                out.append(digits)
+                total += len(digits) + 1
             out.append(block)
+            total += size
         name = "track_sid"
         held = message.track_sid
         text = held if type(held) is str else CHECKS["string"](held)
@@ -4682,8 +7570,15 @@ def _encode_StreamStateInfo(message: Any) -> bytes:
             block = text.encode()
             size = len(block)
             out.append(b"\x12")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            if 0 <= size < 0x80:
+                out.append(_SHORT[size])
+                total += 2
+            else:
+                digits = varint(size)
+                out.append(digits)
+                total += len(digits) + 1
             out.append(block)
+            total += size
         name = "state"
         held = message.state
         number = held if type(held) is _StreamState else CHECKS["enum"](held)
@@ -4691,24 +7586,32 @@ def _encode_StreamStateInfo(message: Any) -> bytes:
             CHECKS["enum"](held)
         if number:
             out.append(b"\x18")
-            out.append(
-                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
-            )
+            if 0 <= number < 0x80:
+                out.append(_SHORT[number])
+                total += 2
+            else:
+                digits = varint(number)
+                out.append(digits)
+                total += len(digits) + 1
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    if message._unknown_fields:
-        out.append(message._unknown_fields)
-    return b"".join(out)
+    unknown: bytes = message._unknown_fields
+    if unknown:
+        out.append(unknown)
+        total += len(unknown)
+    return total
 
 
 _StreamStateUpdate: Final = m.StreamStateUpdate
 
 
-def _encode_StreamStateUpdate(message: Any) -> bytes:
+def encode_StreamStateUpdate(message: Any, out: list[bytes]) -> i64:
     if type(message) is not _StreamStateUpdate:
         check_message(_StreamStateUpdate, message)
+    total: i64 = 0
     block: bytes
-    out: list[bytes] = []
+    size: i64
+    at: i64
     name = ""
     try:
         name = "stream_states"
@@ -4716,28 +7619,37 @@ def _encode_StreamStateUpdate(message: Any) -> bytes:
         if type(held) is not list:
             check_list(held)
         for held in held:
-            block = _encode_StreamStateInfo(held)
-            size = len(block)
             out.append(b"\n")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
-            out.append(block)
+            at = len(out)
+            out.append(b"")  # the size, when it is known
+            size = encode_StreamStateInfo(held, out)
+            if size < 0x80:
+                out[at] = _SHORT[size]
+                total += size + 2
+            else:
+                block = varint(size)
+                out[at] = block
+                total += size + len(block) + 1
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    if message._unknown_fields:
-        out.append(message._unknown_fields)
-    return b"".join(out)
+    unknown: bytes = message._unknown_fields
+    if unknown:
+        out.append(unknown)
+        total += len(unknown)
+    return total
 
 
 _SubscribedAudioCodec: Final = m.SubscribedAudioCodec
 
 
-def _encode_SubscribedAudioCodec(message: Any) -> bytes:
+def encode_SubscribedAudioCodec(message: Any, out: list[bytes]) -> i64:
     if type(message) is not _SubscribedAudioCodec:
         check_message(_SubscribedAudioCodec, message)
+    total: i64 = 0
     text: str
     flag: bool
     block: bytes
-    out: list[bytes] = []
+    size: i64
     name = ""
     try:
         name = "codec"
@@ -4747,29 +7659,42 @@ def _encode_SubscribedAudioCodec(message: Any) -> bytes:
             block = text.encode()
             size = len(block)
             out.append(b"\n")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            if 0 <= size < 0x80:
+                out.append(_SHORT[size])
+                total += 2
+            else:
+                digits = varint(size)
+                out.append(digits)
+                total += len(digits) + 1
             out.append(block)
+            total += size
         name = "enabled"
         held = message.enabled
         flag = held if type(held) is bool else CHECKS["bool"](held)
         if flag:
-            out.append(b"\x10\x01")
+            out.append(b"\x10")
+            out.append(_SHORT[flag])
+            total += 2
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    if message._unknown_fields:
-        out.append(message._unknown_fields)
-    return b"".join(out)
+    unknown: bytes = message._unknown_fields
+    if unknown:
+        out.append(unknown)
+        total += len(unknown)
+    return total
 
 
 _SubscribedAudioCodecUpdate: Final = m.SubscribedAudioCodecUpdate
 
 
-def _encode_SubscribedAudioCodecUpdate(message: Any) -> bytes:
+def encode_SubscribedAudioCodecUpdate(message: Any, out: list[bytes]) -> i64:
     if type(message) is not _SubscribedAudioCodecUpdate:
         check_message(_SubscribedAudioCodecUpdate, message)
+    total: i64 = 0
     text: str
     block: bytes
-    out: list[bytes] = []
+    size: i64
+    at: i64
     name = ""
     try:
         name = "track_sid"
@@ -4779,34 +7704,51 @@ def _encode_SubscribedAudioCodecUpdate(message: Any) -> bytes:
             block = text.encode()
             size = len(block)
             out.append(b"\n")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            if 0 <= size < 0x80:
+                out.append(_SHORT[size])
+                total += 2
+            else:
+                digits = varint(size)
+                out.append(digits)
+                total += len(digits) + 1
             out.append(block)
+            total += size
         name = "subscribed_audio_codecs"
         held = message.subscribed_audio_codecs
         if type(held) is not list:
             check_list(held)
         for held in held:
-            block = _encode_SubscribedAudioCodec(held)
-            size = len(block)
             out.append(b"\x12")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
-            out.append(block)
+            at = len(out)
+            out.append(b"")  # the size, when it is known
+            size = encode_SubscribedAudioCodec(held, out)
+            if size < 0x80:
+                out[at] = _SHORT[size]
+                total += size + 2
+            else:
+                block = varint(size)
+                out[at] = block
+                total += size + len(block) + 1
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    if message._unknown_fields:
-        out.append(message._unknown_fields)
-    return b"".join(out)
+    unknown: bytes = message._unknown_fields
+    if unknown:
+        out.append(unknown)
+        total += len(unknown)
+    return total
 
 
 _SubscribedCodec: Final = m.SubscribedCodec
 
 
-def _encode_SubscribedCodec(message: Any) -> bytes:
+def encode_SubscribedCodec(message: Any, out: list[bytes]) -> i64:
     if type(message) is not _SubscribedCodec:
         check_message(_SubscribedCodec, message)
+    total: i64 = 0
     text: str
     block: bytes
-    out: list[bytes] = []
+    size: i64
+    at: i64
     name = ""
     try:
         name = "codec"
@@ -4816,34 +7758,49 @@ def _encode_SubscribedCodec(message: Any) -> bytes:
             block = text.encode()
             size = len(block)
             out.append(b"\n")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            if 0 <= size < 0x80:
+                out.append(_SHORT[size])
+                total += 2
+            else:
+                digits = varint(size)
+                out.append(digits)
+                total += len(digits) + 1
             out.append(block)
+            total += size
         name = "qualities"
         held = message.qualities
         if type(held) is not list:
             check_list(held)
         for held in held:
-            block = _encode_SubscribedQuality(held)
-            size = len(block)
             out.append(b"\x12")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
-            out.append(block)
+            at = len(out)
+            out.append(b"")  # the size, when it is known
+            size = encode_SubscribedQuality(held, out)
+            if size < 0x80:
+                out[at] = _SHORT[size]
+                total += size + 2
+            else:
+                block = varint(size)
+                out[at] = block
+                total += size + len(block) + 1
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    if message._unknown_fields:
-        out.append(message._unknown_fields)
-    return b"".join(out)
+    unknown: bytes = message._unknown_fields
+    if unknown:
+        out.append(unknown)
+        total += len(unknown)
+    return total
 
 
 _SubscribedQuality: Final = m.SubscribedQuality
 
 
-def _encode_SubscribedQuality(message: Any) -> bytes:
+def encode_SubscribedQuality(message: Any, out: list[bytes]) -> i64:
     if type(message) is not _SubscribedQuality:
         check_message(_SubscribedQuality, message)
+    total: i64 = 0
     number: int
     flag: bool
-    out: list[bytes] = []
     name = ""
     try:
         name = "quality"
@@ -4853,30 +7810,40 @@ def _encode_SubscribedQuality(message: Any) -> bytes:
             CHECKS["enum"](held)
         if number:
             out.append(b"\x08")
-            out.append(
-                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
-            )
+            if 0 <= number < 0x80:
+                out.append(_SHORT[number])
+                total += 2
+            else:
+                digits = varint(number)
+                out.append(digits)
+                total += len(digits) + 1
         name = "enabled"
         held = message.enabled
         flag = held if type(held) is bool else CHECKS["bool"](held)
         if flag:
-            out.append(b"\x10\x01")
+            out.append(b"\x10")
+            out.append(_SHORT[flag])
+            total += 2
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    if message._unknown_fields:
-        out.append(message._unknown_fields)
-    return b"".join(out)
+    unknown: bytes = message._unknown_fields
+    if unknown:
+        out.append(unknown)
+        total += len(unknown)
+    return total
 
 
 _SubscribedQualityUpdate: Final = m.SubscribedQualityUpdate
 
 
-def _encode_SubscribedQualityUpdate(message: Any) -> bytes:
+def encode_SubscribedQualityUpdate(message: Any, out: list[bytes]) -> i64:
     if type(message) is not _SubscribedQualityUpdate:
         check_message(_SubscribedQualityUpdate, message)
+    total: i64 = 0
     text: str
     block: bytes
-    out: list[bytes] = []
+    size: i64
+    at: i64
     name = ""
     try:
         name = "track_sid"
@@ -4886,78 +7853,112 @@ def _encode_SubscribedQualityUpdate(message: Any) -> bytes:
             block = text.encode()
             size = len(block)
             out.append(b"\n")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            if 0 <= size < 0x80:
+                out.append(_SHORT[size])
+                total += 2
+            else:
+                digits = varint(size)
+                out.append(digits)
+                total += len(digits) + 1
             out.append(block)
+            total += size
         name = "subscribed_qualities"
         held = message.subscribed_qualities
         if type(held) is not list:
             check_list(held)
         for held in held:
-            block = _encode_SubscribedQuality(held)
-            size = len(block)
             out.append(b"\x12")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
-            out.append(block)
+            at = len(out)
+            out.append(b"")  # the size, when it is known
+            size = encode_SubscribedQuality(held, out)
+            if size < 0x80:
+                out[at] = _SHORT[size]
+                total += size + 2
+            else:
+                block = varint(size)
+                out[at] = block
+                total += size + len(block) + 1
         name = "subscribed_codecs"
         held = message.subscribed_codecs
         if type(held) is not list:
             check_list(held)
         for held in held:
-            block = _encode_SubscribedCodec(held)
-            size = len(block)
             out.append(b"\x1a")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
-            out.append(block)
+            at = len(out)
+            out.append(b"")  # the size, when it is known
+            size = encode_SubscribedCodec(held, out)
+            if size < 0x80:
+                out[at] = _SHORT[size]
+                total += size + 2
+            else:
+                block = varint(size)
+                out[at] = block
+                total += size + len(block) + 1
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    if message._unknown_fields:
-        out.append(message._unknown_fields)
-    return b"".join(out)
+    unknown: bytes = message._unknown_fields
+    if unknown:
+        out.append(unknown)
+        total += len(unknown)
+    return total
 
 
 _SubscriptionPermission: Final = m.SubscriptionPermission
 
 
-def _encode_SubscriptionPermission(message: Any) -> bytes:
+def encode_SubscriptionPermission(message: Any, out: list[bytes]) -> i64:
     if type(message) is not _SubscriptionPermission:
         check_message(_SubscriptionPermission, message)
+    total: i64 = 0
     flag: bool
     block: bytes
-    out: list[bytes] = []
+    size: i64
+    at: i64
     name = ""
     try:
         name = "all_participants"
         held = message.all_participants
         flag = held if type(held) is bool else CHECKS["bool"](held)
         if flag:
-            out.append(b"\x08\x01")
+            out.append(b"\x08")
+            out.append(_SHORT[flag])
+            total += 2
         name = "track_permissions"
         held = message.track_permissions
         if type(held) is not list:
             check_list(held)
         for held in held:
-            block = _encode_TrackPermission(held)
-            size = len(block)
             out.append(b"\x12")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
-            out.append(block)
+            at = len(out)
+            out.append(b"")  # the size, when it is known
+            size = encode_TrackPermission(held, out)
+            if size < 0x80:
+                out[at] = _SHORT[size]
+                total += size + 2
+            else:
+                block = varint(size)
+                out[at] = block
+                total += size + len(block) + 1
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    if message._unknown_fields:
-        out.append(message._unknown_fields)
-    return b"".join(out)
+    unknown: bytes = message._unknown_fields
+    if unknown:
+        out.append(unknown)
+        total += len(unknown)
+    return total
 
 
 _SubscriptionPermissionUpdate: Final = m.SubscriptionPermissionUpdate
 
 
-def _encode_SubscriptionPermissionUpdate(message: Any) -> bytes:
+def encode_SubscriptionPermissionUpdate(message: Any, out: list[bytes]) -> i64:
     if type(message) is not _SubscriptionPermissionUpdate:
         check_message(_SubscriptionPermissionUpdate, message)
+    total: i64 = 0
     text: str
     flag: bool
     block: bytes
-    out: list[bytes] = []
+    size: i64
     name = ""
     try:
         name = "participant_sid"
@@ -4967,8 +7968,15 @@ def _encode_SubscriptionPermissionUpdate(message: Any) -> bytes:
             block = text.encode()
             size = len(block)
             out.append(b"\n")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            if 0 <= size < 0x80:
+                out.append(_SHORT[size])
+                total += 2
+            else:
+                digits = varint(size)
+                out.append(digits)
+                total += len(digits) + 1
             out.append(block)
+            total += size
         name = "track_sid"
         held = message.track_sid
         text = held if type(held) is str else CHECKS["string"](held)
@@ -4976,30 +7984,42 @@ def _encode_SubscriptionPermissionUpdate(message: Any) -> bytes:
             block = text.encode()
             size = len(block)
             out.append(b"\x12")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            if 0 <= size < 0x80:
+                out.append(_SHORT[size])
+                total += 2
+            else:
+                digits = varint(size)
+                out.append(digits)
+                total += len(digits) + 1
             out.append(block)
+            total += size
         name = "allowed"
         held = message.allowed
         flag = held if type(held) is bool else CHECKS["bool"](held)
         if flag:
-            out.append(b"\x18\x01")
+            out.append(b"\x18")
+            out.append(_SHORT[flag])
+            total += 2
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    if message._unknown_fields:
-        out.append(message._unknown_fields)
-    return b"".join(out)
+    unknown: bytes = message._unknown_fields
+    if unknown:
+        out.append(unknown)
+        total += len(unknown)
+    return total
 
 
 _SubscriptionResponse: Final = m.SubscriptionResponse
 
 
-def _encode_SubscriptionResponse(message: Any) -> bytes:
+def encode_SubscriptionResponse(message: Any, out: list[bytes]) -> i64:
     if type(message) is not _SubscriptionResponse:
         check_message(_SubscriptionResponse, message)
+    total: i64 = 0
     number: int
     text: str
     block: bytes
-    out: list[bytes] = []
+    size: i64
     name = ""
     try:
         name = "track_sid"
@@ -5009,8 +8029,15 @@ def _encode_SubscriptionResponse(message: Any) -> bytes:
             block = text.encode()
             size = len(block)
             out.append(b"\n")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            if 0 <= size < 0x80:
+                out.append(_SHORT[size])
+                total += 2
+            else:
+                digits = varint(size)
+                out.append(digits)
+                total += len(digits) + 1
             out.append(block)
+            total += size
         name = "err"
         held = message.err
         number = held if type(held) is _SubscriptionError else CHECKS["enum"](held)
@@ -5018,71 +8045,109 @@ def _encode_SubscriptionResponse(message: Any) -> bytes:
             CHECKS["enum"](held)
         if number:
             out.append(b"\x10")
-            out.append(
-                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
-            )
+            if 0 <= number < 0x80:
+                out.append(_SHORT[number])
+                total += 2
+            else:
+                digits = varint(number)
+                out.append(digits)
+                total += len(digits) + 1
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    if message._unknown_fields:
-        out.append(message._unknown_fields)
-    return b"".join(out)
+    unknown: bytes = message._unknown_fields
+    if unknown:
+        out.append(unknown)
+        total += len(unknown)
+    return total
 
 
 _SyncState: Final = m.SyncState
 
 
-def _encode_SyncState(message: Any) -> bytes:
+def encode_SyncState(message: Any, out: list[bytes]) -> i64:
     if type(message) is not _SyncState:
         check_message(_SyncState, message)
+    total: i64 = 0
     text: str
     block: bytes
-    out: list[bytes] = []
+    size: i64
+    at: i64
     name = ""
     try:
         name = "answer"
         held = message.answer
         if held is not None:
-            block = _encode_SessionDescription(held)
-            size = len(block)
             out.append(b"\n")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
-            out.append(block)
+            at = len(out)
+            out.append(b"")  # the size, when it is known
+            size = encode_SessionDescription(held, out)
+            if size < 0x80:
+                out[at] = _SHORT[size]
+                total += size + 2
+            else:
+                block = varint(size)
+                out[at] = block
+                total += size + len(block) + 1
         name = "subscription"
         held = message.subscription
         if held is not None:
-            block = _encode_UpdateSubscription(held)
-            size = len(block)
             out.append(b"\x12")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
-            out.append(block)
+            at = len(out)
+            out.append(b"")  # the size, when it is known
+            size = encode_UpdateSubscription(held, out)
+            if size < 0x80:
+                out[at] = _SHORT[size]
+                total += size + 2
+            else:
+                block = varint(size)
+                out[at] = block
+                total += size + len(block) + 1
         name = "publish_tracks"
         held = message.publish_tracks
         if type(held) is not list:
             check_list(held)
         for held in held:
-            block = _encode_TrackPublishedResponse(held)
-            size = len(block)
             out.append(b"\x1a")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
-            out.append(block)
+            at = len(out)
+            out.append(b"")  # the size, when it is known
+            size = encode_TrackPublishedResponse(held, out)
+            if size < 0x80:
+                out[at] = _SHORT[size]
+                total += size + 2
+            else:
+                block = varint(size)
+                out[at] = block
+                total += size + len(block) + 1
         name = "data_channels"
         held = message.data_channels
         if type(held) is not list:
             check_list(held)
         for held in held:
-            block = _encode_DataChannelInfo(held)
-            size = len(block)
             out.append(b'"')
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
-            out.append(block)
+            at = len(out)
+            out.append(b"")  # the size, when it is known
+            size = encode_DataChannelInfo(held, out)
+            if size < 0x80:
+                out[at] = _SHORT[size]
+                total += size + 2
+            else:
+                block = varint(size)
+                out[at] = block
+                total += size + len(block) + 1
         name = "offer"
         held = message.offer
         if held is not None:
-            block = _encode_SessionDescription(held)
-            size = len(block)
             out.append(b"*")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
-            out.append(block)
+            at = len(out)
+            out.append(b"")  # the size, when it is known
+            size = encode_SessionDescription(held, out)
+            if size < 0x80:
+                out[at] = _SHORT[size]
+                total += size + 2
+            else:
+                block = varint(size)
+                out[at] = block
+                total += size + len(block) + 1
         name = "track_sids_disabled"
         held = message.track_sids_disabled
         if type(held) is not list:
@@ -5092,52 +8157,81 @@ def _encode_SyncState(message: Any) -> bytes:
             block = text.encode()
             size = len(block)
             out.append(b"2")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            if 0 <= size < 0x80:
+                out.append(_SHORT[size])
+                total += 2
+            else:
+                digits = varint(size)
+                out.append(digits)
+                total += len(digits) + 1
             out.append(block)
+            total += size
         name = "datachannel_receive_states"
         held = message.datachannel_receive_states
         if type(held) is not list:
             check_list(held)
         for held in held:
-            block = _encode_DataChannelReceiveState(held)
-            size = len(block)
             out.append(b":")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
-            out.append(block)
+            at = len(out)
+            out.append(b"")  # the size, when it is known
+            size = encode_DataChannelReceiveState(held, out)
+            if size < 0x80:
+                out[at] = _SHORT[size]
+                total += size + 2
+            else:
+                block = varint(size)
+                out[at] = block
+                total += size + len(block) + 1
         name = "publish_data_tracks"
         held = message.publish_data_tracks
         if type(held) is not list:
             check_list(held)
         for held in held:
-            block = _encode_PublishDataTrackResponse(held)
-            size = len(block)
             out.append(b"B")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
-            out.append(block)
+            at = len(out)
+            out.append(b"")  # the size, when it is known
+            size = encode_PublishDataTrackResponse(held, out)
+            if size < 0x80:
+                out[at] = _SHORT[size]
+                total += size + 2
+            else:
+                block = varint(size)
+                out[at] = block
+                total += size + len(block) + 1
         name = "data_subscription"
         held = message.data_subscription
         if held is not None:
-            block = _encode_UpdateDataSubscription(held)
-            size = len(block)
             out.append(b"J")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
-            out.append(block)
+            at = len(out)
+            out.append(b"")  # the size, when it is known
+            size = encode_UpdateDataSubscription(held, out)
+            if size < 0x80:
+                out[at] = _SHORT[size]
+                total += size + 2
+            else:
+                block = varint(size)
+                out[at] = block
+                total += size + len(block) + 1
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    if message._unknown_fields:
-        out.append(message._unknown_fields)
-    return b"".join(out)
+    unknown: bytes = message._unknown_fields
+    if unknown:
+        out.append(unknown)
+        total += len(unknown)
+    return total
 
 
 _TimeSeriesMetric: Final = m.TimeSeriesMetric
 
 
-def _encode_TimeSeriesMetric(message: Any) -> bytes:
+def encode_TimeSeriesMetric(message: Any, out: list[bytes]) -> i64:
     if type(message) is not _TimeSeriesMetric:
         check_message(_TimeSeriesMetric, message)
+    total: i64 = 0
     number: int
     block: bytes
-    out: list[bytes] = []
+    size: i64
+    at: i64
     name = ""
     try:
         name = "label"
@@ -5147,9 +8241,13 @@ def _encode_TimeSeriesMetric(message: Any) -> bytes:
             CHECKS["uint32"](held)
         if number:
             out.append(b"\x08")
-            out.append(
-                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
-            )
+            if 0 <= number < 0x80:
+                out.append(_SHORT[number])
+                total += 2
+            else:
+                digits = varint(number)
+                out.append(digits)
+                total += len(digits) + 1
         name = "participant_identity"
         held = message.participant_identity
         number = held if type(held) is int else CHECKS["uint32"](held)
@@ -5157,9 +8255,13 @@ def _encode_TimeSeriesMetric(message: Any) -> bytes:
             CHECKS["uint32"](held)
         if number:
             out.append(b"\x10")
-            out.append(
-                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
-            )
+            if 0 <= number < 0x80:
+                out.append(_SHORT[number])
+                total += 2
+            else:
+                digits = varint(number)
+                out.append(digits)
+                total += len(digits) + 1
         name = "track_sid"
         held = message.track_sid
         number = held if type(held) is int else CHECKS["uint32"](held)
@@ -5167,19 +8269,29 @@ def _encode_TimeSeriesMetric(message: Any) -> bytes:
             CHECKS["uint32"](held)
         if number:
             out.append(b"\x18")
-            out.append(
-                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
-            )
+            if 0 <= number < 0x80:
+                out.append(_SHORT[number])
+                total += 2
+            else:
+                digits = varint(number)
+                out.append(digits)
+                total += len(digits) + 1
         name = "samples"
         held = message.samples
         if type(held) is not list:
             check_list(held)
         for held in held:
-            block = _encode_MetricSample(held)
-            size = len(block)
             out.append(b'"')
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
-            out.append(block)
+            at = len(out)
+            out.append(b"")  # the size, when it is known
+            size = encode_MetricSample(held, out)
+            if size < 0x80:
+                out[at] = _SHORT[size]
+                total += size + 2
+            else:
+                block = varint(size)
+                out[at] = block
+                total += size + len(block) + 1
         name = "rid"
         held = message.rid
         number = held if type(held) is int else CHECKS["uint32"](held)
@@ -5187,36 +8299,46 @@ def _encode_TimeSeriesMetric(message: Any) -> bytes:
             CHECKS["uint32"](held)
         if number:
             out.append(b"(")
-            out.append(
-                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
-            )
+            if 0 <= number < 0x80:
+                out.append(_SHORT[number])
+                total += 2
+            else:
+                digits = varint(number)
+                out.append(digits)
+                total += len(digits) + 1
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    if message._unknown_fields:
-        out.append(message._unknown_fields)
-    return b"".join(out)
+    unknown: bytes = message._unknown_fields
+    if unknown:
+        out.append(unknown)
+        total += len(unknown)
+    return total
 
 
 _TimedVersion: Final = m.TimedVersion
 
 
-def _encode_TimedVersion(message: Any) -> bytes:
+def encode_TimedVersion(message: Any, out: list[bytes]) -> i64:
     if type(message) is not _TimedVersion:
         check_message(_TimedVersion, message)
+    total: i64 = 0
     number: int
-    out: list[bytes] = []
     name = ""
     try:
         name = "unix_micro"
         held = message.unix_micro
         number = held if type(held) is int else CHECKS["int64"](held)
-        if not -0x8000_0000_0000_0000 <= number <= 0x7FFF_FFFF_FFFF_FFFF:
+        if not -0x3FFF_FFFF_FFFF_FFFF <= number <= 0x3FFF_FFFF_FFFF_FFFF:
             CHECKS["int64"](held)
         if number:
             out.append(b"\x08")
-            out.append(
-                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
-            )
+            if 0 <= number < 0x80:
+                out.append(_SHORT[number])
+                total += 2
+            else:
+                digits = varint(number)
+                out.append(digits)
+                total += len(digits) + 1
         name = "ticks"
         held = message.ticks
         number = held if type(held) is int else CHECKS["int32"](held)
@@ -5224,36 +8346,46 @@ def _encode_TimedVersion(message: Any) -> bytes:
             CHECKS["int32"](held)
         if number:
             out.append(b"\x10")
-            out.append(
-                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
-            )
+            if 0 <= number < 0x80:
+                out.append(_SHORT[number])
+                total += 2
+            else:
+                digits = varint(number)
+                out.append(digits)
+                total += len(digits) + 1
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    if message._unknown_fields:
-        out.append(message._unknown_fields)
-    return b"".join(out)
+    unknown: bytes = message._unknown_fields
+    if unknown:
+        out.append(unknown)
+        total += len(unknown)
+    return total
 
 
 _Timestamp: Final = m.Timestamp
 
 
-def _encode_Timestamp(message: Any) -> bytes:
+def encode_Timestamp(message: Any, out: list[bytes]) -> i64:
     if type(message) is not _Timestamp:
         check_message(_Timestamp, message)
+    total: i64 = 0
     number: int
-    out: list[bytes] = []
     name = ""
     try:
         name = "seconds"
         held = message.seconds
         number = held if type(held) is int else CHECKS["int64"](held)
-        if not -0x8000_0000_0000_0000 <= number <= 0x7FFF_FFFF_FFFF_FFFF:
+        if not -0x3FFF_FFFF_FFFF_FFFF <= number <= 0x3FFF_FFFF_FFFF_FFFF:
             CHECKS["int64"](held)
         if number:
             out.append(b"\x08")
-            out.append(
-                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
-            )
+            if 0 <= number < 0x80:
+                out.append(_SHORT[number])
+                total += 2
+            else:
+                digits = varint(number)
+                out.append(digits)
+                total += len(digits) + 1
         name = "nanos"
         held = message.nanos
         number = held if type(held) is int else CHECKS["int32"](held)
@@ -5261,28 +8393,37 @@ def _encode_Timestamp(message: Any) -> bytes:
             CHECKS["int32"](held)
         if number:
             out.append(b"\x10")
-            out.append(
-                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
-            )
+            if 0 <= number < 0x80:
+                out.append(_SHORT[number])
+                total += 2
+            else:
+                digits = varint(number)
+                out.append(digits)
+                total += len(digits) + 1
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    if message._unknown_fields:
-        out.append(message._unknown_fields)
-    return b"".join(out)
+    unknown: bytes = message._unknown_fields
+    if unknown:
+        out.append(unknown)
+        total += len(unknown)
+    return total
 
 
 _TrackInfo: Final = m.TrackInfo
 
 
-def _encode_TrackInfo(message: Any) -> bytes:
+def encode_TrackInfo(message: Any, out: list[bytes]) -> i64:
     if type(message) is not _TrackInfo:
         check_message(_TrackInfo, message)
+    total: i64 = 0
     number: int
     text: str
     flag: bool
     block: bytes
-    packed: list[bytes]
-    out: list[bytes] = []
+    size: i64
+    at: i64
+    begin: i64
+    before: i64
     name = ""
     try:
         name = "sid"
@@ -5292,8 +8433,15 @@ def _encode_TrackInfo(message: Any) -> bytes:
             block = text.encode()
             size = len(block)
             out.append(b"\n")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            if 0 <= size < 0x80:
+                out.append(_SHORT[size])
+                total += 2
+            else:
+                digits = varint(size)
+                out.append(digits)
+                total += len(digits) + 1
             out.append(block)
+            total += size
         name = "type"
         held = message.type
         number = held if type(held) is _TrackType else CHECKS["enum"](held)
@@ -5301,9 +8449,13 @@ def _encode_TrackInfo(message: Any) -> bytes:
             CHECKS["enum"](held)
         if number:
             out.append(b"\x10")
-            out.append(
-                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
-            )
+            if 0 <= number < 0x80:
+                out.append(_SHORT[number])
+                total += 2
+            else:
+                digits = varint(number)
+                out.append(digits)
+                total += len(digits) + 1
         name = "name"
         held = message.name
         text = held if type(held) is str else CHECKS["string"](held)
@@ -5311,13 +8463,22 @@ def _encode_TrackInfo(message: Any) -> bytes:
             block = text.encode()
             size = len(block)
             out.append(b"\x1a")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            if 0 <= size < 0x80:
+                out.append(_SHORT[size])
+                total += 2
+            else:
+                digits = varint(size)
+                out.append(digits)
+                total += len(digits) + 1
             out.append(block)
+            total += size
         name = "muted"
         held = message.muted
         flag = held if type(held) is bool else CHECKS["bool"](held)
         if flag:
-            out.append(b" \x01")
+            out.append(b" ")
+            out.append(_SHORT[flag])
+            total += 2
         name = "width"
         held = message.width
         number = held if type(held) is int else CHECKS["uint32"](held)
@@ -5325,9 +8486,13 @@ def _encode_TrackInfo(message: Any) -> bytes:
             CHECKS["uint32"](held)
         if number:
             out.append(b"(")
-            out.append(
-                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
-            )
+            if 0 <= number < 0x80:
+                out.append(_SHORT[number])
+                total += 2
+            else:
+                digits = varint(number)
+                out.append(digits)
+                total += len(digits) + 1
         name = "height"
         held = message.height
         number = held if type(held) is int else CHECKS["uint32"](held)
@@ -5335,19 +8500,27 @@ def _encode_TrackInfo(message: Any) -> bytes:
             CHECKS["uint32"](held)
         if number:
             out.append(b"0")
-            out.append(
-                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
-            )
+            if 0 <= number < 0x80:
+                out.append(_SHORT[number])
+                total += 2
+            else:
+                digits = varint(number)
+                out.append(digits)
+                total += len(digits) + 1
         name = "simulcast"
         held = message.simulcast
         flag = held if type(held) is bool else CHECKS["bool"](held)
         if flag:
-            out.append(b"8\x01")
+            out.append(b"8")
+            out.append(_SHORT[flag])
+            total += 2
         name = "disable_dtx"
         held = message.disable_dtx
         flag = held if type(held) is bool else CHECKS["bool"](held)
         if flag:
-            out.append(b"@\x01")
+            out.append(b"@")
+            out.append(_SHORT[flag])
+            total += 2
         name = "source"
         held = message.source
         number = held if type(held) is _TrackSource else CHECKS["enum"](held)
@@ -5355,19 +8528,29 @@ def _encode_TrackInfo(message: Any) -> bytes:
             CHECKS["enum"](held)
         if number:
             out.append(b"H")
-            out.append(
-                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
-            )
+            if 0 <= number < 0x80:
+                out.append(_SHORT[number])
+                total += 2
+            else:
+                digits = varint(number)
+                out.append(digits)
+                total += len(digits) + 1
         name = "layers"
         held = message.layers
         if type(held) is not list:
             check_list(held)
         for held in held:
-            block = _encode_VideoLayer(held)
-            size = len(block)
             out.append(b"R")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
-            out.append(block)
+            at = len(out)
+            out.append(b"")  # the size, when it is known
+            size = encode_VideoLayer(held, out)
+            if size < 0x80:
+                out[at] = _SHORT[size]
+                total += size + 2
+            else:
+                block = varint(size)
+                out[at] = block
+                total += size + len(block) + 1
         name = "mime_type"
         held = message.mime_type
         text = held if type(held) is str else CHECKS["string"](held)
@@ -5375,8 +8558,15 @@ def _encode_TrackInfo(message: Any) -> bytes:
             block = text.encode()
             size = len(block)
             out.append(b"Z")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            if 0 <= size < 0x80:
+                out.append(_SHORT[size])
+                total += 2
+            else:
+                digits = varint(size)
+                out.append(digits)
+                total += len(digits) + 1
             out.append(block)
+            total += size
         name = "mid"
         held = message.mid
         text = held if type(held) is str else CHECKS["string"](held)
@@ -5384,28 +8574,45 @@ def _encode_TrackInfo(message: Any) -> bytes:
             block = text.encode()
             size = len(block)
             out.append(b"b")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            if 0 <= size < 0x80:
+                out.append(_SHORT[size])
+                total += 2
+            else:
+                digits = varint(size)
+                out.append(digits)
+                total += len(digits) + 1
             out.append(block)
+            total += size
         name = "codecs"
         held = message.codecs
         if type(held) is not list:
             check_list(held)
         for held in held:
-            block = _encode_SimulcastCodecInfo(held)
-            size = len(block)
             out.append(b"j")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
-            out.append(block)
+            at = len(out)
+            out.append(b"")  # the size, when it is known
+            size = encode_SimulcastCodecInfo(held, out)
+            if size < 0x80:
+                out[at] = _SHORT[size]
+                total += size + 2
+            else:
+                block = varint(size)
+                out[at] = block
+                total += size + len(block) + 1
         name = "stereo"
         held = message.stereo
         flag = held if type(held) is bool else CHECKS["bool"](held)
         if flag:
-            out.append(b"p\x01")
+            out.append(b"p")
+            out.append(_SHORT[flag])
+            total += 2
         name = "disable_red"
         held = message.disable_red
         flag = held if type(held) is bool else CHECKS["bool"](held)
         if flag:
-            out.append(b"x\x01")
+            out.append(b"x")
+            out.append(_SHORT[flag])
+            total += 2
         name = "encryption"
         held = message.encryption
         number = held if type(held) is _EncryptionType else CHECKS["enum"](held)
@@ -5413,9 +8620,13 @@ def _encode_TrackInfo(message: Any) -> bytes:
             CHECKS["enum"](held)
         if number:
             out.append(b"\x80\x01")
-            out.append(
-                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
-            )
+            if 0 <= number < 0x80:
+                out.append(_SHORT[number])
+                total += 3
+            else:
+                digits = varint(number)
+                out.append(digits)
+                total += len(digits) + 2
         name = "stream"
         held = message.stream
         text = held if type(held) is str else CHECKS["string"](held)
@@ -5423,31 +8634,52 @@ def _encode_TrackInfo(message: Any) -> bytes:
             block = text.encode()
             size = len(block)
             out.append(b"\x8a\x01")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            if 0 <= size < 0x80:
+                out.append(_SHORT[size])
+                total += 3
+            else:
+                digits = varint(size)
+                out.append(digits)
+                total += len(digits) + 2
             out.append(block)
+            total += size
         name = "version"
         held = message.version
         if held is not None:
-            block = _encode_TimedVersion(held)
-            size = len(block)
             out.append(b"\x92\x01")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
-            out.append(block)
+            at = len(out)
+            out.append(b"")  # the size, when it is known
+            size = encode_TimedVersion(held, out)
+            if size < 0x80:
+                out[at] = _SHORT[size]
+                total += size + 3
+            else:
+                block = varint(size)
+                out[at] = block
+                total += size + len(block) + 2
         name = "audio_features"
         held = message.audio_features
-        packed = []
-        for held in check_list(held):
-            number = held if type(held) is _AudioTrackFeature else CHECKS["enum"](held)
-            if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
-                CHECKS["enum"](held)
-            packed.append(
-                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
-            )
-        if packed:
+        items = check_list(held)
+        if items:
             out.append(b"\x9a\x01")
-            block = b"".join(packed)
-            out.append(varint(len(block)))
-            out.append(block)
+            begin = len(out)
+            out.append(b"")  # the size, when it is known
+            before = total
+            total = 0
+            for held in items:
+                number = held if type(held) is _AudioTrackFeature else CHECKS["enum"](held)
+                if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
+                    CHECKS["enum"](held)
+                if 0 <= number < 0x80:
+                    out.append(_SHORT[number])
+                    total += 1
+                else:
+                    digits = varint(number)
+                    out.append(digits)
+                    total += len(digits) + 0
+            block = varint(total)
+            out[begin] = block
+            total += before + len(block) + 2
         name = "backup_codec_policy"
         held = message.backup_codec_policy
         number = held if type(held) is _BackupCodecPolicy else CHECKS["enum"](held)
@@ -5455,41 +8687,56 @@ def _encode_TrackInfo(message: Any) -> bytes:
             CHECKS["enum"](held)
         if number:
             out.append(b"\xa0\x01")
-            out.append(
-                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
-            )
+            if 0 <= number < 0x80:
+                out.append(_SHORT[number])
+                total += 3
+            else:
+                digits = varint(number)
+                out.append(digits)
+                total += len(digits) + 2
         name = "packet_trailer_features"
         held = message.packet_trailer_features
-        packed = []
-        for held in check_list(held):
-            number = held if type(held) is _PacketTrailerFeature else CHECKS["enum"](held)
-            if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
-                CHECKS["enum"](held)
-            packed.append(
-                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
-            )
-        if packed:
+        items = check_list(held)
+        if items:
             out.append(b"\xaa\x01")
-            block = b"".join(packed)
-            out.append(varint(len(block)))
-            out.append(block)
+            begin = len(out)
+            out.append(b"")  # the size, when it is known
+            before = total
+            total = 0
+            for held in items:
+                number = held if type(held) is _PacketTrailerFeature else CHECKS["enum"](held)
+                if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
+                    CHECKS["enum"](held)
+                if 0 <= number < 0x80:
+                    out.append(_SHORT[number])
+                    total += 1
+                else:
+                    digits = varint(number)
+                    out.append(digits)
+                    total += len(digits) + 0
+            block = varint(total)
+            out[begin] = block
+            total += before + len(block) + 2
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    if message._unknown_fields:
-        out.append(message._unknown_fields)
-    return b"".join(out)
+    unknown: bytes = message._unknown_fields
+    if unknown:
+        out.append(unknown)
+        total += len(unknown)
+    return total
 
 
 _TrackPermission: Final = m.TrackPermission
 
 
-def _encode_TrackPermission(message: Any) -> bytes:
+def encode_TrackPermission(message: Any, out: list[bytes]) -> i64:
     if type(message) is not _TrackPermission:
         check_message(_TrackPermission, message)
+    total: i64 = 0
     text: str
     flag: bool
     block: bytes
-    out: list[bytes] = []
+    size: i64
     name = ""
     try:
         name = "participant_sid"
@@ -5499,13 +8746,22 @@ def _encode_TrackPermission(message: Any) -> bytes:
             block = text.encode()
             size = len(block)
             out.append(b"\n")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            if 0 <= size < 0x80:
+                out.append(_SHORT[size])
+                total += 2
+            else:
+                digits = varint(size)
+                out.append(digits)
+                total += len(digits) + 1
             out.append(block)
+            total += size
         name = "all_tracks"
         held = message.all_tracks
         flag = held if type(held) is bool else CHECKS["bool"](held)
         if flag:
-            out.append(b"\x10\x01")
+            out.append(b"\x10")
+            out.append(_SHORT[flag])
+            total += 2
         name = "track_sids"
         held = message.track_sids
         if type(held) is not list:
@@ -5515,8 +8771,15 @@ def _encode_TrackPermission(message: Any) -> bytes:
             block = text.encode()
             size = len(block)
             out.append(b"\x1a")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            if 0 <= size < 0x80:
+                out.append(_SHORT[size])
+                total += 2
+            else:
+                digits = varint(size)
+                out.append(digits)
+                total += len(digits) + 1
             out.append(block)
+            total += size
         name = "participant_identity"
         held = message.participant_identity
         text = held if type(held) is str else CHECKS["string"](held)
@@ -5524,24 +8787,35 @@ def _encode_TrackPermission(message: Any) -> bytes:
             block = text.encode()
             size = len(block)
             out.append(b'"')
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            if 0 <= size < 0x80:
+                out.append(_SHORT[size])
+                total += 2
+            else:
+                digits = varint(size)
+                out.append(digits)
+                total += len(digits) + 1
             out.append(block)
+            total += size
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    if message._unknown_fields:
-        out.append(message._unknown_fields)
-    return b"".join(out)
+    unknown: bytes = message._unknown_fields
+    if unknown:
+        out.append(unknown)
+        total += len(unknown)
+    return total
 
 
 _TrackPublishedResponse: Final = m.TrackPublishedResponse
 
 
-def _encode_TrackPublishedResponse(message: Any) -> bytes:
+def encode_TrackPublishedResponse(message: Any, out: list[bytes]) -> i64:
     if type(message) is not _TrackPublishedResponse:
         check_message(_TrackPublishedResponse, message)
+    total: i64 = 0
     text: str
     block: bytes
-    out: list[bytes] = []
+    size: i64
+    at: i64
     name = ""
     try:
         name = "cid"
@@ -5551,32 +8825,48 @@ def _encode_TrackPublishedResponse(message: Any) -> bytes:
             block = text.encode()
             size = len(block)
             out.append(b"\n")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            if 0 <= size < 0x80:
+                out.append(_SHORT[size])
+                total += 2
+            else:
+                digits = varint(size)
+                out.append(digits)
+                total += len(digits) + 1
             out.append(block)
+            total += size
         name = "track"
         held = message.track
         if held is not None:
-            block = _encode_TrackInfo(held)
-            size = len(block)
             out.append(b"\x12")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
-            out.append(block)
+            at = len(out)
+            out.append(b"")  # the size, when it is known
+            size = encode_TrackInfo(held, out)
+            if size < 0x80:
+                out[at] = _SHORT[size]
+                total += size + 2
+            else:
+                block = varint(size)
+                out[at] = block
+                total += size + len(block) + 1
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    if message._unknown_fields:
-        out.append(message._unknown_fields)
-    return b"".join(out)
+    unknown: bytes = message._unknown_fields
+    if unknown:
+        out.append(unknown)
+        total += len(unknown)
+    return total
 
 
 _TrackSubscribed: Final = m.TrackSubscribed
 
 
-def _encode_TrackSubscribed(message: Any) -> bytes:
+def encode_TrackSubscribed(message: Any, out: list[bytes]) -> i64:
     if type(message) is not _TrackSubscribed:
         check_message(_TrackSubscribed, message)
+    total: i64 = 0
     text: str
     block: bytes
-    out: list[bytes] = []
+    size: i64
     name = ""
     try:
         name = "track_sid"
@@ -5586,24 +8876,34 @@ def _encode_TrackSubscribed(message: Any) -> bytes:
             block = text.encode()
             size = len(block)
             out.append(b"\n")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            if 0 <= size < 0x80:
+                out.append(_SHORT[size])
+                total += 2
+            else:
+                digits = varint(size)
+                out.append(digits)
+                total += len(digits) + 1
             out.append(block)
+            total += size
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    if message._unknown_fields:
-        out.append(message._unknown_fields)
-    return b"".join(out)
+    unknown: bytes = message._unknown_fields
+    if unknown:
+        out.append(unknown)
+        total += len(unknown)
+    return total
 
 
 _TrackUnpublishedResponse: Final = m.TrackUnpublishedResponse
 
 
-def _encode_TrackUnpublishedResponse(message: Any) -> bytes:
+def encode_TrackUnpublishedResponse(message: Any, out: list[bytes]) -> i64:
     if type(message) is not _TrackUnpublishedResponse:
         check_message(_TrackUnpublishedResponse, message)
+    total: i64 = 0
     text: str
     block: bytes
-    out: list[bytes] = []
+    size: i64
     name = ""
     try:
         name = "track_sid"
@@ -5613,24 +8913,35 @@ def _encode_TrackUnpublishedResponse(message: Any) -> bytes:
             block = text.encode()
             size = len(block)
             out.append(b"\n")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            if 0 <= size < 0x80:
+                out.append(_SHORT[size])
+                total += 2
+            else:
+                digits = varint(size)
+                out.append(digits)
+                total += len(digits) + 1
             out.append(block)
+            total += size
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    if message._unknown_fields:
-        out.append(message._unknown_fields)
-    return b"".join(out)
+    unknown: bytes = message._unknown_fields
+    if unknown:
+        out.append(unknown)
+        total += len(unknown)
+    return total
 
 
 _Transcription: Final = m.Transcription
 
 
-def _encode_Transcription(message: Any) -> bytes:
+def encode_Transcription(message: Any, out: list[bytes]) -> i64:
     if type(message) is not _Transcription:
         check_message(_Transcription, message)
+    total: i64 = 0
     text: str
     block: bytes
-    out: list[bytes] = []
+    size: i64
+    at: i64
     name = ""
     try:
         name = "transcribed_participant_identity"
@@ -5640,8 +8951,15 @@ def _encode_Transcription(message: Any) -> bytes:
             block = text.encode()
             size = len(block)
             out.append(b"\x12")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            if 0 <= size < 0x80:
+                out.append(_SHORT[size])
+                total += 2
+            else:
+                digits = varint(size)
+                out.append(digits)
+                total += len(digits) + 1
             out.append(block)
+            total += size
         name = "track_id"
         held = message.track_id
         text = held if type(held) is str else CHECKS["string"](held)
@@ -5649,36 +8967,52 @@ def _encode_Transcription(message: Any) -> bytes:
             block = text.encode()
             size = len(block)
             out.append(b"\x1a")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            if 0 <= size < 0x80:
+                out.append(_SHORT[size])
+                total += 2
+            else:
+                digits = varint(size)
+                out.append(digits)
+                total += len(digits) + 1
             out.append(block)
+            total += size
         name = "segments"
         held = message.segments
         if type(held) is not list:
             check_list(held)
         for held in held:
-            block = _encode_TranscriptionSegment(held)
-            size = len(block)
             out.append(b'"')
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
-            out.append(block)
+            at = len(out)
+            out.append(b"")  # the size, when it is known
+            size = encode_TranscriptionSegment(held, out)
+            if size < 0x80:
+                out[at] = _SHORT[size]
+                total += size + 2
+            else:
+                block = varint(size)
+                out[at] = block
+                total += size + len(block) + 1
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    if message._unknown_fields:
-        out.append(message._unknown_fields)
-    return b"".join(out)
+    unknown: bytes = message._unknown_fields
+    if unknown:
+        out.append(unknown)
+        total += len(unknown)
+    return total
 
 
 _TranscriptionSegment: Final = m.TranscriptionSegment
 
 
-def _encode_TranscriptionSegment(message: Any) -> bytes:
+def encode_TranscriptionSegment(message: Any, out: list[bytes]) -> i64:
     if type(message) is not _TranscriptionSegment:
         check_message(_TranscriptionSegment, message)
+    total: i64 = 0
     number: int
     text: str
     flag: bool
     block: bytes
-    out: list[bytes] = []
+    size: i64
     name = ""
     try:
         name = "id"
@@ -5688,8 +9022,15 @@ def _encode_TranscriptionSegment(message: Any) -> bytes:
             block = text.encode()
             size = len(block)
             out.append(b"\n")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            if 0 <= size < 0x80:
+                out.append(_SHORT[size])
+                total += 2
+            else:
+                digits = varint(size)
+                out.append(digits)
+                total += len(digits) + 1
             out.append(block)
+            total += size
         name = "text"
         held = message.text
         text = held if type(held) is str else CHECKS["string"](held)
@@ -5697,33 +9038,50 @@ def _encode_TranscriptionSegment(message: Any) -> bytes:
             block = text.encode()
             size = len(block)
             out.append(b"\x12")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            if 0 <= size < 0x80:
+                out.append(_SHORT[size])
+                total += 2
+            else:
+                digits = varint(size)
+                out.append(digits)
+                total += len(digits) + 1
             out.append(block)
+            total += size
         name = "start_time"
         held = message.start_time
         number = held if type(held) is int else CHECKS["uint64"](held)
-        if not 0 <= number <= 0xFFFF_FFFF_FFFF_FFFF:
+        if not 0 <= number <= 0x3FFF_FFFF_FFFF_FFFF:
             CHECKS["uint64"](held)
         if number:
             out.append(b"\x18")
-            out.append(
-                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
-            )
+            if 0 <= number < 0x80:
+                out.append(_SHORT[number])
+                total += 2
+            else:
+                digits = varint(number)
+                out.append(digits)
+                total += len(digits) + 1
         name = "end_time"
         held = message.end_time
         number = held if type(held) is int else CHECKS["uint64"](held)
-        if not 0 <= number <= 0xFFFF_FFFF_FFFF_FFFF:
+        if not 0 <= number <= 0x3FFF_FFFF_FFFF_FFFF:
             CHECKS["uint64"](held)
         if number:
             out.append(b" ")
-            out.append(
-                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
-            )
+            if 0 <= number < 0x80:
+                out.append(_SHORT[number])
+                total += 2
+            else:
+                digits = varint(number)
+                out.append(digits)
+                total += len(digits) + 1
         name = "final"
         held = message.final
         flag = held if type(held) is bool else CHECKS["bool"](held)
         if flag:
-            out.append(b"(\x01")
+            out.append(b"(")
+            out.append(_SHORT[flag])
+            total += 2
         name = "language"
         held = message.language
         text = held if type(held) is str else CHECKS["string"](held)
@@ -5731,26 +9089,36 @@ def _encode_TranscriptionSegment(message: Any) -> bytes:
             block = text.encode()
             size = len(block)
             out.append(b"2")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            if 0 <= size < 0x80:
+                out.append(_SHORT[size])
+                total += 2
+            else:
+                digits = varint(size)
+                out.append(digits)
+                total += len(digits) + 1
             out.append(block)
+            total += size
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    if message._unknown_fields:
-        out.append(message._unknown_fields)
-    return b"".join(out)
+    unknown: bytes = message._unknown_fields
+    if unknown:
+        out.append(unknown)
+        total += len(unknown)
+    return total
 
 
 _TrickleRequest: Final = m.TrickleRequest
 
 
-def _encode_TrickleRequest(message: Any) -> bytes:
+def encode_TrickleRequest(message: Any, out: list[bytes]) -> i64:
     if type(message) is not _TrickleRequest:
         check_message(_TrickleRequest, message)
+    total: i64 = 0
     number: int
     text: str
     flag: bool
     block: bytes
-    out: list[bytes] = []
+    size: i64
     name = ""
     try:
         name = "candidateInit"
@@ -5760,8 +9128,15 @@ def _encode_TrickleRequest(message: Any) -> bytes:
             block = text.encode()
             size = len(block)
             out.append(b"\n")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            if 0 <= size < 0x80:
+                out.append(_SHORT[size])
+                total += 2
+            else:
+                digits = varint(size)
+                out.append(digits)
+                total += len(digits) + 1
             out.append(block)
+            total += size
         name = "target"
         held = message.target
         number = held if type(held) is _SignalTarget else CHECKS["enum"](held)
@@ -5769,29 +9144,37 @@ def _encode_TrickleRequest(message: Any) -> bytes:
             CHECKS["enum"](held)
         if number:
             out.append(b"\x10")
-            out.append(
-                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
-            )
+            if 0 <= number < 0x80:
+                out.append(_SHORT[number])
+                total += 2
+            else:
+                digits = varint(number)
+                out.append(digits)
+                total += len(digits) + 1
         name = "final"
         held = message.final
         flag = held if type(held) is bool else CHECKS["bool"](held)
         if flag:
-            out.append(b"\x18\x01")
+            out.append(b"\x18")
+            out.append(_SHORT[flag])
+            total += 2
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    if message._unknown_fields:
-        out.append(message._unknown_fields)
-    return b"".join(out)
+    unknown: bytes = message._unknown_fields
+    if unknown:
+        out.append(unknown)
+        total += len(unknown)
+    return total
 
 
 _UnpublishDataTrackRequest: Final = m.UnpublishDataTrackRequest
 
 
-def _encode_UnpublishDataTrackRequest(message: Any) -> bytes:
+def encode_UnpublishDataTrackRequest(message: Any, out: list[bytes]) -> i64:
     if type(message) is not _UnpublishDataTrackRequest:
         check_message(_UnpublishDataTrackRequest, message)
+    total: i64 = 0
     number: int
-    out: list[bytes] = []
     name = ""
     try:
         name = "pub_handle"
@@ -5801,49 +9184,67 @@ def _encode_UnpublishDataTrackRequest(message: Any) -> bytes:
             CHECKS["uint32"](held)
         if number:
             out.append(b"\x08")
-            out.append(
-                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
-            )
+            if 0 <= number < 0x80:
+                out.append(_SHORT[number])
+                total += 2
+            else:
+                digits = varint(number)
+                out.append(digits)
+                total += len(digits) + 1
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    if message._unknown_fields:
-        out.append(message._unknown_fields)
-    return b"".join(out)
+    unknown: bytes = message._unknown_fields
+    if unknown:
+        out.append(unknown)
+        total += len(unknown)
+    return total
 
 
 _UnpublishDataTrackResponse: Final = m.UnpublishDataTrackResponse
 
 
-def _encode_UnpublishDataTrackResponse(message: Any) -> bytes:
+def encode_UnpublishDataTrackResponse(message: Any, out: list[bytes]) -> i64:
     if type(message) is not _UnpublishDataTrackResponse:
         check_message(_UnpublishDataTrackResponse, message)
+    total: i64 = 0
     block: bytes
-    out: list[bytes] = []
+    size: i64
+    at: i64
     name = ""
     try:
         name = "info"
         held = message.info
         if held is not None:
-            block = _encode_DataTrackInfo(held)
-            size = len(block)
             out.append(b"\n")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
-            out.append(block)
+            at = len(out)
+            out.append(b"")  # the size, when it is known
+            size = encode_DataTrackInfo(held, out)
+            if size < 0x80:
+                out[at] = _SHORT[size]
+                total += size + 2
+            else:
+                block = varint(size)
+                out[at] = block
+                total += size + len(block) + 1
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    if message._unknown_fields:
-        out.append(message._unknown_fields)
-    return b"".join(out)
+    unknown: bytes = message._unknown_fields
+    if unknown:
+        out.append(unknown)
+        total += len(unknown)
+    return total
 
 
 _UpdateDataSubscription: Final = m.UpdateDataSubscription
 
 
-def _encode_UpdateDataSubscription(message: Any) -> bytes:
+def encode_UpdateDataSubscription(message: Any, out: list[bytes]) -> i64:
     if type(message) is not _UpdateDataSubscription:
         check_message(_UpdateDataSubscription, message)
+    total: i64 = 0
     block: bytes
-    out: list[bytes] = []
+    size: i64
+    at: i64
     name = ""
     try:
         name = "updates"
@@ -5851,28 +9252,38 @@ def _encode_UpdateDataSubscription(message: Any) -> bytes:
         if type(held) is not list:
             check_list(held)
         for held in held:
-            block = _encode_UpdateDataSubscriptionUpdate(held)
-            size = len(block)
             out.append(b"\n")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
-            out.append(block)
+            at = len(out)
+            out.append(b"")  # the size, when it is known
+            size = encode_UpdateDataSubscriptionUpdate(held, out)
+            if size < 0x80:
+                out[at] = _SHORT[size]
+                total += size + 2
+            else:
+                block = varint(size)
+                out[at] = block
+                total += size + len(block) + 1
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    if message._unknown_fields:
-        out.append(message._unknown_fields)
-    return b"".join(out)
+    unknown: bytes = message._unknown_fields
+    if unknown:
+        out.append(unknown)
+        total += len(unknown)
+    return total
 
 
 _UpdateDataSubscriptionUpdate: Final = m.UpdateDataSubscriptionUpdate
 
 
-def _encode_UpdateDataSubscriptionUpdate(message: Any) -> bytes:
+def encode_UpdateDataSubscriptionUpdate(message: Any, out: list[bytes]) -> i64:
     if type(message) is not _UpdateDataSubscriptionUpdate:
         check_message(_UpdateDataSubscriptionUpdate, message)
+    total: i64 = 0
     text: str
     flag: bool
     block: bytes
-    out: list[bytes] = []
+    size: i64
+    at: i64
     name = ""
     try:
         name = "track_sid"
@@ -5882,39 +9293,58 @@ def _encode_UpdateDataSubscriptionUpdate(message: Any) -> bytes:
             block = text.encode()
             size = len(block)
             out.append(b"\n")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            if 0 <= size < 0x80:
+                out.append(_SHORT[size])
+                total += 2
+            else:
+                digits = varint(size)
+                out.append(digits)
+                total += len(digits) + 1
             out.append(block)
+            total += size
         name = "subscribe"
         held = message.subscribe
         flag = held if type(held) is bool else CHECKS["bool"](held)
         if flag:
-            out.append(b"\x10\x01")
+            out.append(b"\x10")
+            out.append(_SHORT[flag])
+            total += 2
         name = "options"
         held = message.options
         if held is not None:
-            block = _encode_DataTrackSubscriptionOptions(held)
-            size = len(block)
             out.append(b"\x1a")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
-            out.append(block)
+            at = len(out)
+            out.append(b"")  # the size, when it is known
+            size = encode_DataTrackSubscriptionOptions(held, out)
+            if size < 0x80:
+                out[at] = _SHORT[size]
+                total += size + 2
+            else:
+                block = varint(size)
+                out[at] = block
+                total += size + len(block) + 1
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    if message._unknown_fields:
-        out.append(message._unknown_fields)
-    return b"".join(out)
+    unknown: bytes = message._unknown_fields
+    if unknown:
+        out.append(unknown)
+        total += len(unknown)
+    return total
 
 
 _UpdateLocalAudioTrack: Final = m.UpdateLocalAudioTrack
 
 
-def _encode_UpdateLocalAudioTrack(message: Any) -> bytes:
+def encode_UpdateLocalAudioTrack(message: Any, out: list[bytes]) -> i64:
     if type(message) is not _UpdateLocalAudioTrack:
         check_message(_UpdateLocalAudioTrack, message)
+    total: i64 = 0
     number: int
     text: str
     block: bytes
-    packed: list[bytes]
-    out: list[bytes] = []
+    size: i64
+    begin: i64
+    before: i64
     name = ""
     try:
         name = "track_sid"
@@ -5924,40 +9354,58 @@ def _encode_UpdateLocalAudioTrack(message: Any) -> bytes:
             block = text.encode()
             size = len(block)
             out.append(b"\n")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            if 0 <= size < 0x80:
+                out.append(_SHORT[size])
+                total += 2
+            else:
+                digits = varint(size)
+                out.append(digits)
+                total += len(digits) + 1
             out.append(block)
+            total += size
         name = "features"
         held = message.features
-        packed = []
-        for held in check_list(held):
-            number = held if type(held) is _AudioTrackFeature else CHECKS["enum"](held)
-            if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
-                CHECKS["enum"](held)
-            packed.append(
-                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
-            )
-        if packed:
+        items = check_list(held)
+        if items:
             out.append(b"\x12")
-            block = b"".join(packed)
-            out.append(varint(len(block)))
-            out.append(block)
+            begin = len(out)
+            out.append(b"")  # the size, when it is known
+            before = total
+            total = 0
+            for held in items:
+                number = held if type(held) is _AudioTrackFeature else CHECKS["enum"](held)
+                if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
+                    CHECKS["enum"](held)
+                if 0 <= number < 0x80:
+                    out.append(_SHORT[number])
+                    total += 1
+                else:
+                    digits = varint(number)
+                    out.append(digits)
+                    total += len(digits) + 0
+            block = varint(total)
+            out[begin] = block
+            total += before + len(block) + 1
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    if message._unknown_fields:
-        out.append(message._unknown_fields)
-    return b"".join(out)
+    unknown: bytes = message._unknown_fields
+    if unknown:
+        out.append(unknown)
+        total += len(unknown)
+    return total
 
 
 _UpdateLocalVideoTrack: Final = m.UpdateLocalVideoTrack
 
 
-def _encode_UpdateLocalVideoTrack(message: Any) -> bytes:
+def encode_UpdateLocalVideoTrack(message: Any, out: list[bytes]) -> i64:
     if type(message) is not _UpdateLocalVideoTrack:
         check_message(_UpdateLocalVideoTrack, message)
+    total: i64 = 0
     number: int
     text: str
     block: bytes
-    out: list[bytes] = []
+    size: i64
     name = ""
     try:
         name = "track_sid"
@@ -5967,8 +9415,15 @@ def _encode_UpdateLocalVideoTrack(message: Any) -> bytes:
             block = text.encode()
             size = len(block)
             out.append(b"\n")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            if 0 <= size < 0x80:
+                out.append(_SHORT[size])
+                total += 2
+            else:
+                digits = varint(size)
+                out.append(digits)
+                total += len(digits) + 1
             out.append(block)
+            total += size
         name = "width"
         held = message.width
         number = held if type(held) is int else CHECKS["uint32"](held)
@@ -5976,9 +9431,13 @@ def _encode_UpdateLocalVideoTrack(message: Any) -> bytes:
             CHECKS["uint32"](held)
         if number:
             out.append(b"\x10")
-            out.append(
-                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
-            )
+            if 0 <= number < 0x80:
+                out.append(_SHORT[number])
+                total += 2
+            else:
+                digits = varint(number)
+                out.append(digits)
+                total += len(digits) + 1
         name = "height"
         held = message.height
         number = held if type(held) is int else CHECKS["uint32"](held)
@@ -5986,20 +9445,27 @@ def _encode_UpdateLocalVideoTrack(message: Any) -> bytes:
             CHECKS["uint32"](held)
         if number:
             out.append(b"\x18")
-            out.append(
-                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
-            )
+            if 0 <= number < 0x80:
+                out.append(_SHORT[number])
+                total += 2
+            else:
+                digits = varint(number)
+                out.append(digits)
+                total += len(digits) + 1
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    if message._unknown_fields:
-        out.append(message._unknown_fields)
-    return b"".join(out)
+    unknown: bytes = message._unknown_fields
+    if unknown:
+        out.append(unknown)
+        total += len(unknown)
+    return total
 
 
-def _encode_UpdateParticipantMetadata_attributes(message: Entry) -> bytes:
+def encode_UpdateParticipantMetadata_attributes(message: Entry, out: list[bytes]) -> i64:
+    total: i64 = 0
     text: str
     block: bytes
-    out: list[bytes] = []
+    size: i64
     try:
         held = message.key
         text = held if type(held) is str else CHECKS["string"](held)
@@ -6007,34 +9473,52 @@ def _encode_UpdateParticipantMetadata_attributes(message: Entry) -> bytes:
             block = text.encode()
             size = len(block)
             out.append(b"\n")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            if 0 <= size < 0x80:
+                out.append(_SHORT[size])
+                total += 2
+            else:
+                digits = varint(size)
+                out.append(digits)
+                total += len(digits) + 1
             out.append(block)
+            total += size
         held = message.value
         text = held if type(held) is str else CHECKS["string"](held)
         if text:
             block = text.encode()
             size = len(block)
             out.append(b"\x12")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            if 0 <= size < 0x80:
+                out.append(_SHORT[size])
+                total += 2
+            else:
+                digits = varint(size)
+                out.append(digits)
+                total += len(digits) + 1
             out.append(block)
+            total += size
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, "") from None
-    if message._unknown_fields:
-        out.append(message._unknown_fields)
-    return b"".join(out)
+    unknown: bytes = message._unknown_fields
+    if unknown:
+        out.append(unknown)
+        total += len(unknown)
+    return total
 
 
 _UpdateParticipantMetadata: Final = m.UpdateParticipantMetadata
 
 
-def _encode_UpdateParticipantMetadata(message: Any) -> bytes:
+def encode_UpdateParticipantMetadata(message: Any, out: list[bytes]) -> i64:
     if type(message) is not _UpdateParticipantMetadata:
         check_message(_UpdateParticipantMetadata, message)
+    total: i64 = 0
     number: int
     text: str
     block: bytes
-    entry: list[bytes]
-    out: list[bytes] = []
+    size: i64
+    begin: i64
+    before: i64
     name = ""
     try:
         name = "metadata"
@@ -6044,8 +9528,15 @@ def _encode_UpdateParticipantMetadata(message: Any) -> bytes:
             block = text.encode()
             size = len(block)
             out.append(b"\n")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            if 0 <= size < 0x80:
+                out.append(_SHORT[size])
+                total += 2
+            else:
+                digits = varint(size)
+                out.append(digits)
+                total += len(digits) + 1
             out.append(block)
+            total += size
         name = "name"
         held = message.name
         text = held if type(held) is str else CHECKS["string"](held)
@@ -6053,29 +9544,53 @@ def _encode_UpdateParticipantMetadata(message: Any) -> bytes:
             block = text.encode()
             size = len(block)
             out.append(b"\x12")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            if 0 <= size < 0x80:
+                out.append(_SHORT[size])
+                total += 2
+            else:
+                digits = varint(size)
+                out.append(digits)
+                total += len(digits) + 1
             out.append(block)
+            total += size
         name = "attributes"
         held = message.attributes
         for held, value in check_map(held).items():
-            entry = []
+            out.append(b"\x1a")
+            begin = len(out)
+            out.append(b"")  # the size, when it is known
+            before = total
+            total = 0
             text = held if type(held) is str else CHECKS["string"](held)
             block = text.encode()
             size = len(block)
-            entry.append(b"\n")
-            entry.append(_SHORT[size] if size < 0x80 else varint(size))
-            entry.append(block)
+            out.append(b"\n")
+            if 0 <= size < 0x80:
+                out.append(_SHORT[size])
+                total += 2
+            else:
+                digits = varint(size)
+                out.append(digits)
+                total += len(digits) + 1
+            out.append(block)
+            total += size
             held = value
             text = held if type(held) is str else CHECKS["string"](held)
             block = text.encode()
             size = len(block)
-            entry.append(b"\x12")
-            entry.append(_SHORT[size] if size < 0x80 else varint(size))
-            entry.append(block)
-            out.append(b"\x1a")
-            block = b"".join(entry)
-            out.append(varint(len(block)))
+            out.append(b"\x12")
+            if 0 <= size < 0x80:
+                out.append(_SHORT[size])
+                total += 2
+            else:
+                digits = varint(size)
+                out.append(digits)
+                total += len(digits) + 1
             out.append(block)
+            total += size
+            block = varint(total)
+            out[begin] = block
+            total += before + len(block) + 1
         name = "request_id"
         held = message.request_id
         number = held if type(held) is int else CHECKS["uint32"](held)
@@ -6083,26 +9598,34 @@ def _encode_UpdateParticipantMetadata(message: Any) -> bytes:
             CHECKS["uint32"](held)
         if number:
             out.append(b" ")
-            out.append(
-                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
-            )
+            if 0 <= number < 0x80:
+                out.append(_SHORT[number])
+                total += 2
+            else:
+                digits = varint(number)
+                out.append(digits)
+                total += len(digits) + 1
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    if message._unknown_fields:
-        out.append(message._unknown_fields)
-    return b"".join(out)
+    unknown: bytes = message._unknown_fields
+    if unknown:
+        out.append(unknown)
+        total += len(unknown)
+    return total
 
 
 _UpdateSubscription: Final = m.UpdateSubscription
 
 
-def _encode_UpdateSubscription(message: Any) -> bytes:
+def encode_UpdateSubscription(message: Any, out: list[bytes]) -> i64:
     if type(message) is not _UpdateSubscription:
         check_message(_UpdateSubscription, message)
+    total: i64 = 0
     text: str
     flag: bool
     block: bytes
-    out: list[bytes] = []
+    size: i64
+    at: i64
     name = ""
     try:
         name = "track_sids"
@@ -6114,41 +9637,59 @@ def _encode_UpdateSubscription(message: Any) -> bytes:
             block = text.encode()
             size = len(block)
             out.append(b"\n")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            if 0 <= size < 0x80:
+                out.append(_SHORT[size])
+                total += 2
+            else:
+                digits = varint(size)
+                out.append(digits)
+                total += len(digits) + 1
             out.append(block)
+            total += size
         name = "subscribe"
         held = message.subscribe
         flag = held if type(held) is bool else CHECKS["bool"](held)
         if flag:
-            out.append(b"\x10\x01")
+            out.append(b"\x10")
+            out.append(_SHORT[flag])
+            total += 2
         name = "participant_tracks"
         held = message.participant_tracks
         if type(held) is not list:
             check_list(held)
         for held in held:
-            block = _encode_ParticipantTracks(held)
-            size = len(block)
             out.append(b"\x1a")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
-            out.append(block)
+            at = len(out)
+            out.append(b"")  # the size, when it is known
+            size = encode_ParticipantTracks(held, out)
+            if size < 0x80:
+                out[at] = _SHORT[size]
+                total += size + 2
+            else:
+                block = varint(size)
+                out[at] = block
+                total += size + len(block) + 1
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    if message._unknown_fields:
-        out.append(message._unknown_fields)
-    return b"".join(out)
+    unknown: bytes = message._unknown_fields
+    if unknown:
+        out.append(unknown)
+        total += len(unknown)
+    return total
 
 
 _UpdateTrackSettings: Final = m.UpdateTrackSettings
 
 
-def _encode_UpdateTrackSettings(message: Any) -> bytes:
+def encode_UpdateTrackSettings(message: Any, out: list[bytes]) -> i64:
     if type(message) is not _UpdateTrackSettings:
         check_message(_UpdateTrackSettings, message)
+    total: i64 = 0
     number: int
     text: str
     flag: bool
     block: bytes
-    out: list[bytes] = []
+    size: i64
     name = ""
     try:
         name = "track_sids"
@@ -6160,13 +9701,22 @@ def _encode_UpdateTrackSettings(message: Any) -> bytes:
             block = text.encode()
             size = len(block)
             out.append(b"\n")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            if 0 <= size < 0x80:
+                out.append(_SHORT[size])
+                total += 2
+            else:
+                digits = varint(size)
+                out.append(digits)
+                total += len(digits) + 1
             out.append(block)
+            total += size
         name = "disabled"
         held = message.disabled
         flag = held if type(held) is bool else CHECKS["bool"](held)
         if flag:
-            out.append(b"\x18\x01")
+            out.append(b"\x18")
+            out.append(_SHORT[flag])
+            total += 2
         name = "quality"
         held = message.quality
         number = held if type(held) is _VideoQuality else CHECKS["enum"](held)
@@ -6174,9 +9724,13 @@ def _encode_UpdateTrackSettings(message: Any) -> bytes:
             CHECKS["enum"](held)
         if number:
             out.append(b" ")
-            out.append(
-                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
-            )
+            if 0 <= number < 0x80:
+                out.append(_SHORT[number])
+                total += 2
+            else:
+                digits = varint(number)
+                out.append(digits)
+                total += len(digits) + 1
         name = "width"
         held = message.width
         number = held if type(held) is int else CHECKS["uint32"](held)
@@ -6184,9 +9738,13 @@ def _encode_UpdateTrackSettings(message: Any) -> bytes:
             CHECKS["uint32"](held)
         if number:
             out.append(b"(")
-            out.append(
-                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
-            )
+            if 0 <= number < 0x80:
+                out.append(_SHORT[number])
+                total += 2
+            else:
+                digits = varint(number)
+                out.append(digits)
+                total += len(digits) + 1
         name = "height"
         held = message.height
         number = held if type(held) is int else CHECKS["uint32"](held)
@@ -6194,9 +9752,13 @@ def _encode_UpdateTrackSettings(message: Any) -> bytes:
             CHECKS["uint32"](held)
         if number:
             out.append(b"0")
-            out.append(
-                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
-            )
+            if 0 <= number < 0x80:
+                out.append(_SHORT[number])
+                total += 2
+            else:
+                digits = varint(number)
+                out.append(digits)
+                total += len(digits) + 1
         name = "fps"
         held = message.fps
         number = held if type(held) is int else CHECKS["uint32"](held)
@@ -6204,9 +9766,13 @@ def _encode_UpdateTrackSettings(message: Any) -> bytes:
             CHECKS["uint32"](held)
         if number:
             out.append(b"8")
-            out.append(
-                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
-            )
+            if 0 <= number < 0x80:
+                out.append(_SHORT[number])
+                total += 2
+            else:
+                digits = varint(number)
+                out.append(digits)
+                total += len(digits) + 1
         name = "priority"
         held = message.priority
         number = held if type(held) is int else CHECKS["uint32"](held)
@@ -6214,25 +9780,33 @@ def _encode_UpdateTrackSettings(message: Any) -> bytes:
             CHECKS["uint32"](held)
         if number:
             out.append(b"@")
-            out.append(
-                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
-            )
+            if 0 <= number < 0x80:
+                out.append(_SHORT[number])
+                total += 2
+            else:
+                digits = varint(number)
+                out.append(digits)
+                total += len(digits) + 1
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    if message._unknown_fields:
-        out.append(message._unknown_fields)
-    return b"".join(out)
+    unknown: bytes = message._unknown_fields
+    if unknown:
+        out.append(unknown)
+        total += len(unknown)
+    return total
 
 
 _UpdateVideoLayers: Final = m.UpdateVideoLayers
 
 
-def _encode_UpdateVideoLayers(message: Any) -> bytes:
+def encode_UpdateVideoLayers(message: Any, out: list[bytes]) -> i64:
     if type(message) is not _UpdateVideoLayers:
         check_message(_UpdateVideoLayers, message)
+    total: i64 = 0
     text: str
     block: bytes
-    out: list[bytes] = []
+    size: i64
+    at: i64
     name = ""
     try:
         name = "track_sid"
@@ -6242,35 +9816,51 @@ def _encode_UpdateVideoLayers(message: Any) -> bytes:
             block = text.encode()
             size = len(block)
             out.append(b"\n")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            if 0 <= size < 0x80:
+                out.append(_SHORT[size])
+                total += 2
+            else:
+                digits = varint(size)
+                out.append(digits)
+                total += len(digits) + 1
             out.append(block)
+            total += size
         name = "layers"
         held = message.layers
         if type(held) is not list:
             check_list(held)
         for held in held:
-            block = _encode_VideoLayer(held)
-            size = len(block)
             out.append(b"\x12")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
-            out.append(block)
+            at = len(out)
+            out.append(b"")  # the size, when it is known
+            size = encode_VideoLayer(held, out)
+            if size < 0x80:
+                out[at] = _SHORT[size]
+                total += size + 2
+            else:
+                block = varint(size)
+                out[at] = block
+                total += size + len(block) + 1
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    if message._unknown_fields:
-        out.append(message._unknown_fields)
-    return b"".join(out)
+    unknown: bytes = message._unknown_fields
+    if unknown:
+        out.append(unknown)
+        total += len(unknown)
+    return total
 
 
 _UserPacket: Final = m.UserPacket
 
 
-def _encode_UserPacket(message: Any) -> bytes:
+def encode_UserPacket(message: Any, out: list[bytes]) -> i64:
     if type(message) is not _UserPacket:
         check_message(_UserPacket, message)
+    total: i64 = 0
     number: int
     text: str
     block: bytes
-    out: list[bytes] = []
+    size: i64
     name = ""
     try:
         name = "participant_sid"
@@ -6280,16 +9870,30 @@ def _encode_UserPacket(message: Any) -> bytes:
             block = text.encode()
             size = len(block)
             out.append(b"\n")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            if 0 <= size < 0x80:
+                out.append(_SHORT[size])
+                total += 2
+            else:
+                digits = varint(size)
+                out.append(digits)
+                total += len(digits) + 1
             out.append(block)
+            total += size
         name = "payload"
         held = message.payload
         block = held if type(held) is bytes else CHECKS["bytes"](held)
         if block:
             size = len(block)
             out.append(b"\x12")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            if 0 <= size < 0x80:
+                out.append(_SHORT[size])
+                total += 2
+            else:
+                digits = varint(size)
+                out.append(digits)
+                total += len(digits) + 1
             out.append(block)
+            total += size
         name = "destination_sids"
         held = message.destination_sids
         if type(held) is not list:
@@ -6299,8 +9903,15 @@ def _encode_UserPacket(message: Any) -> bytes:
             block = text.encode()
             size = len(block)
             out.append(b"\x1a")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            if 0 <= size < 0x80:
+                out.append(_SHORT[size])
+                total += 2
+            else:
+                digits = varint(size)
+                out.append(digits)
+                total += len(digits) + 1
             out.append(block)
+            total += size
         name = "topic"
         held = message.topic
         if held is not None:
@@ -6308,8 +9919,15 @@ def _encode_UserPacket(message: Any) -> bytes:
             block = text.encode()
             size = len(block)
             out.append(b'"')
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            if 0 <= size < 0x80:
+                out.append(_SHORT[size])
+                total += 2
+            else:
+                digits = varint(size)
+                out.append(digits)
+                total += len(digits) + 1
             out.append(block)
+            total += size
         name = "participant_identity"
         held = message.participant_identity
         text = held if type(held) is str else CHECKS["string"](held)
@@ -6317,8 +9935,15 @@ def _encode_UserPacket(message: Any) -> bytes:
             block = text.encode()
             size = len(block)
             out.append(b"*")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            if 0 <= size < 0x80:
+                out.append(_SHORT[size])
+                total += 2
+            else:
+                digits = varint(size)
+                out.append(digits)
+                total += len(digits) + 1
             out.append(block)
+            total += size
         name = "destination_identities"
         held = message.destination_identities
         if type(held) is not list:
@@ -6328,8 +9953,15 @@ def _encode_UserPacket(message: Any) -> bytes:
             block = text.encode()
             size = len(block)
             out.append(b"2")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            if 0 <= size < 0x80:
+                out.append(_SHORT[size])
+                total += 2
+            else:
+                digits = varint(size)
+                out.append(digits)
+                total += len(digits) + 1
             out.append(block)
+            total += size
         name = "id"
         held = message.id
         if held is not None:
@@ -6337,51 +9969,75 @@ def _encode_UserPacket(message: Any) -> bytes:
             block = text.encode()
             size = len(block)
             out.append(b"B")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            if 0 <= size < 0x80:
+                out.append(_SHORT[size])
+                total += 2
+            else:
+                digits = varint(size)
+                out.append(digits)
+                total += len(digits) + 1
             out.append(block)
+            total += size
         name = "start_time"
         held = message.start_time
         if held is not None:
             number = held if type(held) is int else CHECKS["uint64"](held)
-            if not 0 <= number <= 0xFFFF_FFFF_FFFF_FFFF:
+            if not 0 <= number <= 0x3FFF_FFFF_FFFF_FFFF:
                 CHECKS["uint64"](held)
             out.append(b"H")
-            out.append(
-                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
-            )
+            if 0 <= number < 0x80:
+                out.append(_SHORT[number])
+                total += 2
+            else:
+                digits = varint(number)
+                out.append(digits)
+                total += len(digits) + 1
         name = "end_time"
         held = message.end_time
         if held is not None:
             number = held if type(held) is int else CHECKS["uint64"](held)
-            if not 0 <= number <= 0xFFFF_FFFF_FFFF_FFFF:
+            if not 0 <= number <= 0x3FFF_FFFF_FFFF_FFFF:
                 CHECKS["uint64"](held)
             out.append(b"P")
-            out.append(
-                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
-            )
+            if 0 <= number < 0x80:
+                out.append(_SHORT[number])
+                total += 2
+            else:
+                digits = varint(number)
+                out.append(digits)
+                total += len(digits) + 1
         name = "nonce"
         held = message.nonce
         block = held if type(held) is bytes else CHECKS["bytes"](held)
         if block:
             size = len(block)
             out.append(b"Z")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            if 0 <= size < 0x80:
+                out.append(_SHORT[size])
+                total += 2
+            else:
+                digits = varint(size)
+                out.append(digits)
+                total += len(digits) + 1
             out.append(block)
+            total += size
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    if message._unknown_fields:
-        out.append(message._unknown_fields)
-    return b"".join(out)
+    unknown: bytes = message._unknown_fields
+    if unknown:
+        out.append(unknown)
+        total += len(unknown)
+    return total
 
 
 _VideoConfiguration: Final = m.VideoConfiguration
 
 
-def _encode_VideoConfiguration(message: Any) -> bytes:
+def encode_VideoConfiguration(message: Any, out: list[bytes]) -> i64:
     if type(message) is not _VideoConfiguration:
         check_message(_VideoConfiguration, message)
+    total: i64 = 0
     number: int
-    out: list[bytes] = []
     name = ""
     try:
         name = "hardware_encoder"
@@ -6391,26 +10047,33 @@ def _encode_VideoConfiguration(message: Any) -> bytes:
             CHECKS["enum"](held)
         if number:
             out.append(b"\x08")
-            out.append(
-                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
-            )
+            if 0 <= number < 0x80:
+                out.append(_SHORT[number])
+                total += 2
+            else:
+                digits = varint(number)
+                out.append(digits)
+                total += len(digits) + 1
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    if message._unknown_fields:
-        out.append(message._unknown_fields)
-    return b"".join(out)
+    unknown: bytes = message._unknown_fields
+    if unknown:
+        out.append(unknown)
+        total += len(unknown)
+    return total
 
 
 _VideoLayer: Final = m.VideoLayer
 
 
-def _encode_VideoLayer(message: Any) -> bytes:
+def encode_VideoLayer(message: Any, out: list[bytes]) -> i64:
     if type(message) is not _VideoLayer:
         check_message(_VideoLayer, message)
+    total: i64 = 0
     number: int
     text: str
     block: bytes
-    out: list[bytes] = []
+    size: i64
     name = ""
     try:
         name = "quality"
@@ -6420,9 +10083,13 @@ def _encode_VideoLayer(message: Any) -> bytes:
             CHECKS["enum"](held)
         if number:
             out.append(b"\x08")
-            out.append(
-                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
-            )
+            if 0 <= number < 0x80:
+                out.append(_SHORT[number])
+                total += 2
+            else:
+                digits = varint(number)
+                out.append(digits)
+                total += len(digits) + 1
         name = "width"
         held = message.width
         number = held if type(held) is int else CHECKS["uint32"](held)
@@ -6430,9 +10097,13 @@ def _encode_VideoLayer(message: Any) -> bytes:
             CHECKS["uint32"](held)
         if number:
             out.append(b"\x10")
-            out.append(
-                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
-            )
+            if 0 <= number < 0x80:
+                out.append(_SHORT[number])
+                total += 2
+            else:
+                digits = varint(number)
+                out.append(digits)
+                total += len(digits) + 1
         name = "height"
         held = message.height
         number = held if type(held) is int else CHECKS["uint32"](held)
@@ -6440,9 +10111,13 @@ def _encode_VideoLayer(message: Any) -> bytes:
             CHECKS["uint32"](held)
         if number:
             out.append(b"\x18")
-            out.append(
-                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
-            )
+            if 0 <= number < 0x80:
+                out.append(_SHORT[number])
+                total += 2
+            else:
+                digits = varint(number)
+                out.append(digits)
+                total += len(digits) + 1
         name = "bitrate"
         held = message.bitrate
         number = held if type(held) is int else CHECKS["uint32"](held)
@@ -6450,9 +10125,13 @@ def _encode_VideoLayer(message: Any) -> bytes:
             CHECKS["uint32"](held)
         if number:
             out.append(b" ")
-            out.append(
-                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
-            )
+            if 0 <= number < 0x80:
+                out.append(_SHORT[number])
+                total += 2
+            else:
+                digits = varint(number)
+                out.append(digits)
+                total += len(digits) + 1
         name = "ssrc"
         held = message.ssrc
         number = held if type(held) is int else CHECKS["uint32"](held)
@@ -6460,9 +10139,13 @@ def _encode_VideoLayer(message: Any) -> bytes:
             CHECKS["uint32"](held)
         if number:
             out.append(b"(")
-            out.append(
-                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
-            )
+            if 0 <= number < 0x80:
+                out.append(_SHORT[number])
+                total += 2
+            else:
+                digits = varint(number)
+                out.append(digits)
+                total += len(digits) + 1
         name = "spatial_layer"
         held = message.spatial_layer
         number = held if type(held) is int else CHECKS["int32"](held)
@@ -6470,9 +10153,13 @@ def _encode_VideoLayer(message: Any) -> bytes:
             CHECKS["int32"](held)
         if number:
             out.append(b"0")
-            out.append(
-                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
-            )
+            if 0 <= number < 0x80:
+                out.append(_SHORT[number])
+                total += 2
+            else:
+                digits = varint(number)
+                out.append(digits)
+                total += len(digits) + 1
         name = "rid"
         held = message.rid
         text = held if type(held) is str else CHECKS["string"](held)
@@ -6480,8 +10167,15 @@ def _encode_VideoLayer(message: Any) -> bytes:
             block = text.encode()
             size = len(block)
             out.append(b":")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            if 0 <= size < 0x80:
+                out.append(_SHORT[size])
+                total += 2
+            else:
+                digits = varint(size)
+                out.append(digits)
+                total += len(digits) + 1
             out.append(block)
+            total += size
         name = "repair_ssrc"
         held = message.repair_ssrc
         number = held if type(held) is int else CHECKS["uint32"](held)
@@ -6489,25 +10183,32 @@ def _encode_VideoLayer(message: Any) -> bytes:
             CHECKS["uint32"](held)
         if number:
             out.append(b"@")
-            out.append(
-                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
-            )
+            if 0 <= number < 0x80:
+                out.append(_SHORT[number])
+                total += 2
+            else:
+                digits = varint(number)
+                out.append(digits)
+                total += len(digits) + 1
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    if message._unknown_fields:
-        out.append(message._unknown_fields)
-    return b"".join(out)
+    unknown: bytes = message._unknown_fields
+    if unknown:
+        out.append(unknown)
+        total += len(unknown)
+    return total
 
 
 _WrappedJoinRequest: Final = m.WrappedJoinRequest
 
 
-def _encode_WrappedJoinRequest(message: Any) -> bytes:
+def encode_WrappedJoinRequest(message: Any, out: list[bytes]) -> i64:
     if type(message) is not _WrappedJoinRequest:
         check_message(_WrappedJoinRequest, message)
+    total: i64 = 0
     number: int
     block: bytes
-    out: list[bytes] = []
+    size: i64
     name = ""
     try:
         name = "compression"
@@ -6517,261 +10218,155 @@ def _encode_WrappedJoinRequest(message: Any) -> bytes:
             CHECKS["enum"](held)
         if number:
             out.append(b"\x08")
-            out.append(
-                _SHORT[number] if 0 <= number < 0x80 else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
-            )
+            if 0 <= number < 0x80:
+                out.append(_SHORT[number])
+                total += 2
+            else:
+                digits = varint(number)
+                out.append(digits)
+                total += len(digits) + 1
         name = "join_request"
         held = message.join_request
         block = held if type(held) is bytes else CHECKS["bytes"](held)
         if block:
             size = len(block)
             out.append(b"\x12")
-            out.append(_SHORT[size] if size < 0x80 else varint(size))
+            if 0 <= size < 0x80:
+                out.append(_SHORT[size])
+                total += 2
+            else:
+                digits = varint(size)
+                out.append(digits)
+                total += len(digits) + 1
             out.append(block)
+            total += size
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    if message._unknown_fields:
-        out.append(message._unknown_fields)
-    return b"".join(out)
+    unknown: bytes = message._unknown_fields
+    if unknown:
+        out.append(unknown)
+        total += len(unknown)
+    return total
 
 
-_MEMBERS_SignalRequest: Final[dict[str, tuple[str, bytes, Encode | None]]] = {
-    "offer": ("offer", b"\n", _encode_SessionDescription),
-    "answer": ("answer", b"\x12", _encode_SessionDescription),
-    "trickle": ("trickle", b"\x1a", _encode_TrickleRequest),
-    "add_track": ("add_track", b'"', _encode_AddTrackRequest),
-    "mute": ("mute", b"*", _encode_MuteTrackRequest),
-    "subscription": ("subscription", b"2", _encode_UpdateSubscription),
-    "track_setting": ("track_setting", b":", _encode_UpdateTrackSettings),
-    "leave": ("leave", b"B", _encode_LeaveRequest),
-    "update_layers": ("update_layers", b"R", _encode_UpdateVideoLayers),
-    "subscription_permission": ("subscription_permission", b"Z", _encode_SubscriptionPermission),
-    "sync_state": ("sync_state", b"b", _encode_SyncState),
-    "simulate": ("simulate", b"j", _encode_SimulateScenario),
-    "ping": ("ping", b"p", None),
-    "update_metadata": ("update_metadata", b"z", _encode_UpdateParticipantMetadata),
-    "ping_req": ("ping_req", b"\x82\x01", _encode_Ping),
-    "update_audio_track": ("update_audio_track", b"\x8a\x01", _encode_UpdateLocalAudioTrack),
-    "update_video_track": ("update_video_track", b"\x92\x01", _encode_UpdateLocalVideoTrack),
-    "publish_data_track_request": (
-        "publish_data_track_request",
-        b"\x9a\x01",
-        _encode_PublishDataTrackRequest,
-    ),
-    "unpublish_data_track_request": (
-        "unpublish_data_track_request",
-        b"\xa2\x01",
-        _encode_UnpublishDataTrackRequest,
-    ),
-    "update_data_subscription": (
-        "update_data_subscription",
-        b"\xaa\x01",
-        _encode_UpdateDataSubscription,
-    ),
-    "store_data_blob_request": (
-        "store_data_blob_request",
-        b"\xb2\x01",
-        _encode_StoreDataBlobRequest,
-    ),
-    "get_data_blob_request": ("get_data_blob_request", b"\xba\x01", _encode_GetDataBlobRequest),
-}
-_MEMBERS_SignalResponse: Final[dict[str, tuple[str, bytes, Encode | None]]] = {
-    "join": ("join", b"\n", _encode_JoinResponse),
-    "answer": ("answer", b"\x12", _encode_SessionDescription),
-    "offer": ("offer", b"\x1a", _encode_SessionDescription),
-    "trickle": ("trickle", b'"', _encode_TrickleRequest),
-    "update": ("update", b"*", _encode_ParticipantUpdate),
-    "track_published": ("track_published", b"2", _encode_TrackPublishedResponse),
-    "leave": ("leave", b"B", _encode_LeaveRequest),
-    "mute": ("mute", b"J", _encode_MuteTrackRequest),
-    "speakers_changed": ("speakers_changed", b"R", _encode_SpeakersChanged),
-    "room_update": ("room_update", b"Z", _encode_RoomUpdate),
-    "connection_quality": ("connection_quality", b"b", _encode_ConnectionQualityUpdate),
-    "stream_state_update": ("stream_state_update", b"j", _encode_StreamStateUpdate),
-    "subscribed_quality_update": (
-        "subscribed_quality_update",
-        b"r",
-        _encode_SubscribedQualityUpdate,
-    ),
-    "subscription_permission_update": (
-        "subscription_permission_update",
-        b"z",
-        _encode_SubscriptionPermissionUpdate,
-    ),
-    "refresh_token": ("refresh_token", b"\x82\x01", None),
-    "track_unpublished": ("track_unpublished", b"\x8a\x01", _encode_TrackUnpublishedResponse),
-    "pong": ("pong", b"\x90\x01", None),
-    "reconnect": ("reconnect", b"\x9a\x01", _encode_ReconnectResponse),
-    "pong_resp": ("pong_resp", b"\xa2\x01", _encode_Pong),
-    "subscription_response": ("subscription_response", b"\xaa\x01", _encode_SubscriptionResponse),
-    "request_response": ("request_response", b"\xb2\x01", _encode_RequestResponse),
-    "track_subscribed": ("track_subscribed", b"\xba\x01", _encode_TrackSubscribed),
-    "room_moved": ("room_moved", b"\xc2\x01", _encode_RoomMovedResponse),
-    "media_sections_requirement": (
-        "media_sections_requirement",
-        b"\xca\x01",
-        _encode_MediaSectionsRequirement,
-    ),
-    "subscribed_audio_codec_update": (
-        "subscribed_audio_codec_update",
-        b"\xd2\x01",
-        _encode_SubscribedAudioCodecUpdate,
-    ),
-    "publish_data_track_response": (
-        "publish_data_track_response",
-        b"\xda\x01",
-        _encode_PublishDataTrackResponse,
-    ),
-    "unpublish_data_track_response": (
-        "unpublish_data_track_response",
-        b"\xe2\x01",
-        _encode_UnpublishDataTrackResponse,
-    ),
-    "data_track_subscriber_handles": (
-        "data_track_subscriber_handles",
-        b"\xea\x01",
-        _encode_DataTrackSubscriberHandles,
-    ),
-    "store_data_blob_response": (
-        "store_data_blob_response",
-        b"\xf2\x01",
-        _encode_StoreDataBlobResponse,
-    ),
-    "get_data_blob_response": ("get_data_blob_response", b"\xfa\x01", _encode_GetDataBlobResponse),
-}
-_MEMBERS_SimulateScenario: Final[dict[str, tuple[str, bytes, Encode | None]]] = {
-    "speaker_update": ("speaker_update", b"\x08", None),
-    "node_failure": ("node_failure", b"\x10", None),
-    "migration": ("migration", b"\x18", None),
-    "server_leave": ("server_leave", b" ", None),
-    "switch_candidate_protocol": ("switch_candidate_protocol", b"(", None),
-    "subscriber_bandwidth": ("subscriber_bandwidth", b"0", None),
-    "disconnect_signal_on_resume": ("disconnect_signal_on_resume", b"8", None),
-    "disconnect_signal_on_resume_no_messages": (
-        "disconnect_signal_on_resume_no_messages",
-        b"@",
-        None,
-    ),
-    "leave_request_full_reconnect": ("leave_request_full_reconnect", b"H", None),
-}
 ENCODERS: Final[dict[type[Message], Encode]] = {
-    m.ActiveSpeakerUpdate: _encode_ActiveSpeakerUpdate,
-    m.AddTrackRequest: _encode_AddTrackRequest,
-    m.ChatMessage: _encode_ChatMessage,
-    m.ClientConfiguration: _encode_ClientConfiguration,
-    m.ClientInfo: _encode_ClientInfo,
-    m.Codec: _encode_Codec,
-    m.ConnectionQualityInfo: _encode_ConnectionQualityInfo,
-    m.ConnectionQualityUpdate: _encode_ConnectionQualityUpdate,
-    m.ConnectionSettings: _encode_ConnectionSettings,
-    m.DataBlob: _encode_DataBlob,
-    m.DataBlobKey: _encode_DataBlobKey,
-    m.DataChannelInfo: _encode_DataChannelInfo,
-    m.DataChannelReceiveState: _encode_DataChannelReceiveState,
-    m.DataPacket: _encode_DataPacket,
-    m.DataStream: _encode_DataStream,
-    m.DataStreamByteHeader: _encode_DataStreamByteHeader,
-    m.DataStreamChunk: _encode_DataStreamChunk,
-    m.DataStreamHeader: _encode_DataStreamHeader,
-    m.DataStreamTextHeader: _encode_DataStreamTextHeader,
-    m.DataStreamTrailer: _encode_DataStreamTrailer,
-    m.DataTrackFrameEncoding: _encode_DataTrackFrameEncoding,
-    m.DataTrackInfo: _encode_DataTrackInfo,
-    m.DataTrackSchemaEncoding: _encode_DataTrackSchemaEncoding,
-    m.DataTrackSchemaId: _encode_DataTrackSchemaId,
-    m.DataTrackSubscriberHandles: _encode_DataTrackSubscriberHandles,
-    m.DataTrackSubscriberHandlesPublishedDataTrack: _encode_DataTrackSubscriberHandlesPublishedDataTrack,
-    m.DataTrackSubscriptionOptions: _encode_DataTrackSubscriptionOptions,
-    m.DisabledCodecs: _encode_DisabledCodecs,
-    m.EncryptedPacket: _encode_EncryptedPacket,
-    m.Encryption: _encode_Encryption,
-    m.EventMetric: _encode_EventMetric,
-    m.GetDataBlobRequest: _encode_GetDataBlobRequest,
-    m.GetDataBlobResponse: _encode_GetDataBlobResponse,
-    m.IceServer: _encode_IceServer,
-    m.JoinRequest: _encode_JoinRequest,
-    m.JoinResponse: _encode_JoinResponse,
-    m.LeaveRequest: _encode_LeaveRequest,
-    m.MediaSectionsRequirement: _encode_MediaSectionsRequirement,
-    m.MetricSample: _encode_MetricSample,
-    m.MetricsBatch: _encode_MetricsBatch,
-    m.MuteTrackRequest: _encode_MuteTrackRequest,
-    m.ParticipantInfo: _encode_ParticipantInfo,
-    m.ParticipantPermission: _encode_ParticipantPermission,
-    m.ParticipantTracks: _encode_ParticipantTracks,
-    m.ParticipantUpdate: _encode_ParticipantUpdate,
-    m.Ping: _encode_Ping,
-    m.Pong: _encode_Pong,
-    m.PublishDataTrackRequest: _encode_PublishDataTrackRequest,
-    m.PublishDataTrackResponse: _encode_PublishDataTrackResponse,
-    m.ReconnectResponse: _encode_ReconnectResponse,
-    m.RegionInfo: _encode_RegionInfo,
-    m.RegionSettings: _encode_RegionSettings,
-    m.RequestResponse: _encode_RequestResponse,
-    m.Room: _encode_Room,
-    m.RoomMovedResponse: _encode_RoomMovedResponse,
-    m.RoomUpdate: _encode_RoomUpdate,
-    m.RpcAck: _encode_RpcAck,
-    m.RpcError: _encode_RpcError,
-    m.RpcRequest: _encode_RpcRequest,
-    m.RpcResponse: _encode_RpcResponse,
-    m.ServerInfo: _encode_ServerInfo,
-    m.SessionDescription: _encode_SessionDescription,
-    m.SignalRequest: _encode_SignalRequest,
-    m.SignalResponse: _encode_SignalResponse,
-    m.SimulateScenario: _encode_SimulateScenario,
-    m.SimulcastCodec: _encode_SimulcastCodec,
-    m.SimulcastCodecInfo: _encode_SimulcastCodecInfo,
-    m.SipDtmf: _encode_SipDtmf,
-    m.SpeakerInfo: _encode_SpeakerInfo,
-    m.SpeakersChanged: _encode_SpeakersChanged,
-    m.StoreDataBlobRequest: _encode_StoreDataBlobRequest,
-    m.StoreDataBlobResponse: _encode_StoreDataBlobResponse,
-    m.StreamStateInfo: _encode_StreamStateInfo,
-    m.StreamStateUpdate: _encode_StreamStateUpdate,
-    m.SubscribedAudioCodec: _encode_SubscribedAudioCodec,
-    m.SubscribedAudioCodecUpdate: _encode_SubscribedAudioCodecUpdate,
-    m.SubscribedCodec: _encode_SubscribedCodec,
-    m.SubscribedQuality: _encode_SubscribedQuality,
-    m.SubscribedQualityUpdate: _encode_SubscribedQualityUpdate,
-    m.SubscriptionPermission: _encode_SubscriptionPermission,
-    m.SubscriptionPermissionUpdate: _encode_SubscriptionPermissionUpdate,
-    m.SubscriptionResponse: _encode_SubscriptionResponse,
-    m.SyncState: _encode_SyncState,
-    m.TimeSeriesMetric: _encode_TimeSeriesMetric,
-    m.TimedVersion: _encode_TimedVersion,
-    m.Timestamp: _encode_Timestamp,
-    m.TrackInfo: _encode_TrackInfo,
-    m.TrackPermission: _encode_TrackPermission,
-    m.TrackPublishedResponse: _encode_TrackPublishedResponse,
-    m.TrackSubscribed: _encode_TrackSubscribed,
-    m.TrackUnpublishedResponse: _encode_TrackUnpublishedResponse,
-    m.Transcription: _encode_Transcription,
-    m.TranscriptionSegment: _encode_TranscriptionSegment,
-    m.TrickleRequest: _encode_TrickleRequest,
-    m.UnpublishDataTrackRequest: _encode_UnpublishDataTrackRequest,
-    m.UnpublishDataTrackResponse: _encode_UnpublishDataTrackResponse,
-    m.UpdateDataSubscription: _encode_UpdateDataSubscription,
-    m.UpdateDataSubscriptionUpdate: _encode_UpdateDataSubscriptionUpdate,
-    m.UpdateLocalAudioTrack: _encode_UpdateLocalAudioTrack,
-    m.UpdateLocalVideoTrack: _encode_UpdateLocalVideoTrack,
-    m.UpdateParticipantMetadata: _encode_UpdateParticipantMetadata,
-    m.UpdateSubscription: _encode_UpdateSubscription,
-    m.UpdateTrackSettings: _encode_UpdateTrackSettings,
-    m.UpdateVideoLayers: _encode_UpdateVideoLayers,
-    m.UserPacket: _encode_UserPacket,
-    m.VideoConfiguration: _encode_VideoConfiguration,
-    m.VideoLayer: _encode_VideoLayer,
-    m.WrappedJoinRequest: _encode_WrappedJoinRequest,
+    m.ActiveSpeakerUpdate: encode_ActiveSpeakerUpdate,
+    m.AddTrackRequest: encode_AddTrackRequest,
+    m.ChatMessage: encode_ChatMessage,
+    m.ClientConfiguration: encode_ClientConfiguration,
+    m.ClientInfo: encode_ClientInfo,
+    m.Codec: encode_Codec,
+    m.ConnectionQualityInfo: encode_ConnectionQualityInfo,
+    m.ConnectionQualityUpdate: encode_ConnectionQualityUpdate,
+    m.ConnectionSettings: encode_ConnectionSettings,
+    m.DataBlob: encode_DataBlob,
+    m.DataBlobKey: encode_DataBlobKey,
+    m.DataChannelInfo: encode_DataChannelInfo,
+    m.DataChannelReceiveState: encode_DataChannelReceiveState,
+    m.DataPacket: encode_DataPacket,
+    m.DataStream: encode_DataStream,
+    m.DataStreamByteHeader: encode_DataStreamByteHeader,
+    m.DataStreamChunk: encode_DataStreamChunk,
+    m.DataStreamHeader: encode_DataStreamHeader,
+    m.DataStreamTextHeader: encode_DataStreamTextHeader,
+    m.DataStreamTrailer: encode_DataStreamTrailer,
+    m.DataTrackFrameEncoding: encode_DataTrackFrameEncoding,
+    m.DataTrackInfo: encode_DataTrackInfo,
+    m.DataTrackSchemaEncoding: encode_DataTrackSchemaEncoding,
+    m.DataTrackSchemaId: encode_DataTrackSchemaId,
+    m.DataTrackSubscriberHandles: encode_DataTrackSubscriberHandles,
+    m.DataTrackSubscriberHandlesPublishedDataTrack: encode_DataTrackSubscriberHandlesPublishedDataTrack,
+    m.DataTrackSubscriptionOptions: encode_DataTrackSubscriptionOptions,
+    m.DisabledCodecs: encode_DisabledCodecs,
+    m.EncryptedPacket: encode_EncryptedPacket,
+    m.Encryption: encode_Encryption,
+    m.EventMetric: encode_EventMetric,
+    m.GetDataBlobRequest: encode_GetDataBlobRequest,
+    m.GetDataBlobResponse: encode_GetDataBlobResponse,
+    m.IceServer: encode_IceServer,
+    m.JoinRequest: encode_JoinRequest,
+    m.JoinResponse: encode_JoinResponse,
+    m.LeaveRequest: encode_LeaveRequest,
+    m.MediaSectionsRequirement: encode_MediaSectionsRequirement,
+    m.MetricSample: encode_MetricSample,
+    m.MetricsBatch: encode_MetricsBatch,
+    m.MuteTrackRequest: encode_MuteTrackRequest,
+    m.ParticipantInfo: encode_ParticipantInfo,
+    m.ParticipantPermission: encode_ParticipantPermission,
+    m.ParticipantTracks: encode_ParticipantTracks,
+    m.ParticipantUpdate: encode_ParticipantUpdate,
+    m.Ping: encode_Ping,
+    m.Pong: encode_Pong,
+    m.PublishDataTrackRequest: encode_PublishDataTrackRequest,
+    m.PublishDataTrackResponse: encode_PublishDataTrackResponse,
+    m.ReconnectResponse: encode_ReconnectResponse,
+    m.RegionInfo: encode_RegionInfo,
+    m.RegionSettings: encode_RegionSettings,
+    m.RequestResponse: encode_RequestResponse,
+    m.Room: encode_Room,
+    m.RoomMovedResponse: encode_RoomMovedResponse,
+    m.RoomUpdate: encode_RoomUpdate,
+    m.RpcAck: encode_RpcAck,
+    m.RpcError: encode_RpcError,
+    m.RpcRequest: encode_RpcRequest,
+    m.RpcResponse: encode_RpcResponse,
+    m.ServerInfo: encode_ServerInfo,
+    m.SessionDescription: encode_SessionDescription,
+    m.SignalRequest: encode_SignalRequest,
+    m.SignalResponse: encode_SignalResponse,
+    m.SimulateScenario: encode_SimulateScenario,
+    m.SimulcastCodec: encode_SimulcastCodec,
+    m.SimulcastCodecInfo: encode_SimulcastCodecInfo,
+    m.SipDtmf: encode_SipDtmf,
+    m.SpeakerInfo: encode_SpeakerInfo,
+    m.SpeakersChanged: encode_SpeakersChanged,
+    m.StoreDataBlobRequest: encode_StoreDataBlobRequest,
+    m.StoreDataBlobResponse: encode_StoreDataBlobResponse,
+    m.StreamStateInfo: encode_StreamStateInfo,
+    m.StreamStateUpdate: encode_StreamStateUpdate,
+    m.SubscribedAudioCodec: encode_SubscribedAudioCodec,
+    m.SubscribedAudioCodecUpdate: encode_SubscribedAudioCodecUpdate,
+    m.SubscribedCodec: encode_SubscribedCodec,
+    m.SubscribedQuality: encode_SubscribedQuality,
+    m.SubscribedQualityUpdate: encode_SubscribedQualityUpdate,
+    m.SubscriptionPermission: encode_SubscriptionPermission,
+    m.SubscriptionPermissionUpdate: encode_SubscriptionPermissionUpdate,
+    m.SubscriptionResponse: encode_SubscriptionResponse,
+    m.SyncState: encode_SyncState,
+    m.TimeSeriesMetric: encode_TimeSeriesMetric,
+    m.TimedVersion: encode_TimedVersion,
+    m.Timestamp: encode_Timestamp,
+    m.TrackInfo: encode_TrackInfo,
+    m.TrackPermission: encode_TrackPermission,
+    m.TrackPublishedResponse: encode_TrackPublishedResponse,
+    m.TrackSubscribed: encode_TrackSubscribed,
+    m.TrackUnpublishedResponse: encode_TrackUnpublishedResponse,
+    m.Transcription: encode_Transcription,
+    m.TranscriptionSegment: encode_TranscriptionSegment,
+    m.TrickleRequest: encode_TrickleRequest,
+    m.UnpublishDataTrackRequest: encode_UnpublishDataTrackRequest,
+    m.UnpublishDataTrackResponse: encode_UnpublishDataTrackResponse,
+    m.UpdateDataSubscription: encode_UpdateDataSubscription,
+    m.UpdateDataSubscriptionUpdate: encode_UpdateDataSubscriptionUpdate,
+    m.UpdateLocalAudioTrack: encode_UpdateLocalAudioTrack,
+    m.UpdateLocalVideoTrack: encode_UpdateLocalVideoTrack,
+    m.UpdateParticipantMetadata: encode_UpdateParticipantMetadata,
+    m.UpdateSubscription: encode_UpdateSubscription,
+    m.UpdateTrackSettings: encode_UpdateTrackSettings,
+    m.UpdateVideoLayers: encode_UpdateVideoLayers,
+    m.UserPacket: encode_UserPacket,
+    m.VideoConfiguration: encode_VideoConfiguration,
+    m.VideoLayer: encode_VideoLayer,
+    m.WrappedJoinRequest: encode_WrappedJoinRequest,
 }
 """Class → what writes it."""
 ENTRY_ENCODERS: Final[dict[tuple[type[Message], str], EncodeEntry]] = {
-    (m.DataStreamHeader, "attributes"): _encode_DataStreamHeader_attributes,
-    (m.DataStreamTrailer, "attributes"): _encode_DataStreamTrailer_attributes,
-    (m.DataTrackSubscriberHandles, "sub_handles"): _encode_DataTrackSubscriberHandles_sub_handles,
-    (m.JoinRequest, "participant_attributes"): _encode_JoinRequest_participant_attributes,
-    (m.ParticipantInfo, "attributes"): _encode_ParticipantInfo_attributes,
-    (m.SessionDescription, "mid_to_track_id"): _encode_SessionDescription_mid_to_track_id,
-    (m.UpdateParticipantMetadata, "attributes"): _encode_UpdateParticipantMetadata_attributes,
+    (m.DataStreamHeader, "attributes"): encode_DataStreamHeader_attributes,
+    (m.DataStreamTrailer, "attributes"): encode_DataStreamTrailer_attributes,
+    (m.DataTrackSubscriberHandles, "sub_handles"): encode_DataTrackSubscriberHandles_sub_handles,
+    (m.JoinRequest, "participant_attributes"): encode_JoinRequest_participant_attributes,
+    (m.ParticipantInfo, "attributes"): encode_ParticipantInfo_attributes,
+    (m.SessionDescription, "mid_to_track_id"): encode_SessionDescription_mid_to_track_id,
+    (m.UpdateParticipantMetadata, "attributes"): encode_UpdateParticipantMetadata_attributes,
 }
 """Class and map → what writes the key and the value of an entry."""

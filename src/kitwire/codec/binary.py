@@ -16,37 +16,60 @@ Time is linear in the frame: one pass, no value is copied while it grows.
 
 from __future__ import annotations
 
-from typing import Any
-
 from ..errors import MalformedFrame
-from ._decoders import DECODERS
-from ._encoders import ENCODERS
+from ..messages import SignalRequest, SignalResponse
+from ._decoders import DECODERS, decode_SignalResponse
+from ._encoders import ENCODERS, encode_SignalRequest
 from .reading import ROOM, Growing, Malformed, read_tag, skip
 from .schema import M, Message
 from .values import Unwritable
 
-__all__ = ["decode", "encode", "field_numbers"]
+__all__ = ["decode", "decode_response", "encode", "encode_request", "field_numbers"]
 
 
-def decode(cls: type[M], data: bytes) -> M:
+def decode(cls: type[M], data: bytes | bytearray | memoryview) -> M:
     """The message of class ``cls`` that ``data`` encodes.
 
     Raises:
         MalformedFrame: when ``data`` encodes none; ``where`` is the path of the field, ``offset``
             a position in ``data``.
     """
-    if type(data) is not bytes:
-        data = bytes(data)  # a bytearray or a memoryview
+    frame = data if type(data) is bytes else bytes(data)
     growing: Growing = []
     try:
-        message: Any = DECODERS[cls](data, 0, len(data), ROOM, growing)
+        message: M = DECODERS[cls](frame, 0, len(frame), ROOM, growing)
     except Malformed as error:
-        where = ".".join((cls.__name__, *reversed(error.path)))
-        raise MalformedFrame(error.problem, where=where, offset=error.offset) from None
+        raise _malformed(cls, error) from None
+    if growing:
+        _finish(growing)
+    return message
+
+
+def decode_response(frame: bytes) -> SignalResponse:
+    """The same for what a server says, which is nearly all that is read: nothing is looked up.
+
+    Raises:
+        MalformedFrame: as :func:`decode`.
+    """
+    growing: Growing = []
+    try:
+        message = decode_SignalResponse(frame, 0, len(frame), ROOM, growing)
+    except Malformed as error:
+        raise _malformed(SignalResponse, error) from None
+    if growing:
+        _finish(growing)
+    return message
+
+
+def _malformed(cls: type[Message], error: Malformed) -> MalformedFrame:
+    where = ".".join((cls.__name__, *reversed(error.path)))
+    return MalformedFrame(error.problem, where=where, offset=error.offset)
+
+
+def _finish(growing: Growing) -> None:
+    """Let unknown fields be bytes, now that no more are added."""
     for each in growing:
         each._unknown_fields = bytes(each._unknown_fields)
-    found: M = message
-    return found
 
 
 def encode(message: Message) -> bytes:
@@ -59,11 +82,27 @@ def encode(message: Message) -> bytes:
         TypeError: a field holds a value of a wrong type.
         ValueError: a number is out of range, a text is not Unicode, two members of a oneof are set.
     """
+    out: list[bytes] = []
     cls = type(message)
     try:
-        return ENCODERS[cls](message)
+        ENCODERS[cls](message, out)
     except Unwritable as error:
         raise error.raised(cls) from None
+    return b"".join(out)
+
+
+def encode_request(message: SignalRequest) -> bytes:
+    """The same for what a client says.
+
+    Raises:
+        TypeError, ValueError: as :func:`encode`.
+    """
+    out: list[bytes] = []
+    try:
+        encode_SignalRequest(message, out)
+    except Unwritable as error:
+        raise error.raised(SignalRequest) from None
+    return b"".join(out)
 
 
 def field_numbers(data: bytes) -> tuple[int, ...]:

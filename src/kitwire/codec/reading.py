@@ -290,8 +290,10 @@ def keep_entry(
 
     upb does not keep the bytes that came but what it understood, written anew.
     """
-    raw = encode(entry)
-    keep(message, varint(number << 3 | BLOCK) + varint(len(raw)) + raw, growing)
+    content: list[bytes] = []
+    size = encode(entry, content)
+    raw = b"".join((varint(number << 3 | BLOCK), varint(size), *content))
+    keep(message, raw, growing)
 
 
 # --- oneofs ---

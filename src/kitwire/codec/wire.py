@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import Final
 
 import betterproto2
 
@@ -35,15 +36,23 @@ FIXED: Mapping[str, struct.Struct] = MappingProxyType(
 """The types of fixed size."""
 
 
+_LAST: Final = tuple(bytes((low,)) for low in range(0x80))
+_MORE: Final = tuple(bytes((low | 0x80,)) for low in range(0x80))
+"""Seven bits as a byte, behind which nothing or something follows."""
+
+
 def varint(number: int) -> bytes:
-    """A number from 0 to 2**64 - 1, seven bits a byte, the low ones first."""
+    """A number of at most 64 bits, seven of them a byte, the low ones first.
+
+    A negative one is written as its complement to 2**64.
+    """
+    if number < 0:
+        number += 1 << 64
     if number < 0x80:
-        return bytes((number,))
-    if number < 0x4000:
-        return bytes((number & 0x7F | 0x80, number >> 7))
-    out = []
+        return _LAST[number]
+    written = _MORE[number & 0x7F]
+    number >>= 7
     while number >= 0x80:
-        out.append(number & 0x7F | 0x80)
+        written += _MORE[number & 0x7F]
         number >>= 7
-    out.append(number)
-    return bytes(out)
+    return written + _LAST[number]

@@ -21,8 +21,8 @@ __all__ = [
     "write_sfixed64",
 ]
 
-Encode = Callable[[Any], bytes]
-"""What a message is on the wire."""
+Encode = Callable[[Any, list[bytes]], int]
+"""Appends what a message is on the wire, in pieces; returns how many bytes they have."""
 
 
 class Entry:
@@ -36,8 +36,8 @@ class Entry:
         self._unknown_fields: Any = b""
 
 
-EncodeEntry = Callable[[Entry], bytes]
-"""What an entry is."""
+EncodeEntry = Callable[[Entry, list[bytes]], int]
+"""Appends what an entry is."""
 
 write_float: Final = FIXED["float"].pack
 write_double: Final = FIXED["double"].pack
