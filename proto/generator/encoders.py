@@ -13,6 +13,7 @@ _INTRODUCTION = '''"""Writes every message of the schema; see :mod:`.binary` for
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from betterproto2 import Message
@@ -68,6 +69,15 @@ _VARIABLES = {
 _FIXED = ("float", "double", "fixed32", "sfixed32", "fixed64", "sfixed64")
 
 
+_PYTHON = {
+    **dict.fromkeys((*_RANGES, "fixed32", "sfixed32", "fixed64", "sfixed64"), "int"),
+    **{kind: plain for kind, (_, plain) in _PLAIN.items()},
+    "float": "float",
+    "double": "float",
+}
+"""Type → Python's type of what was checked."""
+
+
 def encoders(messages: Sequence[MessageFacts], header: str) -> str:
     """The text of the module, unformatted."""
     return "\n".join([f"# {header}", _INTRODUCTION, *definitions(messages)]) + "\n"
@@ -82,6 +92,8 @@ def definitions(messages: Sequence[MessageFacts]) -> list[str]:
     fields = [each for message in messages for field in message.fields for each in _parts(field)]
     enums = sorted({field.target for field in fields if field.kind == "enum"})
     lines += [f"_{enum}: Final = m.{enum}" for enum in enums]
+    for kind in sorted({field.kind for field in fields} & _PYTHON.keys()):
+        lines += [f'_check_{kind}: Final[Callable[[object], {_PYTHON[kind]}]] = CHECKS["{kind}"]']
     for message in messages:
         for field in message.fields:
             lines += _entry_encoder(message, field) if field.entry else []
@@ -218,7 +230,7 @@ def _variable(field: FieldFacts) -> str:
 def _checked(field: FieldFacts) -> list[str]:
     """Take the value that is `held` if it is of the field's type, and complain otherwise."""
     kind = field.kind
-    check = f'CHECKS["{kind}"]'
+    check = f"_check_{kind}"
     if kind == "message":
         return []
     if kind in _PLAIN:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import SimpleNamespace
 from typing import Any, Final
 
@@ -32,6 +32,7 @@ def learn(*classes: type[betterproto2.Message]) -> None:
                     known[each.enum.__name__] = each.enum
     names: dict[str, Any] = {
         "Any": Any,
+        "Callable": Callable,
         "Final": Final,
         "Mapping": Mapping,
         "Message": betterproto2.Message,

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from betterproto2 import Message
@@ -65,6 +66,15 @@ _TrackType: Final = m.TrackType
 _VideoLayerMode: Final = m.VideoLayerMode
 _VideoQuality: Final = m.VideoQuality
 _WrappedJoinRequestCompression: Final = m.WrappedJoinRequestCompression
+_check_bool: Final[Callable[[object], bool]] = CHECKS["bool"]
+_check_bytes: Final[Callable[[object], bytes]] = CHECKS["bytes"]
+_check_enum: Final[Callable[[object], int]] = CHECKS["enum"]
+_check_float: Final[Callable[[object], float]] = CHECKS["float"]
+_check_int32: Final[Callable[[object], int]] = CHECKS["int32"]
+_check_int64: Final[Callable[[object], int]] = CHECKS["int64"]
+_check_string: Final[Callable[[object], str]] = CHECKS["string"]
+_check_uint32: Final[Callable[[object], int]] = CHECKS["uint32"]
+_check_uint64: Final[Callable[[object], int]] = CHECKS["uint64"]
 _ActiveSpeakerUpdate: Final = m.ActiveSpeakerUpdate
 
 
@@ -121,7 +131,7 @@ def encode_AddTrackRequest(message: Any, out: list[bytes]) -> i64:
     try:
         name = "cid"
         held = message.cid
-        text = held if type(held) is str else CHECKS["string"](held)
+        text = held if type(held) is str else _check_string(held)
         if text:
             block = text.encode()
             size = len(block)
@@ -137,7 +147,7 @@ def encode_AddTrackRequest(message: Any, out: list[bytes]) -> i64:
             total += size
         name = "name"
         held = message.name
-        text = held if type(held) is str else CHECKS["string"](held)
+        text = held if type(held) is str else _check_string(held)
         if text:
             block = text.encode()
             size = len(block)
@@ -153,9 +163,9 @@ def encode_AddTrackRequest(message: Any, out: list[bytes]) -> i64:
             total += size
         name = "type"
         held = message.type
-        number = held if type(held) is _TrackType else CHECKS["enum"](held)
+        number = held if type(held) is _TrackType else _check_enum(held)
         if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
-            CHECKS["enum"](held)
+            _check_enum(held)
         if number:
             out.append(b"\x18")
             if 0 <= number < 0x80:
@@ -167,9 +177,9 @@ def encode_AddTrackRequest(message: Any, out: list[bytes]) -> i64:
                 total += len(digits) + 1
         name = "width"
         held = message.width
-        number = held if type(held) is int else CHECKS["uint32"](held)
+        number = held if type(held) is int else _check_uint32(held)
         if not 0 <= number <= 0xFFFF_FFFF:
-            CHECKS["uint32"](held)
+            _check_uint32(held)
         if number:
             out.append(b" ")
             if 0 <= number < 0x80:
@@ -181,9 +191,9 @@ def encode_AddTrackRequest(message: Any, out: list[bytes]) -> i64:
                 total += len(digits) + 1
         name = "height"
         held = message.height
-        number = held if type(held) is int else CHECKS["uint32"](held)
+        number = held if type(held) is int else _check_uint32(held)
         if not 0 <= number <= 0xFFFF_FFFF:
-            CHECKS["uint32"](held)
+            _check_uint32(held)
         if number:
             out.append(b"(")
             if 0 <= number < 0x80:
@@ -195,23 +205,23 @@ def encode_AddTrackRequest(message: Any, out: list[bytes]) -> i64:
                 total += len(digits) + 1
         name = "muted"
         held = message.muted
-        flag = held if type(held) is bool else CHECKS["bool"](held)
+        flag = held if type(held) is bool else _check_bool(held)
         if flag:
             out.append(b"0")
             out.append(_SHORT[flag])
             total += 2
         name = "disable_dtx"
         held = message.disable_dtx
-        flag = held if type(held) is bool else CHECKS["bool"](held)
+        flag = held if type(held) is bool else _check_bool(held)
         if flag:
             out.append(b"8")
             out.append(_SHORT[flag])
             total += 2
         name = "source"
         held = message.source
-        number = held if type(held) is _TrackSource else CHECKS["enum"](held)
+        number = held if type(held) is _TrackSource else _check_enum(held)
         if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
-            CHECKS["enum"](held)
+            _check_enum(held)
         if number:
             out.append(b"@")
             if 0 <= number < 0x80:
@@ -255,7 +265,7 @@ def encode_AddTrackRequest(message: Any, out: list[bytes]) -> i64:
                 total += size + len(block) + 1
         name = "sid"
         held = message.sid
-        text = held if type(held) is str else CHECKS["string"](held)
+        text = held if type(held) is str else _check_string(held)
         if text:
             block = text.encode()
             size = len(block)
@@ -271,23 +281,23 @@ def encode_AddTrackRequest(message: Any, out: list[bytes]) -> i64:
             total += size
         name = "stereo"
         held = message.stereo
-        flag = held if type(held) is bool else CHECKS["bool"](held)
+        flag = held if type(held) is bool else _check_bool(held)
         if flag:
             out.append(b"`")
             out.append(_SHORT[flag])
             total += 2
         name = "disable_red"
         held = message.disable_red
-        flag = held if type(held) is bool else CHECKS["bool"](held)
+        flag = held if type(held) is bool else _check_bool(held)
         if flag:
             out.append(b"h")
             out.append(_SHORT[flag])
             total += 2
         name = "encryption"
         held = message.encryption
-        number = held if type(held) is _EncryptionType else CHECKS["enum"](held)
+        number = held if type(held) is _EncryptionType else _check_enum(held)
         if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
-            CHECKS["enum"](held)
+            _check_enum(held)
         if number:
             out.append(b"p")
             if 0 <= number < 0x80:
@@ -299,7 +309,7 @@ def encode_AddTrackRequest(message: Any, out: list[bytes]) -> i64:
                 total += len(digits) + 1
         name = "stream"
         held = message.stream
-        text = held if type(held) is str else CHECKS["string"](held)
+        text = held if type(held) is str else _check_string(held)
         if text:
             block = text.encode()
             size = len(block)
@@ -315,9 +325,9 @@ def encode_AddTrackRequest(message: Any, out: list[bytes]) -> i64:
             total += size
         name = "backup_codec_policy"
         held = message.backup_codec_policy
-        number = held if type(held) is _BackupCodecPolicy else CHECKS["enum"](held)
+        number = held if type(held) is _BackupCodecPolicy else _check_enum(held)
         if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
-            CHECKS["enum"](held)
+            _check_enum(held)
         if number:
             out.append(b"\x80\x01")
             if 0 <= number < 0x80:
@@ -337,9 +347,9 @@ def encode_AddTrackRequest(message: Any, out: list[bytes]) -> i64:
             before = total
             total = 0
             for held in items:
-                number = held if type(held) is _AudioTrackFeature else CHECKS["enum"](held)
+                number = held if type(held) is _AudioTrackFeature else _check_enum(held)
                 if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
-                    CHECKS["enum"](held)
+                    _check_enum(held)
                 if 0 <= number < 0x80:
                     out.append(_SHORT[number])
                     total += 1
@@ -360,9 +370,9 @@ def encode_AddTrackRequest(message: Any, out: list[bytes]) -> i64:
             before = total
             total = 0
             for held in items:
-                number = held if type(held) is _PacketTrailerFeature else CHECKS["enum"](held)
+                number = held if type(held) is _PacketTrailerFeature else _check_enum(held)
                 if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
-                    CHECKS["enum"](held)
+                    _check_enum(held)
                 if 0 <= number < 0x80:
                     out.append(_SHORT[number])
                     total += 1
@@ -398,7 +408,7 @@ def encode_ChatMessage(message: Any, out: list[bytes]) -> i64:
     try:
         name = "id"
         held = message.id
-        text = held if type(held) is str else CHECKS["string"](held)
+        text = held if type(held) is str else _check_string(held)
         if text:
             block = text.encode()
             size = len(block)
@@ -414,9 +424,9 @@ def encode_ChatMessage(message: Any, out: list[bytes]) -> i64:
             total += size
         name = "timestamp"
         held = message.timestamp
-        number = held if type(held) is int else CHECKS["int64"](held)
+        number = held if type(held) is int else _check_int64(held)
         if not -0x3FFF_FFFF_FFFF_FFFF <= number <= 0x3FFF_FFFF_FFFF_FFFF:
-            CHECKS["int64"](held)
+            _check_int64(held)
         if number:
             out.append(b"\x10")
             if 0 <= number < 0x80:
@@ -429,9 +439,9 @@ def encode_ChatMessage(message: Any, out: list[bytes]) -> i64:
         name = "edit_timestamp"
         held = message.edit_timestamp
         if held is not None:
-            number = held if type(held) is int else CHECKS["int64"](held)
+            number = held if type(held) is int else _check_int64(held)
             if not -0x3FFF_FFFF_FFFF_FFFF <= number <= 0x3FFF_FFFF_FFFF_FFFF:
-                CHECKS["int64"](held)
+                _check_int64(held)
             out.append(b"\x18")
             if 0 <= number < 0x80:
                 out.append(_SHORT[number])
@@ -442,7 +452,7 @@ def encode_ChatMessage(message: Any, out: list[bytes]) -> i64:
                 total += len(digits) + 1
         name = "message"
         held = message.message
-        text = held if type(held) is str else CHECKS["string"](held)
+        text = held if type(held) is str else _check_string(held)
         if text:
             block = text.encode()
             size = len(block)
@@ -458,14 +468,14 @@ def encode_ChatMessage(message: Any, out: list[bytes]) -> i64:
             total += size
         name = "deleted"
         held = message.deleted
-        flag = held if type(held) is bool else CHECKS["bool"](held)
+        flag = held if type(held) is bool else _check_bool(held)
         if flag:
             out.append(b"(")
             out.append(_SHORT[flag])
             total += 2
         name = "generated"
         held = message.generated
-        flag = held if type(held) is bool else CHECKS["bool"](held)
+        flag = held if type(held) is bool else _check_bool(held)
         if flag:
             out.append(b"0")
             out.append(_SHORT[flag])
@@ -522,9 +532,9 @@ def encode_ClientConfiguration(message: Any, out: list[bytes]) -> i64:
                 total += size + len(block) + 1
         name = "resume_connection"
         held = message.resume_connection
-        number = held if type(held) is _ClientConfigSetting else CHECKS["enum"](held)
+        number = held if type(held) is _ClientConfigSetting else _check_enum(held)
         if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
-            CHECKS["enum"](held)
+            _check_enum(held)
         if number:
             out.append(b"\x18")
             if 0 <= number < 0x80:
@@ -550,9 +560,9 @@ def encode_ClientConfiguration(message: Any, out: list[bytes]) -> i64:
                 total += size + len(block) + 1
         name = "force_relay"
         held = message.force_relay
-        number = held if type(held) is _ClientConfigSetting else CHECKS["enum"](held)
+        number = held if type(held) is _ClientConfigSetting else _check_enum(held)
         if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
-            CHECKS["enum"](held)
+            _check_enum(held)
         if number:
             out.append(b"(")
             if 0 <= number < 0x80:
@@ -588,9 +598,9 @@ def encode_ClientInfo(message: Any, out: list[bytes]) -> i64:
     try:
         name = "sdk"
         held = message.sdk
-        number = held if type(held) is _ClientInfoSdk else CHECKS["enum"](held)
+        number = held if type(held) is _ClientInfoSdk else _check_enum(held)
         if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
-            CHECKS["enum"](held)
+            _check_enum(held)
         if number:
             out.append(b"\x08")
             if 0 <= number < 0x80:
@@ -602,7 +612,7 @@ def encode_ClientInfo(message: Any, out: list[bytes]) -> i64:
                 total += len(digits) + 1
         name = "version"
         held = message.version
-        text = held if type(held) is str else CHECKS["string"](held)
+        text = held if type(held) is str else _check_string(held)
         if text:
             block = text.encode()
             size = len(block)
@@ -618,9 +628,9 @@ def encode_ClientInfo(message: Any, out: list[bytes]) -> i64:
             total += size
         name = "protocol"
         held = message.protocol
-        number = held if type(held) is int else CHECKS["int32"](held)
+        number = held if type(held) is int else _check_int32(held)
         if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
-            CHECKS["int32"](held)
+            _check_int32(held)
         if number:
             out.append(b"\x18")
             if 0 <= number < 0x80:
@@ -632,7 +642,7 @@ def encode_ClientInfo(message: Any, out: list[bytes]) -> i64:
                 total += len(digits) + 1
         name = "os"
         held = message.os
-        text = held if type(held) is str else CHECKS["string"](held)
+        text = held if type(held) is str else _check_string(held)
         if text:
             block = text.encode()
             size = len(block)
@@ -648,7 +658,7 @@ def encode_ClientInfo(message: Any, out: list[bytes]) -> i64:
             total += size
         name = "os_version"
         held = message.os_version
-        text = held if type(held) is str else CHECKS["string"](held)
+        text = held if type(held) is str else _check_string(held)
         if text:
             block = text.encode()
             size = len(block)
@@ -664,7 +674,7 @@ def encode_ClientInfo(message: Any, out: list[bytes]) -> i64:
             total += size
         name = "device_model"
         held = message.device_model
-        text = held if type(held) is str else CHECKS["string"](held)
+        text = held if type(held) is str else _check_string(held)
         if text:
             block = text.encode()
             size = len(block)
@@ -680,7 +690,7 @@ def encode_ClientInfo(message: Any, out: list[bytes]) -> i64:
             total += size
         name = "browser"
         held = message.browser
-        text = held if type(held) is str else CHECKS["string"](held)
+        text = held if type(held) is str else _check_string(held)
         if text:
             block = text.encode()
             size = len(block)
@@ -696,7 +706,7 @@ def encode_ClientInfo(message: Any, out: list[bytes]) -> i64:
             total += size
         name = "browser_version"
         held = message.browser_version
-        text = held if type(held) is str else CHECKS["string"](held)
+        text = held if type(held) is str else _check_string(held)
         if text:
             block = text.encode()
             size = len(block)
@@ -712,7 +722,7 @@ def encode_ClientInfo(message: Any, out: list[bytes]) -> i64:
             total += size
         name = "address"
         held = message.address
-        text = held if type(held) is str else CHECKS["string"](held)
+        text = held if type(held) is str else _check_string(held)
         if text:
             block = text.encode()
             size = len(block)
@@ -728,7 +738,7 @@ def encode_ClientInfo(message: Any, out: list[bytes]) -> i64:
             total += size
         name = "network"
         held = message.network
-        text = held if type(held) is str else CHECKS["string"](held)
+        text = held if type(held) is str else _check_string(held)
         if text:
             block = text.encode()
             size = len(block)
@@ -744,7 +754,7 @@ def encode_ClientInfo(message: Any, out: list[bytes]) -> i64:
             total += size
         name = "other_sdks"
         held = message.other_sdks
-        text = held if type(held) is str else CHECKS["string"](held)
+        text = held if type(held) is str else _check_string(held)
         if text:
             block = text.encode()
             size = len(block)
@@ -760,9 +770,9 @@ def encode_ClientInfo(message: Any, out: list[bytes]) -> i64:
             total += size
         name = "client_protocol"
         held = message.client_protocol
-        number = held if type(held) is int else CHECKS["int32"](held)
+        number = held if type(held) is int else _check_int32(held)
         if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
-            CHECKS["int32"](held)
+            _check_int32(held)
         if number:
             out.append(b"`")
             if 0 <= number < 0x80:
@@ -782,9 +792,9 @@ def encode_ClientInfo(message: Any, out: list[bytes]) -> i64:
             before = total
             total = 0
             for held in items:
-                number = held if type(held) is _ClientInfoCapability else CHECKS["enum"](held)
+                number = held if type(held) is _ClientInfoCapability else _check_enum(held)
                 if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
-                    CHECKS["enum"](held)
+                    _check_enum(held)
                 if 0 <= number < 0x80:
                     out.append(_SHORT[number])
                     total += 1
@@ -818,7 +828,7 @@ def encode_Codec(message: Any, out: list[bytes]) -> i64:
     try:
         name = "mime"
         held = message.mime
-        text = held if type(held) is str else CHECKS["string"](held)
+        text = held if type(held) is str else _check_string(held)
         if text:
             block = text.encode()
             size = len(block)
@@ -834,7 +844,7 @@ def encode_Codec(message: Any, out: list[bytes]) -> i64:
             total += size
         name = "fmtp_line"
         held = message.fmtp_line
-        text = held if type(held) is str else CHECKS["string"](held)
+        text = held if type(held) is str else _check_string(held)
         if text:
             block = text.encode()
             size = len(block)
@@ -872,7 +882,7 @@ def encode_ConnectionQualityInfo(message: Any, out: list[bytes]) -> i64:
     try:
         name = "participant_sid"
         held = message.participant_sid
-        text = held if type(held) is str else CHECKS["string"](held)
+        text = held if type(held) is str else _check_string(held)
         if text:
             block = text.encode()
             size = len(block)
@@ -888,9 +898,9 @@ def encode_ConnectionQualityInfo(message: Any, out: list[bytes]) -> i64:
             total += size
         name = "quality"
         held = message.quality
-        number = held if type(held) is _ConnectionQuality else CHECKS["enum"](held)
+        number = held if type(held) is _ConnectionQuality else _check_enum(held)
         if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
-            CHECKS["enum"](held)
+            _check_enum(held)
         if number:
             out.append(b"\x10")
             if 0 <= number < 0x80:
@@ -902,7 +912,7 @@ def encode_ConnectionQualityInfo(message: Any, out: list[bytes]) -> i64:
                 total += len(digits) + 1
         name = "score"
         held = message.score
-        block = write_float(CHECKS["float"](held))
+        block = write_float(_check_float(held))
         if block != b"\x00\x00\x00\x00":
             out.append(b"\x1d")
             out.append(block)
@@ -965,14 +975,14 @@ def encode_ConnectionSettings(message: Any, out: list[bytes]) -> i64:
     try:
         name = "auto_subscribe"
         held = message.auto_subscribe
-        flag = held if type(held) is bool else CHECKS["bool"](held)
+        flag = held if type(held) is bool else _check_bool(held)
         if flag:
             out.append(b"\x08")
             out.append(_SHORT[flag])
             total += 2
         name = "adaptive_stream"
         held = message.adaptive_stream
-        flag = held if type(held) is bool else CHECKS["bool"](held)
+        flag = held if type(held) is bool else _check_bool(held)
         if flag:
             out.append(b"\x10")
             out.append(_SHORT[flag])
@@ -980,13 +990,13 @@ def encode_ConnectionSettings(message: Any, out: list[bytes]) -> i64:
         name = "subscriber_allow_pause"
         held = message.subscriber_allow_pause
         if held is not None:
-            flag = held if type(held) is bool else CHECKS["bool"](held)
+            flag = held if type(held) is bool else _check_bool(held)
             out.append(b"\x18")
             out.append(_SHORT[flag])
             total += 2
         name = "disable_ice_lite"
         held = message.disable_ice_lite
-        flag = held if type(held) is bool else CHECKS["bool"](held)
+        flag = held if type(held) is bool else _check_bool(held)
         if flag:
             out.append(b" ")
             out.append(_SHORT[flag])
@@ -994,7 +1004,7 @@ def encode_ConnectionSettings(message: Any, out: list[bytes]) -> i64:
         name = "auto_subscribe_data_track"
         held = message.auto_subscribe_data_track
         if held is not None:
-            flag = held if type(held) is bool else CHECKS["bool"](held)
+            flag = held if type(held) is bool else _check_bool(held)
             out.append(b"(")
             out.append(_SHORT[flag])
             total += 2
@@ -1035,7 +1045,7 @@ def encode_DataBlob(message: Any, out: list[bytes]) -> i64:
                 total += size + len(block) + 1
         name = "contents"
         held = message.contents
-        block = held if type(held) is bytes else CHECKS["bytes"](held)
+        block = held if type(held) is bytes else _check_bytes(held)
         if block:
             size = len(block)
             out.append(b"\x12")
@@ -1078,7 +1088,7 @@ def encode_DataBlobKey(message: Any, out: list[bytes]) -> i64:
                 name = ""
                 check_oneofs(shape_of(_DataBlobKey), message)
             chosen_key = True
-            text = held if type(held) is str else CHECKS["string"](held)
+            text = held if type(held) is str else _check_string(held)
             block = text.encode()
             size = len(block)
             out.append(b"\n")
@@ -1133,7 +1143,7 @@ def encode_DataChannelInfo(message: Any, out: list[bytes]) -> i64:
     try:
         name = "label"
         held = message.label
-        text = held if type(held) is str else CHECKS["string"](held)
+        text = held if type(held) is str else _check_string(held)
         if text:
             block = text.encode()
             size = len(block)
@@ -1149,9 +1159,9 @@ def encode_DataChannelInfo(message: Any, out: list[bytes]) -> i64:
             total += size
         name = "id"
         held = message.id
-        number = held if type(held) is int else CHECKS["uint32"](held)
+        number = held if type(held) is int else _check_uint32(held)
         if not 0 <= number <= 0xFFFF_FFFF:
-            CHECKS["uint32"](held)
+            _check_uint32(held)
         if number:
             out.append(b"\x10")
             if 0 <= number < 0x80:
@@ -1163,9 +1173,9 @@ def encode_DataChannelInfo(message: Any, out: list[bytes]) -> i64:
                 total += len(digits) + 1
         name = "target"
         held = message.target
-        number = held if type(held) is _SignalTarget else CHECKS["enum"](held)
+        number = held if type(held) is _SignalTarget else _check_enum(held)
         if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
-            CHECKS["enum"](held)
+            _check_enum(held)
         if number:
             out.append(b"\x18")
             if 0 <= number < 0x80:
@@ -1199,7 +1209,7 @@ def encode_DataChannelReceiveState(message: Any, out: list[bytes]) -> i64:
     try:
         name = "publisher_sid"
         held = message.publisher_sid
-        text = held if type(held) is str else CHECKS["string"](held)
+        text = held if type(held) is str else _check_string(held)
         if text:
             block = text.encode()
             size = len(block)
@@ -1215,9 +1225,9 @@ def encode_DataChannelReceiveState(message: Any, out: list[bytes]) -> i64:
             total += size
         name = "last_seq"
         held = message.last_seq
-        number = held if type(held) is int else CHECKS["uint32"](held)
+        number = held if type(held) is int else _check_uint32(held)
         if not 0 <= number <= 0xFFFF_FFFF:
-            CHECKS["uint32"](held)
+            _check_uint32(held)
         if number:
             out.append(b"\x10")
             if 0 <= number < 0x80:
@@ -1253,9 +1263,9 @@ def encode_DataPacket(message: Any, out: list[bytes]) -> i64:
         chosen_value = False
         name = "kind"
         held = message.kind
-        number = held if type(held) is _DataPacketKind else CHECKS["enum"](held)
+        number = held if type(held) is _DataPacketKind else _check_enum(held)
         if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
-            CHECKS["enum"](held)
+            _check_enum(held)
         if number:
             out.append(b"\x08")
             if 0 <= number < 0x80:
@@ -1303,7 +1313,7 @@ def encode_DataPacket(message: Any, out: list[bytes]) -> i64:
                 total += size + len(block) + 1
         name = "participant_identity"
         held = message.participant_identity
-        text = held if type(held) is str else CHECKS["string"](held)
+        text = held if type(held) is str else _check_string(held)
         if text:
             block = text.encode()
             size = len(block)
@@ -1322,7 +1332,7 @@ def encode_DataPacket(message: Any, out: list[bytes]) -> i64:
         if type(held) is not list:
             check_list(held)
         for held in held:
-            text = held if type(held) is str else CHECKS["string"](held)
+            text = held if type(held) is str else _check_string(held)
             block = text.encode()
             size = len(block)
             out.append(b"*")
@@ -1517,9 +1527,9 @@ def encode_DataPacket(message: Any, out: list[bytes]) -> i64:
                 total += size + len(block) + 1
         name = "sequence"
         held = message.sequence
-        number = held if type(held) is int else CHECKS["uint32"](held)
+        number = held if type(held) is int else _check_uint32(held)
         if not 0 <= number <= 0xFFFF_FFFF:
-            CHECKS["uint32"](held)
+            _check_uint32(held)
         if number:
             out.append(b"\x80\x01")
             if 0 <= number < 0x80:
@@ -1531,7 +1541,7 @@ def encode_DataPacket(message: Any, out: list[bytes]) -> i64:
                 total += len(digits) + 2
         name = "participant_sid"
         held = message.participant_sid
-        text = held if type(held) is str else CHECKS["string"](held)
+        text = held if type(held) is str else _check_string(held)
         if text:
             block = text.encode()
             size = len(block)
@@ -1600,7 +1610,7 @@ def encode_DataStreamByteHeader(message: Any, out: list[bytes]) -> i64:
     try:
         name = "name"
         held = message.name
-        text = held if type(held) is str else CHECKS["string"](held)
+        text = held if type(held) is str else _check_string(held)
         if text:
             block = text.encode()
             size = len(block)
@@ -1638,7 +1648,7 @@ def encode_DataStreamChunk(message: Any, out: list[bytes]) -> i64:
     try:
         name = "stream_id"
         held = message.stream_id
-        text = held if type(held) is str else CHECKS["string"](held)
+        text = held if type(held) is str else _check_string(held)
         if text:
             block = text.encode()
             size = len(block)
@@ -1654,9 +1664,9 @@ def encode_DataStreamChunk(message: Any, out: list[bytes]) -> i64:
             total += size
         name = "chunk_index"
         held = message.chunk_index
-        number = held if type(held) is int else CHECKS["uint64"](held)
+        number = held if type(held) is int else _check_uint64(held)
         if not 0 <= number <= 0x3FFF_FFFF_FFFF_FFFF:
-            CHECKS["uint64"](held)
+            _check_uint64(held)
         if number:
             out.append(b"\x10")
             if 0 <= number < 0x80:
@@ -1668,7 +1678,7 @@ def encode_DataStreamChunk(message: Any, out: list[bytes]) -> i64:
                 total += len(digits) + 1
         name = "content"
         held = message.content
-        block = held if type(held) is bytes else CHECKS["bytes"](held)
+        block = held if type(held) is bytes else _check_bytes(held)
         if block:
             size = len(block)
             out.append(b"\x1a")
@@ -1683,9 +1693,9 @@ def encode_DataStreamChunk(message: Any, out: list[bytes]) -> i64:
             total += size
         name = "version"
         held = message.version
-        number = held if type(held) is int else CHECKS["int32"](held)
+        number = held if type(held) is int else _check_int32(held)
         if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
-            CHECKS["int32"](held)
+            _check_int32(held)
         if number:
             out.append(b" ")
             if 0 <= number < 0x80:
@@ -1698,7 +1708,7 @@ def encode_DataStreamChunk(message: Any, out: list[bytes]) -> i64:
         name = "iv"
         held = message.iv
         if held is not None:
-            block = held if type(held) is bytes else CHECKS["bytes"](held)
+            block = held if type(held) is bytes else _check_bytes(held)
             size = len(block)
             out.append(b"*")
             if 0 <= size < 0x80:
@@ -1726,7 +1736,7 @@ def encode_DataStreamHeader_attributes(message: Entry, out: list[bytes]) -> i64:
     size: i64
     try:
         held = message.key
-        text = held if type(held) is str else CHECKS["string"](held)
+        text = held if type(held) is str else _check_string(held)
         if text:
             block = text.encode()
             size = len(block)
@@ -1741,7 +1751,7 @@ def encode_DataStreamHeader_attributes(message: Entry, out: list[bytes]) -> i64:
             out.append(block)
             total += size
         held = message.value
-        text = held if type(held) is str else CHECKS["string"](held)
+        text = held if type(held) is str else _check_string(held)
         if text:
             block = text.encode()
             size = len(block)
@@ -1783,7 +1793,7 @@ def encode_DataStreamHeader(message: Any, out: list[bytes]) -> i64:
         chosen_content_header = False
         name = "stream_id"
         held = message.stream_id
-        text = held if type(held) is str else CHECKS["string"](held)
+        text = held if type(held) is str else _check_string(held)
         if text:
             block = text.encode()
             size = len(block)
@@ -1799,9 +1809,9 @@ def encode_DataStreamHeader(message: Any, out: list[bytes]) -> i64:
             total += size
         name = "timestamp"
         held = message.timestamp
-        number = held if type(held) is int else CHECKS["int64"](held)
+        number = held if type(held) is int else _check_int64(held)
         if not -0x3FFF_FFFF_FFFF_FFFF <= number <= 0x3FFF_FFFF_FFFF_FFFF:
-            CHECKS["int64"](held)
+            _check_int64(held)
         if number:
             out.append(b"\x10")
             if 0 <= number < 0x80:
@@ -1813,7 +1823,7 @@ def encode_DataStreamHeader(message: Any, out: list[bytes]) -> i64:
                 total += len(digits) + 1
         name = "topic"
         held = message.topic
-        text = held if type(held) is str else CHECKS["string"](held)
+        text = held if type(held) is str else _check_string(held)
         if text:
             block = text.encode()
             size = len(block)
@@ -1829,7 +1839,7 @@ def encode_DataStreamHeader(message: Any, out: list[bytes]) -> i64:
             total += size
         name = "mime_type"
         held = message.mime_type
-        text = held if type(held) is str else CHECKS["string"](held)
+        text = held if type(held) is str else _check_string(held)
         if text:
             block = text.encode()
             size = len(block)
@@ -1846,9 +1856,9 @@ def encode_DataStreamHeader(message: Any, out: list[bytes]) -> i64:
         name = "total_length"
         held = message.total_length
         if held is not None:
-            number = held if type(held) is int else CHECKS["uint64"](held)
+            number = held if type(held) is int else _check_uint64(held)
             if not 0 <= number <= 0x3FFF_FFFF_FFFF_FFFF:
-                CHECKS["uint64"](held)
+                _check_uint64(held)
             out.append(b"(")
             if 0 <= number < 0x80:
                 out.append(_SHORT[number])
@@ -1859,9 +1869,9 @@ def encode_DataStreamHeader(message: Any, out: list[bytes]) -> i64:
                 total += len(digits) + 1
         name = "encryption_type"
         held = message.encryption_type
-        number = held if type(held) is _EncryptionType else CHECKS["enum"](held)
+        number = held if type(held) is _EncryptionType else _check_enum(held)
         if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
-            CHECKS["enum"](held)
+            _check_enum(held)
         if number:
             out.append(b"8")
             if 0 <= number < 0x80:
@@ -1879,7 +1889,7 @@ def encode_DataStreamHeader(message: Any, out: list[bytes]) -> i64:
             out.append(b"")  # the size, when it is known
             before = total
             total = 0
-            text = held if type(held) is str else CHECKS["string"](held)
+            text = held if type(held) is str else _check_string(held)
             block = text.encode()
             size = len(block)
             out.append(b"\n")
@@ -1893,7 +1903,7 @@ def encode_DataStreamHeader(message: Any, out: list[bytes]) -> i64:
             out.append(block)
             total += size
             held = value
-            text = held if type(held) is str else CHECKS["string"](held)
+            text = held if type(held) is str else _check_string(held)
             block = text.encode()
             size = len(block)
             out.append(b"\x12")
@@ -1948,7 +1958,7 @@ def encode_DataStreamHeader(message: Any, out: list[bytes]) -> i64:
         name = "inline_content"
         held = message.inline_content
         if held is not None:
-            block = held if type(held) is bytes else CHECKS["bytes"](held)
+            block = held if type(held) is bytes else _check_bytes(held)
             size = len(block)
             out.append(b"Z")
             if 0 <= size < 0x80:
@@ -1962,9 +1972,9 @@ def encode_DataStreamHeader(message: Any, out: list[bytes]) -> i64:
             total += size
         name = "compression"
         held = message.compression
-        number = held if type(held) is _DataStreamCompressionType else CHECKS["enum"](held)
+        number = held if type(held) is _DataStreamCompressionType else _check_enum(held)
         if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
-            CHECKS["enum"](held)
+            _check_enum(held)
         if number:
             out.append(b"`")
             if 0 <= number < 0x80:
@@ -1999,9 +2009,9 @@ def encode_DataStreamTextHeader(message: Any, out: list[bytes]) -> i64:
     try:
         name = "operation_type"
         held = message.operation_type
-        number = held if type(held) is _DataStreamOperationType else CHECKS["enum"](held)
+        number = held if type(held) is _DataStreamOperationType else _check_enum(held)
         if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
-            CHECKS["enum"](held)
+            _check_enum(held)
         if number:
             out.append(b"\x08")
             if 0 <= number < 0x80:
@@ -2013,9 +2023,9 @@ def encode_DataStreamTextHeader(message: Any, out: list[bytes]) -> i64:
                 total += len(digits) + 1
         name = "version"
         held = message.version
-        number = held if type(held) is int else CHECKS["int32"](held)
+        number = held if type(held) is int else _check_int32(held)
         if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
-            CHECKS["int32"](held)
+            _check_int32(held)
         if number:
             out.append(b"\x10")
             if 0 <= number < 0x80:
@@ -2027,7 +2037,7 @@ def encode_DataStreamTextHeader(message: Any, out: list[bytes]) -> i64:
                 total += len(digits) + 1
         name = "reply_to_stream_id"
         held = message.reply_to_stream_id
-        text = held if type(held) is str else CHECKS["string"](held)
+        text = held if type(held) is str else _check_string(held)
         if text:
             block = text.encode()
             size = len(block)
@@ -2046,7 +2056,7 @@ def encode_DataStreamTextHeader(message: Any, out: list[bytes]) -> i64:
         if type(held) is not list:
             check_list(held)
         for held in held:
-            text = held if type(held) is str else CHECKS["string"](held)
+            text = held if type(held) is str else _check_string(held)
             block = text.encode()
             size = len(block)
             out.append(b'"')
@@ -2061,7 +2071,7 @@ def encode_DataStreamTextHeader(message: Any, out: list[bytes]) -> i64:
             total += size
         name = "generated"
         held = message.generated
-        flag = held if type(held) is bool else CHECKS["bool"](held)
+        flag = held if type(held) is bool else _check_bool(held)
         if flag:
             out.append(b"(")
             out.append(_SHORT[flag])
@@ -2082,7 +2092,7 @@ def encode_DataStreamTrailer_attributes(message: Entry, out: list[bytes]) -> i64
     size: i64
     try:
         held = message.key
-        text = held if type(held) is str else CHECKS["string"](held)
+        text = held if type(held) is str else _check_string(held)
         if text:
             block = text.encode()
             size = len(block)
@@ -2097,7 +2107,7 @@ def encode_DataStreamTrailer_attributes(message: Entry, out: list[bytes]) -> i64
             out.append(block)
             total += size
         held = message.value
-        text = held if type(held) is str else CHECKS["string"](held)
+        text = held if type(held) is str else _check_string(held)
         if text:
             block = text.encode()
             size = len(block)
@@ -2136,7 +2146,7 @@ def encode_DataStreamTrailer(message: Any, out: list[bytes]) -> i64:
     try:
         name = "stream_id"
         held = message.stream_id
-        text = held if type(held) is str else CHECKS["string"](held)
+        text = held if type(held) is str else _check_string(held)
         if text:
             block = text.encode()
             size = len(block)
@@ -2152,7 +2162,7 @@ def encode_DataStreamTrailer(message: Any, out: list[bytes]) -> i64:
             total += size
         name = "reason"
         held = message.reason
-        text = held if type(held) is str else CHECKS["string"](held)
+        text = held if type(held) is str else _check_string(held)
         if text:
             block = text.encode()
             size = len(block)
@@ -2174,7 +2184,7 @@ def encode_DataStreamTrailer(message: Any, out: list[bytes]) -> i64:
             out.append(b"")  # the size, when it is known
             before = total
             total = 0
-            text = held if type(held) is str else CHECKS["string"](held)
+            text = held if type(held) is str else _check_string(held)
             block = text.encode()
             size = len(block)
             out.append(b"\n")
@@ -2188,7 +2198,7 @@ def encode_DataStreamTrailer(message: Any, out: list[bytes]) -> i64:
             out.append(block)
             total += size
             held = value
-            text = held if type(held) is str else CHECKS["string"](held)
+            text = held if type(held) is str else _check_string(held)
             block = text.encode()
             size = len(block)
             out.append(b"\x12")
@@ -2237,10 +2247,10 @@ def encode_DataTrackFrameEncoding(message: Any, out: list[bytes]) -> i64:
             number = (
                 held
                 if type(held) is _DataTrackFrameEncodingWellKnownFrameEncoding
-                else CHECKS["enum"](held)
+                else _check_enum(held)
             )
             if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
-                CHECKS["enum"](held)
+                _check_enum(held)
             out.append(b"\x08")
             if 0 <= number < 0x80:
                 out.append(_SHORT[number])
@@ -2256,7 +2266,7 @@ def encode_DataTrackFrameEncoding(message: Any, out: list[bytes]) -> i64:
                 name = ""
                 check_oneofs(shape_of(_DataTrackFrameEncoding), message)
             chosen_value = True
-            text = held if type(held) is str else CHECKS["string"](held)
+            text = held if type(held) is str else _check_string(held)
             block = text.encode()
             size = len(block)
             out.append(b"\x12")
@@ -2294,9 +2304,9 @@ def encode_DataTrackInfo(message: Any, out: list[bytes]) -> i64:
     try:
         name = "pub_handle"
         held = message.pub_handle
-        number = held if type(held) is int else CHECKS["uint32"](held)
+        number = held if type(held) is int else _check_uint32(held)
         if not 0 <= number <= 0xFFFF_FFFF:
-            CHECKS["uint32"](held)
+            _check_uint32(held)
         if number:
             out.append(b"\x08")
             if 0 <= number < 0x80:
@@ -2308,7 +2318,7 @@ def encode_DataTrackInfo(message: Any, out: list[bytes]) -> i64:
                 total += len(digits) + 1
         name = "sid"
         held = message.sid
-        text = held if type(held) is str else CHECKS["string"](held)
+        text = held if type(held) is str else _check_string(held)
         if text:
             block = text.encode()
             size = len(block)
@@ -2324,7 +2334,7 @@ def encode_DataTrackInfo(message: Any, out: list[bytes]) -> i64:
             total += size
         name = "name"
         held = message.name
-        text = held if type(held) is str else CHECKS["string"](held)
+        text = held if type(held) is str else _check_string(held)
         if text:
             block = text.encode()
             size = len(block)
@@ -2340,9 +2350,9 @@ def encode_DataTrackInfo(message: Any, out: list[bytes]) -> i64:
             total += size
         name = "encryption"
         held = message.encryption
-        number = held if type(held) is _EncryptionType else CHECKS["enum"](held)
+        number = held if type(held) is _EncryptionType else _check_enum(held)
         if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
-            CHECKS["enum"](held)
+            _check_enum(held)
         if number:
             out.append(b" ")
             if 0 <= number < 0x80:
@@ -2413,10 +2423,10 @@ def encode_DataTrackSchemaEncoding(message: Any, out: list[bytes]) -> i64:
             number = (
                 held
                 if type(held) is _DataTrackSchemaEncodingWellKnownSchemaEncoding
-                else CHECKS["enum"](held)
+                else _check_enum(held)
             )
             if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
-                CHECKS["enum"](held)
+                _check_enum(held)
             out.append(b"\x08")
             if 0 <= number < 0x80:
                 out.append(_SHORT[number])
@@ -2432,7 +2442,7 @@ def encode_DataTrackSchemaEncoding(message: Any, out: list[bytes]) -> i64:
                 name = ""
                 check_oneofs(shape_of(_DataTrackSchemaEncoding), message)
             chosen_value = True
-            text = held if type(held) is str else CHECKS["string"](held)
+            text = held if type(held) is str else _check_string(held)
             block = text.encode()
             size = len(block)
             out.append(b"\x12")
@@ -2469,7 +2479,7 @@ def encode_DataTrackSchemaId(message: Any, out: list[bytes]) -> i64:
     try:
         name = "name"
         held = message.name
-        text = held if type(held) is str else CHECKS["string"](held)
+        text = held if type(held) is str else _check_string(held)
         if text:
             block = text.encode()
             size = len(block)
@@ -2514,9 +2524,9 @@ def encode_DataTrackSubscriberHandles_sub_handles(message: Entry, out: list[byte
     at: i64
     try:
         held = message.key
-        number = held if type(held) is int else CHECKS["uint32"](held)
+        number = held if type(held) is int else _check_uint32(held)
         if not 0 <= number <= 0xFFFF_FFFF:
-            CHECKS["uint32"](held)
+            _check_uint32(held)
         if number:
             out.append(b"\x08")
             if 0 <= number < 0x80:
@@ -2571,9 +2581,9 @@ def encode_DataTrackSubscriberHandles(message: Any, out: list[bytes]) -> i64:
             out.append(b"")  # the size, when it is known
             before = total
             total = 0
-            number = held if type(held) is int else CHECKS["uint32"](held)
+            number = held if type(held) is int else _check_uint32(held)
             if not 0 <= number <= 0xFFFF_FFFF:
-                CHECKS["uint32"](held)
+                _check_uint32(held)
             out.append(b"\x08")
             if 0 <= number < 0x80:
                 out.append(_SHORT[number])
@@ -2622,7 +2632,7 @@ def encode_DataTrackSubscriberHandlesPublishedDataTrack(message: Any, out: list[
     try:
         name = "publisher_identity"
         held = message.publisher_identity
-        text = held if type(held) is str else CHECKS["string"](held)
+        text = held if type(held) is str else _check_string(held)
         if text:
             block = text.encode()
             size = len(block)
@@ -2638,7 +2648,7 @@ def encode_DataTrackSubscriberHandlesPublishedDataTrack(message: Any, out: list[
             total += size
         name = "publisher_sid"
         held = message.publisher_sid
-        text = held if type(held) is str else CHECKS["string"](held)
+        text = held if type(held) is str else _check_string(held)
         if text:
             block = text.encode()
             size = len(block)
@@ -2654,7 +2664,7 @@ def encode_DataTrackSubscriberHandlesPublishedDataTrack(message: Any, out: list[
             total += size
         name = "track_sid"
         held = message.track_sid
-        text = held if type(held) is str else CHECKS["string"](held)
+        text = held if type(held) is str else _check_string(held)
         if text:
             block = text.encode()
             size = len(block)
@@ -2690,9 +2700,9 @@ def encode_DataTrackSubscriptionOptions(message: Any, out: list[bytes]) -> i64:
         name = "target_fps"
         held = message.target_fps
         if held is not None:
-            number = held if type(held) is int else CHECKS["uint32"](held)
+            number = held if type(held) is int else _check_uint32(held)
             if not 0 <= number <= 0xFFFF_FFFF:
-                CHECKS["uint32"](held)
+                _check_uint32(held)
             out.append(b"\x08")
             if 0 <= number < 0x80:
                 out.append(_SHORT[number])
@@ -2777,9 +2787,9 @@ def encode_EncryptedPacket(message: Any, out: list[bytes]) -> i64:
     try:
         name = "encryption_type"
         held = message.encryption_type
-        number = held if type(held) is _EncryptionType else CHECKS["enum"](held)
+        number = held if type(held) is _EncryptionType else _check_enum(held)
         if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
-            CHECKS["enum"](held)
+            _check_enum(held)
         if number:
             out.append(b"\x08")
             if 0 <= number < 0x80:
@@ -2791,7 +2801,7 @@ def encode_EncryptedPacket(message: Any, out: list[bytes]) -> i64:
                 total += len(digits) + 1
         name = "iv"
         held = message.iv
-        block = held if type(held) is bytes else CHECKS["bytes"](held)
+        block = held if type(held) is bytes else _check_bytes(held)
         if block:
             size = len(block)
             out.append(b"\x12")
@@ -2806,9 +2816,9 @@ def encode_EncryptedPacket(message: Any, out: list[bytes]) -> i64:
             total += size
         name = "key_index"
         held = message.key_index
-        number = held if type(held) is int else CHECKS["uint32"](held)
+        number = held if type(held) is int else _check_uint32(held)
         if not 0 <= number <= 0xFFFF_FFFF:
-            CHECKS["uint32"](held)
+            _check_uint32(held)
         if number:
             out.append(b"\x18")
             if 0 <= number < 0x80:
@@ -2820,7 +2830,7 @@ def encode_EncryptedPacket(message: Any, out: list[bytes]) -> i64:
                 total += len(digits) + 1
         name = "encrypted_value"
         held = message.encrypted_value
-        block = held if type(held) is bytes else CHECKS["bytes"](held)
+        block = held if type(held) is bytes else _check_bytes(held)
         if block:
             size = len(block)
             out.append(b'"')
@@ -2872,9 +2882,9 @@ def encode_EventMetric(message: Any, out: list[bytes]) -> i64:
     try:
         name = "label"
         held = message.label
-        number = held if type(held) is int else CHECKS["uint32"](held)
+        number = held if type(held) is int else _check_uint32(held)
         if not 0 <= number <= 0xFFFF_FFFF:
-            CHECKS["uint32"](held)
+            _check_uint32(held)
         if number:
             out.append(b"\x08")
             if 0 <= number < 0x80:
@@ -2886,9 +2896,9 @@ def encode_EventMetric(message: Any, out: list[bytes]) -> i64:
                 total += len(digits) + 1
         name = "participant_identity"
         held = message.participant_identity
-        number = held if type(held) is int else CHECKS["uint32"](held)
+        number = held if type(held) is int else _check_uint32(held)
         if not 0 <= number <= 0xFFFF_FFFF:
-            CHECKS["uint32"](held)
+            _check_uint32(held)
         if number:
             out.append(b"\x10")
             if 0 <= number < 0x80:
@@ -2900,9 +2910,9 @@ def encode_EventMetric(message: Any, out: list[bytes]) -> i64:
                 total += len(digits) + 1
         name = "track_sid"
         held = message.track_sid
-        number = held if type(held) is int else CHECKS["uint32"](held)
+        number = held if type(held) is int else _check_uint32(held)
         if not 0 <= number <= 0xFFFF_FFFF:
-            CHECKS["uint32"](held)
+            _check_uint32(held)
         if number:
             out.append(b"\x18")
             if 0 <= number < 0x80:
@@ -2914,9 +2924,9 @@ def encode_EventMetric(message: Any, out: list[bytes]) -> i64:
                 total += len(digits) + 1
         name = "start_timestamp_ms"
         held = message.start_timestamp_ms
-        number = held if type(held) is int else CHECKS["int64"](held)
+        number = held if type(held) is int else _check_int64(held)
         if not -0x3FFF_FFFF_FFFF_FFFF <= number <= 0x3FFF_FFFF_FFFF_FFFF:
-            CHECKS["int64"](held)
+            _check_int64(held)
         if number:
             out.append(b" ")
             if 0 <= number < 0x80:
@@ -2929,9 +2939,9 @@ def encode_EventMetric(message: Any, out: list[bytes]) -> i64:
         name = "end_timestamp_ms"
         held = message.end_timestamp_ms
         if held is not None:
-            number = held if type(held) is int else CHECKS["int64"](held)
+            number = held if type(held) is int else _check_int64(held)
             if not -0x3FFF_FFFF_FFFF_FFFF <= number <= 0x3FFF_FFFF_FFFF_FFFF:
-                CHECKS["int64"](held)
+                _check_int64(held)
             out.append(b"(")
             if 0 <= number < 0x80:
                 out.append(_SHORT[number])
@@ -2970,7 +2980,7 @@ def encode_EventMetric(message: Any, out: list[bytes]) -> i64:
                 total += size + len(block) + 1
         name = "metadata"
         held = message.metadata
-        text = held if type(held) is str else CHECKS["string"](held)
+        text = held if type(held) is str else _check_string(held)
         if text:
             block = text.encode()
             size = len(block)
@@ -2986,9 +2996,9 @@ def encode_EventMetric(message: Any, out: list[bytes]) -> i64:
             total += size
         name = "rid"
         held = message.rid
-        number = held if type(held) is int else CHECKS["uint32"](held)
+        number = held if type(held) is int else _check_uint32(held)
         if not 0 <= number <= 0xFFFF_FFFF:
-            CHECKS["uint32"](held)
+            _check_uint32(held)
         if number:
             out.append(b"H")
             if 0 <= number < 0x80:
@@ -3023,9 +3033,9 @@ def encode_GetDataBlobRequest(message: Any, out: list[bytes]) -> i64:
     try:
         name = "request_id"
         held = message.request_id
-        number = held if type(held) is int else CHECKS["uint32"](held)
+        number = held if type(held) is int else _check_uint32(held)
         if not 0 <= number <= 0xFFFF_FFFF:
-            CHECKS["uint32"](held)
+            _check_uint32(held)
         if number:
             out.append(b"\x08")
             if 0 <= number < 0x80:
@@ -3037,7 +3047,7 @@ def encode_GetDataBlobRequest(message: Any, out: list[bytes]) -> i64:
                 total += len(digits) + 1
         name = "participant_identity"
         held = message.participant_identity
-        text = held if type(held) is str else CHECKS["string"](held)
+        text = held if type(held) is str else _check_string(held)
         if text:
             block = text.encode()
             size = len(block)
@@ -3089,9 +3099,9 @@ def encode_GetDataBlobResponse(message: Any, out: list[bytes]) -> i64:
     try:
         name = "request_id"
         held = message.request_id
-        number = held if type(held) is int else CHECKS["uint32"](held)
+        number = held if type(held) is int else _check_uint32(held)
         if not 0 <= number <= 0xFFFF_FFFF:
-            CHECKS["uint32"](held)
+            _check_uint32(held)
         if number:
             out.append(b"\x08")
             if 0 <= number < 0x80:
@@ -3141,7 +3151,7 @@ def encode_IceServer(message: Any, out: list[bytes]) -> i64:
         if type(held) is not list:
             check_list(held)
         for held in held:
-            text = held if type(held) is str else CHECKS["string"](held)
+            text = held if type(held) is str else _check_string(held)
             block = text.encode()
             size = len(block)
             out.append(b"\n")
@@ -3156,7 +3166,7 @@ def encode_IceServer(message: Any, out: list[bytes]) -> i64:
             total += size
         name = "username"
         held = message.username
-        text = held if type(held) is str else CHECKS["string"](held)
+        text = held if type(held) is str else _check_string(held)
         if text:
             block = text.encode()
             size = len(block)
@@ -3172,7 +3182,7 @@ def encode_IceServer(message: Any, out: list[bytes]) -> i64:
             total += size
         name = "credential"
         held = message.credential
-        text = held if type(held) is str else CHECKS["string"](held)
+        text = held if type(held) is str else _check_string(held)
         if text:
             block = text.encode()
             size = len(block)
@@ -3202,7 +3212,7 @@ def encode_JoinRequest_participant_attributes(message: Entry, out: list[bytes]) 
     size: i64
     try:
         held = message.key
-        text = held if type(held) is str else CHECKS["string"](held)
+        text = held if type(held) is str else _check_string(held)
         if text:
             block = text.encode()
             size = len(block)
@@ -3217,7 +3227,7 @@ def encode_JoinRequest_participant_attributes(message: Entry, out: list[bytes]) 
             out.append(block)
             total += size
         held = message.value
-        text = held if type(held) is str else CHECKS["string"](held)
+        text = held if type(held) is str else _check_string(held)
         if text:
             block = text.encode()
             size = len(block)
@@ -3287,7 +3297,7 @@ def encode_JoinRequest(message: Any, out: list[bytes]) -> i64:
                 total += size + len(block) + 1
         name = "metadata"
         held = message.metadata
-        text = held if type(held) is str else CHECKS["string"](held)
+        text = held if type(held) is str else _check_string(held)
         if text:
             block = text.encode()
             size = len(block)
@@ -3309,7 +3319,7 @@ def encode_JoinRequest(message: Any, out: list[bytes]) -> i64:
             out.append(b"")  # the size, when it is known
             before = total
             total = 0
-            text = held if type(held) is str else CHECKS["string"](held)
+            text = held if type(held) is str else _check_string(held)
             block = text.encode()
             size = len(block)
             out.append(b"\n")
@@ -3323,7 +3333,7 @@ def encode_JoinRequest(message: Any, out: list[bytes]) -> i64:
             out.append(block)
             total += size
             held = value
-            text = held if type(held) is str else CHECKS["string"](held)
+            text = held if type(held) is str else _check_string(held)
             block = text.encode()
             size = len(block)
             out.append(b"\x12")
@@ -3371,16 +3381,16 @@ def encode_JoinRequest(message: Any, out: list[bytes]) -> i64:
                 total += size + len(block) + 1
         name = "reconnect"
         held = message.reconnect
-        flag = held if type(held) is bool else CHECKS["bool"](held)
+        flag = held if type(held) is bool else _check_bool(held)
         if flag:
             out.append(b"8")
             out.append(_SHORT[flag])
             total += 2
         name = "reconnect_reason"
         held = message.reconnect_reason
-        number = held if type(held) is _ReconnectReason else CHECKS["enum"](held)
+        number = held if type(held) is _ReconnectReason else _check_enum(held)
         if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
-            CHECKS["enum"](held)
+            _check_enum(held)
         if number:
             out.append(b"@")
             if 0 <= number < 0x80:
@@ -3392,7 +3402,7 @@ def encode_JoinRequest(message: Any, out: list[bytes]) -> i64:
                 total += len(digits) + 1
         name = "participant_sid"
         held = message.participant_sid
-        text = held if type(held) is str else CHECKS["string"](held)
+        text = held if type(held) is str else _check_string(held)
         if text:
             block = text.encode()
             size = len(block)
@@ -3490,7 +3500,7 @@ def encode_JoinResponse(message: Any, out: list[bytes]) -> i64:
                 total += size + len(block) + 1
         name = "server_version"
         held = message.server_version
-        text = held if type(held) is str else CHECKS["string"](held)
+        text = held if type(held) is str else _check_string(held)
         if text:
             block = text.encode()
             size = len(block)
@@ -3522,14 +3532,14 @@ def encode_JoinResponse(message: Any, out: list[bytes]) -> i64:
                 total += size + len(block) + 1
         name = "subscriber_primary"
         held = message.subscriber_primary
-        flag = held if type(held) is bool else CHECKS["bool"](held)
+        flag = held if type(held) is bool else _check_bool(held)
         if flag:
             out.append(b"0")
             out.append(_SHORT[flag])
             total += 2
         name = "alternative_url"
         held = message.alternative_url
-        text = held if type(held) is str else CHECKS["string"](held)
+        text = held if type(held) is str else _check_string(held)
         if text:
             block = text.encode()
             size = len(block)
@@ -3559,7 +3569,7 @@ def encode_JoinResponse(message: Any, out: list[bytes]) -> i64:
                 total += size + len(block) + 1
         name = "server_region"
         held = message.server_region
-        text = held if type(held) is str else CHECKS["string"](held)
+        text = held if type(held) is str else _check_string(held)
         if text:
             block = text.encode()
             size = len(block)
@@ -3575,9 +3585,9 @@ def encode_JoinResponse(message: Any, out: list[bytes]) -> i64:
             total += size
         name = "ping_timeout"
         held = message.ping_timeout
-        number = held if type(held) is int else CHECKS["int32"](held)
+        number = held if type(held) is int else _check_int32(held)
         if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
-            CHECKS["int32"](held)
+            _check_int32(held)
         if number:
             out.append(b"P")
             if 0 <= number < 0x80:
@@ -3589,9 +3599,9 @@ def encode_JoinResponse(message: Any, out: list[bytes]) -> i64:
                 total += len(digits) + 1
         name = "ping_interval"
         held = message.ping_interval
-        number = held if type(held) is int else CHECKS["int32"](held)
+        number = held if type(held) is int else _check_int32(held)
         if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
-            CHECKS["int32"](held)
+            _check_int32(held)
         if number:
             out.append(b"X")
             if 0 <= number < 0x80:
@@ -3617,7 +3627,7 @@ def encode_JoinResponse(message: Any, out: list[bytes]) -> i64:
                 total += size + len(block) + 1
         name = "sif_trailer"
         held = message.sif_trailer
-        block = held if type(held) is bytes else CHECKS["bytes"](held)
+        block = held if type(held) is bytes else _check_bytes(held)
         if block:
             size = len(block)
             out.append(b"j")
@@ -3648,7 +3658,7 @@ def encode_JoinResponse(message: Any, out: list[bytes]) -> i64:
                 total += size + len(block) + 1
         name = "fast_publish"
         held = message.fast_publish
-        flag = held if type(held) is bool else CHECKS["bool"](held)
+        flag = held if type(held) is bool else _check_bool(held)
         if flag:
             out.append(b"x")
             out.append(_SHORT[flag])
@@ -3678,16 +3688,16 @@ def encode_LeaveRequest(message: Any, out: list[bytes]) -> i64:
     try:
         name = "can_reconnect"
         held = message.can_reconnect
-        flag = held if type(held) is bool else CHECKS["bool"](held)
+        flag = held if type(held) is bool else _check_bool(held)
         if flag:
             out.append(b"\x08")
             out.append(_SHORT[flag])
             total += 2
         name = "reason"
         held = message.reason
-        number = held if type(held) is _DisconnectReason else CHECKS["enum"](held)
+        number = held if type(held) is _DisconnectReason else _check_enum(held)
         if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
-            CHECKS["enum"](held)
+            _check_enum(held)
         if number:
             out.append(b"\x10")
             if 0 <= number < 0x80:
@@ -3699,9 +3709,9 @@ def encode_LeaveRequest(message: Any, out: list[bytes]) -> i64:
                 total += len(digits) + 1
         name = "action"
         held = message.action
-        number = held if type(held) is _LeaveRequestAction else CHECKS["enum"](held)
+        number = held if type(held) is _LeaveRequestAction else _check_enum(held)
         if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
-            CHECKS["enum"](held)
+            _check_enum(held)
         if number:
             out.append(b"\x18")
             if 0 <= number < 0x80:
@@ -3746,9 +3756,9 @@ def encode_MediaSectionsRequirement(message: Any, out: list[bytes]) -> i64:
     try:
         name = "num_audios"
         held = message.num_audios
-        number = held if type(held) is int else CHECKS["uint32"](held)
+        number = held if type(held) is int else _check_uint32(held)
         if not 0 <= number <= 0xFFFF_FFFF:
-            CHECKS["uint32"](held)
+            _check_uint32(held)
         if number:
             out.append(b"\x08")
             if 0 <= number < 0x80:
@@ -3760,9 +3770,9 @@ def encode_MediaSectionsRequirement(message: Any, out: list[bytes]) -> i64:
                 total += len(digits) + 1
         name = "num_videos"
         held = message.num_videos
-        number = held if type(held) is int else CHECKS["uint32"](held)
+        number = held if type(held) is int else _check_uint32(held)
         if not 0 <= number <= 0xFFFF_FFFF:
-            CHECKS["uint32"](held)
+            _check_uint32(held)
         if number:
             out.append(b"\x10")
             if 0 <= number < 0x80:
@@ -3796,9 +3806,9 @@ def encode_MetricSample(message: Any, out: list[bytes]) -> i64:
     try:
         name = "timestamp_ms"
         held = message.timestamp_ms
-        number = held if type(held) is int else CHECKS["int64"](held)
+        number = held if type(held) is int else _check_int64(held)
         if not -0x3FFF_FFFF_FFFF_FFFF <= number <= 0x3FFF_FFFF_FFFF_FFFF:
-            CHECKS["int64"](held)
+            _check_int64(held)
         if number:
             out.append(b"\x08")
             if 0 <= number < 0x80:
@@ -3824,7 +3834,7 @@ def encode_MetricSample(message: Any, out: list[bytes]) -> i64:
                 total += size + len(block) + 1
         name = "value"
         held = message.value
-        block = write_float(CHECKS["float"](held))
+        block = write_float(_check_float(held))
         if block != b"\x00\x00\x00\x00":
             out.append(b"\x1d")
             out.append(block)
@@ -3854,9 +3864,9 @@ def encode_MetricsBatch(message: Any, out: list[bytes]) -> i64:
     try:
         name = "timestamp_ms"
         held = message.timestamp_ms
-        number = held if type(held) is int else CHECKS["int64"](held)
+        number = held if type(held) is int else _check_int64(held)
         if not -0x3FFF_FFFF_FFFF_FFFF <= number <= 0x3FFF_FFFF_FFFF_FFFF:
-            CHECKS["int64"](held)
+            _check_int64(held)
         if number:
             out.append(b"\x08")
             if 0 <= number < 0x80:
@@ -3885,7 +3895,7 @@ def encode_MetricsBatch(message: Any, out: list[bytes]) -> i64:
         if type(held) is not list:
             check_list(held)
         for held in held:
-            text = held if type(held) is str else CHECKS["string"](held)
+            text = held if type(held) is str else _check_string(held)
             block = text.encode()
             size = len(block)
             out.append(b"\x1a")
@@ -3954,7 +3964,7 @@ def encode_MuteTrackRequest(message: Any, out: list[bytes]) -> i64:
     try:
         name = "sid"
         held = message.sid
-        text = held if type(held) is str else CHECKS["string"](held)
+        text = held if type(held) is str else _check_string(held)
         if text:
             block = text.encode()
             size = len(block)
@@ -3970,7 +3980,7 @@ def encode_MuteTrackRequest(message: Any, out: list[bytes]) -> i64:
             total += size
         name = "muted"
         held = message.muted
-        flag = held if type(held) is bool else CHECKS["bool"](held)
+        flag = held if type(held) is bool else _check_bool(held)
         if flag:
             out.append(b"\x10")
             out.append(_SHORT[flag])
@@ -3991,7 +4001,7 @@ def encode_ParticipantInfo_attributes(message: Entry, out: list[bytes]) -> i64:
     size: i64
     try:
         held = message.key
-        text = held if type(held) is str else CHECKS["string"](held)
+        text = held if type(held) is str else _check_string(held)
         if text:
             block = text.encode()
             size = len(block)
@@ -4006,7 +4016,7 @@ def encode_ParticipantInfo_attributes(message: Entry, out: list[bytes]) -> i64:
             out.append(block)
             total += size
         held = message.value
-        text = held if type(held) is str else CHECKS["string"](held)
+        text = held if type(held) is str else _check_string(held)
         if text:
             block = text.encode()
             size = len(block)
@@ -4048,7 +4058,7 @@ def encode_ParticipantInfo(message: Any, out: list[bytes]) -> i64:
     try:
         name = "sid"
         held = message.sid
-        text = held if type(held) is str else CHECKS["string"](held)
+        text = held if type(held) is str else _check_string(held)
         if text:
             block = text.encode()
             size = len(block)
@@ -4064,7 +4074,7 @@ def encode_ParticipantInfo(message: Any, out: list[bytes]) -> i64:
             total += size
         name = "identity"
         held = message.identity
-        text = held if type(held) is str else CHECKS["string"](held)
+        text = held if type(held) is str else _check_string(held)
         if text:
             block = text.encode()
             size = len(block)
@@ -4080,9 +4090,9 @@ def encode_ParticipantInfo(message: Any, out: list[bytes]) -> i64:
             total += size
         name = "state"
         held = message.state
-        number = held if type(held) is _ParticipantInfoState else CHECKS["enum"](held)
+        number = held if type(held) is _ParticipantInfoState else _check_enum(held)
         if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
-            CHECKS["enum"](held)
+            _check_enum(held)
         if number:
             out.append(b"\x18")
             if 0 <= number < 0x80:
@@ -4110,7 +4120,7 @@ def encode_ParticipantInfo(message: Any, out: list[bytes]) -> i64:
                 total += size + len(block) + 1
         name = "metadata"
         held = message.metadata
-        text = held if type(held) is str else CHECKS["string"](held)
+        text = held if type(held) is str else _check_string(held)
         if text:
             block = text.encode()
             size = len(block)
@@ -4126,9 +4136,9 @@ def encode_ParticipantInfo(message: Any, out: list[bytes]) -> i64:
             total += size
         name = "joined_at"
         held = message.joined_at
-        number = held if type(held) is int else CHECKS["int64"](held)
+        number = held if type(held) is int else _check_int64(held)
         if not -0x3FFF_FFFF_FFFF_FFFF <= number <= 0x3FFF_FFFF_FFFF_FFFF:
-            CHECKS["int64"](held)
+            _check_int64(held)
         if number:
             out.append(b"0")
             if 0 <= number < 0x80:
@@ -4140,7 +4150,7 @@ def encode_ParticipantInfo(message: Any, out: list[bytes]) -> i64:
                 total += len(digits) + 1
         name = "name"
         held = message.name
-        text = held if type(held) is str else CHECKS["string"](held)
+        text = held if type(held) is str else _check_string(held)
         if text:
             block = text.encode()
             size = len(block)
@@ -4156,9 +4166,9 @@ def encode_ParticipantInfo(message: Any, out: list[bytes]) -> i64:
             total += size
         name = "version"
         held = message.version
-        number = held if type(held) is int else CHECKS["uint32"](held)
+        number = held if type(held) is int else _check_uint32(held)
         if not 0 <= number <= 0xFFFF_FFFF:
-            CHECKS["uint32"](held)
+            _check_uint32(held)
         if number:
             out.append(b"P")
             if 0 <= number < 0x80:
@@ -4184,7 +4194,7 @@ def encode_ParticipantInfo(message: Any, out: list[bytes]) -> i64:
                 total += size + len(block) + 1
         name = "region"
         held = message.region
-        text = held if type(held) is str else CHECKS["string"](held)
+        text = held if type(held) is str else _check_string(held)
         if text:
             block = text.encode()
             size = len(block)
@@ -4200,16 +4210,16 @@ def encode_ParticipantInfo(message: Any, out: list[bytes]) -> i64:
             total += size
         name = "is_publisher"
         held = message.is_publisher
-        flag = held if type(held) is bool else CHECKS["bool"](held)
+        flag = held if type(held) is bool else _check_bool(held)
         if flag:
             out.append(b"h")
             out.append(_SHORT[flag])
             total += 2
         name = "kind"
         held = message.kind
-        number = held if type(held) is _ParticipantInfoKind else CHECKS["enum"](held)
+        number = held if type(held) is _ParticipantInfoKind else _check_enum(held)
         if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
-            CHECKS["enum"](held)
+            _check_enum(held)
         if number:
             out.append(b"p")
             if 0 <= number < 0x80:
@@ -4227,7 +4237,7 @@ def encode_ParticipantInfo(message: Any, out: list[bytes]) -> i64:
             out.append(b"")  # the size, when it is known
             before = total
             total = 0
-            text = held if type(held) is str else CHECKS["string"](held)
+            text = held if type(held) is str else _check_string(held)
             block = text.encode()
             size = len(block)
             out.append(b"\n")
@@ -4241,7 +4251,7 @@ def encode_ParticipantInfo(message: Any, out: list[bytes]) -> i64:
             out.append(block)
             total += size
             held = value
-            text = held if type(held) is str else CHECKS["string"](held)
+            text = held if type(held) is str else _check_string(held)
             block = text.encode()
             size = len(block)
             out.append(b"\x12")
@@ -4259,9 +4269,9 @@ def encode_ParticipantInfo(message: Any, out: list[bytes]) -> i64:
             total += before + len(block) + 1
         name = "disconnect_reason"
         held = message.disconnect_reason
-        number = held if type(held) is _DisconnectReason else CHECKS["enum"](held)
+        number = held if type(held) is _DisconnectReason else _check_enum(held)
         if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
-            CHECKS["enum"](held)
+            _check_enum(held)
         if number:
             out.append(b"\x80\x01")
             if 0 <= number < 0x80:
@@ -4273,9 +4283,9 @@ def encode_ParticipantInfo(message: Any, out: list[bytes]) -> i64:
                 total += len(digits) + 2
         name = "joined_at_ms"
         held = message.joined_at_ms
-        number = held if type(held) is int else CHECKS["int64"](held)
+        number = held if type(held) is int else _check_int64(held)
         if not -0x3FFF_FFFF_FFFF_FFFF <= number <= 0x3FFF_FFFF_FFFF_FFFF:
-            CHECKS["int64"](held)
+            _check_int64(held)
         if number:
             out.append(b"\x88\x01")
             if 0 <= number < 0x80:
@@ -4295,9 +4305,9 @@ def encode_ParticipantInfo(message: Any, out: list[bytes]) -> i64:
             before = total
             total = 0
             for held in items:
-                number = held if type(held) is _ParticipantInfoKindDetail else CHECKS["enum"](held)
+                number = held if type(held) is _ParticipantInfoKindDetail else _check_enum(held)
                 if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
-                    CHECKS["enum"](held)
+                    _check_enum(held)
                 if 0 <= number < 0x80:
                     out.append(_SHORT[number])
                     total += 1
@@ -4326,9 +4336,9 @@ def encode_ParticipantInfo(message: Any, out: list[bytes]) -> i64:
                 total += size + len(block) + 2
         name = "client_protocol"
         held = message.client_protocol
-        number = held if type(held) is int else CHECKS["int32"](held)
+        number = held if type(held) is int else _check_int32(held)
         if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
-            CHECKS["int32"](held)
+            _check_int32(held)
         if number:
             out.append(b"\xa0\x01")
             if 0 <= number < 0x80:
@@ -4348,9 +4358,9 @@ def encode_ParticipantInfo(message: Any, out: list[bytes]) -> i64:
             before = total
             total = 0
             for held in items:
-                number = held if type(held) is _ClientInfoCapability else CHECKS["enum"](held)
+                number = held if type(held) is _ClientInfoCapability else _check_enum(held)
                 if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
-                    CHECKS["enum"](held)
+                    _check_enum(held)
                 if 0 <= number < 0x80:
                     out.append(_SHORT[number])
                     total += 1
@@ -4386,35 +4396,35 @@ def encode_ParticipantPermission(message: Any, out: list[bytes]) -> i64:
     try:
         name = "can_subscribe"
         held = message.can_subscribe
-        flag = held if type(held) is bool else CHECKS["bool"](held)
+        flag = held if type(held) is bool else _check_bool(held)
         if flag:
             out.append(b"\x08")
             out.append(_SHORT[flag])
             total += 2
         name = "can_publish"
         held = message.can_publish
-        flag = held if type(held) is bool else CHECKS["bool"](held)
+        flag = held if type(held) is bool else _check_bool(held)
         if flag:
             out.append(b"\x10")
             out.append(_SHORT[flag])
             total += 2
         name = "can_publish_data"
         held = message.can_publish_data
-        flag = held if type(held) is bool else CHECKS["bool"](held)
+        flag = held if type(held) is bool else _check_bool(held)
         if flag:
             out.append(b"\x18")
             out.append(_SHORT[flag])
             total += 2
         name = "hidden"
         held = message.hidden
-        flag = held if type(held) is bool else CHECKS["bool"](held)
+        flag = held if type(held) is bool else _check_bool(held)
         if flag:
             out.append(b"8")
             out.append(_SHORT[flag])
             total += 2
         name = "recorder"
         held = message.recorder
-        flag = held if type(held) is bool else CHECKS["bool"](held)
+        flag = held if type(held) is bool else _check_bool(held)
         if flag:
             out.append(b"@")
             out.append(_SHORT[flag])
@@ -4429,9 +4439,9 @@ def encode_ParticipantPermission(message: Any, out: list[bytes]) -> i64:
             before = total
             total = 0
             for held in items:
-                number = held if type(held) is _TrackSource else CHECKS["enum"](held)
+                number = held if type(held) is _TrackSource else _check_enum(held)
                 if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
-                    CHECKS["enum"](held)
+                    _check_enum(held)
                 if 0 <= number < 0x80:
                     out.append(_SHORT[number])
                     total += 1
@@ -4444,28 +4454,28 @@ def encode_ParticipantPermission(message: Any, out: list[bytes]) -> i64:
             total += before + len(block) + 1
         name = "can_update_metadata"
         held = message.can_update_metadata
-        flag = held if type(held) is bool else CHECKS["bool"](held)
+        flag = held if type(held) is bool else _check_bool(held)
         if flag:
             out.append(b"P")
             out.append(_SHORT[flag])
             total += 2
         name = "agent"
         held = message.agent
-        flag = held if type(held) is bool else CHECKS["bool"](held)
+        flag = held if type(held) is bool else _check_bool(held)
         if flag:
             out.append(b"X")
             out.append(_SHORT[flag])
             total += 2
         name = "can_subscribe_metrics"
         held = message.can_subscribe_metrics
-        flag = held if type(held) is bool else CHECKS["bool"](held)
+        flag = held if type(held) is bool else _check_bool(held)
         if flag:
             out.append(b"`")
             out.append(_SHORT[flag])
             total += 2
         name = "can_manage_agent_session"
         held = message.can_manage_agent_session
-        flag = held if type(held) is bool else CHECKS["bool"](held)
+        flag = held if type(held) is bool else _check_bool(held)
         if flag:
             out.append(b"h")
             out.append(_SHORT[flag])
@@ -4493,7 +4503,7 @@ def encode_ParticipantTracks(message: Any, out: list[bytes]) -> i64:
     try:
         name = "participant_sid"
         held = message.participant_sid
-        text = held if type(held) is str else CHECKS["string"](held)
+        text = held if type(held) is str else _check_string(held)
         if text:
             block = text.encode()
             size = len(block)
@@ -4512,7 +4522,7 @@ def encode_ParticipantTracks(message: Any, out: list[bytes]) -> i64:
         if type(held) is not list:
             check_list(held)
         for held in held:
-            text = held if type(held) is str else CHECKS["string"](held)
+            text = held if type(held) is str else _check_string(held)
             block = text.encode()
             size = len(block)
             out.append(b"\x12")
@@ -4583,9 +4593,9 @@ def encode_Ping(message: Any, out: list[bytes]) -> i64:
     try:
         name = "timestamp"
         held = message.timestamp
-        number = held if type(held) is int else CHECKS["int64"](held)
+        number = held if type(held) is int else _check_int64(held)
         if not -0x3FFF_FFFF_FFFF_FFFF <= number <= 0x3FFF_FFFF_FFFF_FFFF:
-            CHECKS["int64"](held)
+            _check_int64(held)
         if number:
             out.append(b"\x08")
             if 0 <= number < 0x80:
@@ -4597,9 +4607,9 @@ def encode_Ping(message: Any, out: list[bytes]) -> i64:
                 total += len(digits) + 1
         name = "rtt"
         held = message.rtt
-        number = held if type(held) is int else CHECKS["int64"](held)
+        number = held if type(held) is int else _check_int64(held)
         if not -0x3FFF_FFFF_FFFF_FFFF <= number <= 0x3FFF_FFFF_FFFF_FFFF:
-            CHECKS["int64"](held)
+            _check_int64(held)
         if number:
             out.append(b"\x10")
             if 0 <= number < 0x80:
@@ -4630,9 +4640,9 @@ def encode_Pong(message: Any, out: list[bytes]) -> i64:
     try:
         name = "last_ping_timestamp"
         held = message.last_ping_timestamp
-        number = held if type(held) is int else CHECKS["int64"](held)
+        number = held if type(held) is int else _check_int64(held)
         if not -0x3FFF_FFFF_FFFF_FFFF <= number <= 0x3FFF_FFFF_FFFF_FFFF:
-            CHECKS["int64"](held)
+            _check_int64(held)
         if number:
             out.append(b"\x08")
             if 0 <= number < 0x80:
@@ -4644,9 +4654,9 @@ def encode_Pong(message: Any, out: list[bytes]) -> i64:
                 total += len(digits) + 1
         name = "timestamp"
         held = message.timestamp
-        number = held if type(held) is int else CHECKS["int64"](held)
+        number = held if type(held) is int else _check_int64(held)
         if not -0x3FFF_FFFF_FFFF_FFFF <= number <= 0x3FFF_FFFF_FFFF_FFFF:
-            CHECKS["int64"](held)
+            _check_int64(held)
         if number:
             out.append(b"\x10")
             if 0 <= number < 0x80:
@@ -4681,9 +4691,9 @@ def encode_PublishDataTrackRequest(message: Any, out: list[bytes]) -> i64:
     try:
         name = "pub_handle"
         held = message.pub_handle
-        number = held if type(held) is int else CHECKS["uint32"](held)
+        number = held if type(held) is int else _check_uint32(held)
         if not 0 <= number <= 0xFFFF_FFFF:
-            CHECKS["uint32"](held)
+            _check_uint32(held)
         if number:
             out.append(b"\x08")
             if 0 <= number < 0x80:
@@ -4695,7 +4705,7 @@ def encode_PublishDataTrackRequest(message: Any, out: list[bytes]) -> i64:
                 total += len(digits) + 1
         name = "name"
         held = message.name
-        text = held if type(held) is str else CHECKS["string"](held)
+        text = held if type(held) is str else _check_string(held)
         if text:
             block = text.encode()
             size = len(block)
@@ -4711,9 +4721,9 @@ def encode_PublishDataTrackRequest(message: Any, out: list[bytes]) -> i64:
             total += size
         name = "encryption"
         held = message.encryption
-        number = held if type(held) is _EncryptionType else CHECKS["enum"](held)
+        number = held if type(held) is _EncryptionType else _check_enum(held)
         if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
-            CHECKS["enum"](held)
+            _check_enum(held)
         if number:
             out.append(b"\x18")
             if 0 <= number < 0x80:
@@ -4854,9 +4864,9 @@ def encode_ReconnectResponse(message: Any, out: list[bytes]) -> i64:
                 total += size + len(block) + 1
         name = "last_message_seq"
         held = message.last_message_seq
-        number = held if type(held) is int else CHECKS["uint32"](held)
+        number = held if type(held) is int else _check_uint32(held)
         if not 0 <= number <= 0xFFFF_FFFF:
-            CHECKS["uint32"](held)
+            _check_uint32(held)
         if number:
             out.append(b" ")
             if 0 <= number < 0x80:
@@ -4890,7 +4900,7 @@ def encode_RegionInfo(message: Any, out: list[bytes]) -> i64:
     try:
         name = "region"
         held = message.region
-        text = held if type(held) is str else CHECKS["string"](held)
+        text = held if type(held) is str else _check_string(held)
         if text:
             block = text.encode()
             size = len(block)
@@ -4906,7 +4916,7 @@ def encode_RegionInfo(message: Any, out: list[bytes]) -> i64:
             total += size
         name = "url"
         held = message.url
-        text = held if type(held) is str else CHECKS["string"](held)
+        text = held if type(held) is str else _check_string(held)
         if text:
             block = text.encode()
             size = len(block)
@@ -4922,9 +4932,9 @@ def encode_RegionInfo(message: Any, out: list[bytes]) -> i64:
             total += size
         name = "distance"
         held = message.distance
-        number = held if type(held) is int else CHECKS["int64"](held)
+        number = held if type(held) is int else _check_int64(held)
         if not -0x3FFF_FFFF_FFFF_FFFF <= number <= 0x3FFF_FFFF_FFFF_FFFF:
-            CHECKS["int64"](held)
+            _check_int64(held)
         if number:
             out.append(b"\x18")
             if 0 <= number < 0x80:
@@ -4997,9 +5007,9 @@ def encode_RequestResponse(message: Any, out: list[bytes]) -> i64:
         chosen_request = False
         name = "request_id"
         held = message.request_id
-        number = held if type(held) is int else CHECKS["uint32"](held)
+        number = held if type(held) is int else _check_uint32(held)
         if not 0 <= number <= 0xFFFF_FFFF:
-            CHECKS["uint32"](held)
+            _check_uint32(held)
         if number:
             out.append(b"\x08")
             if 0 <= number < 0x80:
@@ -5011,9 +5021,9 @@ def encode_RequestResponse(message: Any, out: list[bytes]) -> i64:
                 total += len(digits) + 1
         name = "reason"
         held = message.reason
-        number = held if type(held) is _RequestResponseReason else CHECKS["enum"](held)
+        number = held if type(held) is _RequestResponseReason else _check_enum(held)
         if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
-            CHECKS["enum"](held)
+            _check_enum(held)
         if number:
             out.append(b"\x10")
             if 0 <= number < 0x80:
@@ -5025,7 +5035,7 @@ def encode_RequestResponse(message: Any, out: list[bytes]) -> i64:
                 total += len(digits) + 1
         name = "message"
         held = message.message
-        text = held if type(held) is str else CHECKS["string"](held)
+        text = held if type(held) is str else _check_string(held)
         if text:
             block = text.encode()
             size = len(block)
@@ -5209,7 +5219,7 @@ def encode_Room(message: Any, out: list[bytes]) -> i64:
     try:
         name = "sid"
         held = message.sid
-        text = held if type(held) is str else CHECKS["string"](held)
+        text = held if type(held) is str else _check_string(held)
         if text:
             block = text.encode()
             size = len(block)
@@ -5225,7 +5235,7 @@ def encode_Room(message: Any, out: list[bytes]) -> i64:
             total += size
         name = "name"
         held = message.name
-        text = held if type(held) is str else CHECKS["string"](held)
+        text = held if type(held) is str else _check_string(held)
         if text:
             block = text.encode()
             size = len(block)
@@ -5241,9 +5251,9 @@ def encode_Room(message: Any, out: list[bytes]) -> i64:
             total += size
         name = "empty_timeout"
         held = message.empty_timeout
-        number = held if type(held) is int else CHECKS["uint32"](held)
+        number = held if type(held) is int else _check_uint32(held)
         if not 0 <= number <= 0xFFFF_FFFF:
-            CHECKS["uint32"](held)
+            _check_uint32(held)
         if number:
             out.append(b"\x18")
             if 0 <= number < 0x80:
@@ -5255,9 +5265,9 @@ def encode_Room(message: Any, out: list[bytes]) -> i64:
                 total += len(digits) + 1
         name = "max_participants"
         held = message.max_participants
-        number = held if type(held) is int else CHECKS["uint32"](held)
+        number = held if type(held) is int else _check_uint32(held)
         if not 0 <= number <= 0xFFFF_FFFF:
-            CHECKS["uint32"](held)
+            _check_uint32(held)
         if number:
             out.append(b" ")
             if 0 <= number < 0x80:
@@ -5269,9 +5279,9 @@ def encode_Room(message: Any, out: list[bytes]) -> i64:
                 total += len(digits) + 1
         name = "creation_time"
         held = message.creation_time
-        number = held if type(held) is int else CHECKS["int64"](held)
+        number = held if type(held) is int else _check_int64(held)
         if not -0x3FFF_FFFF_FFFF_FFFF <= number <= 0x3FFF_FFFF_FFFF_FFFF:
-            CHECKS["int64"](held)
+            _check_int64(held)
         if number:
             out.append(b"(")
             if 0 <= number < 0x80:
@@ -5283,7 +5293,7 @@ def encode_Room(message: Any, out: list[bytes]) -> i64:
                 total += len(digits) + 1
         name = "turn_password"
         held = message.turn_password
-        text = held if type(held) is str else CHECKS["string"](held)
+        text = held if type(held) is str else _check_string(held)
         if text:
             block = text.encode()
             size = len(block)
@@ -5315,7 +5325,7 @@ def encode_Room(message: Any, out: list[bytes]) -> i64:
                 total += size + len(block) + 1
         name = "metadata"
         held = message.metadata
-        text = held if type(held) is str else CHECKS["string"](held)
+        text = held if type(held) is str else _check_string(held)
         if text:
             block = text.encode()
             size = len(block)
@@ -5331,9 +5341,9 @@ def encode_Room(message: Any, out: list[bytes]) -> i64:
             total += size
         name = "num_participants"
         held = message.num_participants
-        number = held if type(held) is int else CHECKS["uint32"](held)
+        number = held if type(held) is int else _check_uint32(held)
         if not 0 <= number <= 0xFFFF_FFFF:
-            CHECKS["uint32"](held)
+            _check_uint32(held)
         if number:
             out.append(b"H")
             if 0 <= number < 0x80:
@@ -5345,16 +5355,16 @@ def encode_Room(message: Any, out: list[bytes]) -> i64:
                 total += len(digits) + 1
         name = "active_recording"
         held = message.active_recording
-        flag = held if type(held) is bool else CHECKS["bool"](held)
+        flag = held if type(held) is bool else _check_bool(held)
         if flag:
             out.append(b"P")
             out.append(_SHORT[flag])
             total += 2
         name = "num_publishers"
         held = message.num_publishers
-        number = held if type(held) is int else CHECKS["uint32"](held)
+        number = held if type(held) is int else _check_uint32(held)
         if not 0 <= number <= 0xFFFF_FFFF:
-            CHECKS["uint32"](held)
+            _check_uint32(held)
         if number:
             out.append(b"X")
             if 0 <= number < 0x80:
@@ -5380,9 +5390,9 @@ def encode_Room(message: Any, out: list[bytes]) -> i64:
                 total += size + len(block) + 1
         name = "departure_timeout"
         held = message.departure_timeout
-        number = held if type(held) is int else CHECKS["uint32"](held)
+        number = held if type(held) is int else _check_uint32(held)
         if not 0 <= number <= 0xFFFF_FFFF:
-            CHECKS["uint32"](held)
+            _check_uint32(held)
         if number:
             out.append(b"p")
             if 0 <= number < 0x80:
@@ -5394,9 +5404,9 @@ def encode_Room(message: Any, out: list[bytes]) -> i64:
                 total += len(digits) + 1
         name = "creation_time_ms"
         held = message.creation_time_ms
-        number = held if type(held) is int else CHECKS["int64"](held)
+        number = held if type(held) is int else _check_int64(held)
         if not -0x3FFF_FFFF_FFFF_FFFF <= number <= 0x3FFF_FFFF_FFFF_FFFF:
-            CHECKS["int64"](held)
+            _check_int64(held)
         if number:
             out.append(b"x")
             if 0 <= number < 0x80:
@@ -5444,7 +5454,7 @@ def encode_RoomMovedResponse(message: Any, out: list[bytes]) -> i64:
                 total += size + len(block) + 1
         name = "token"
         held = message.token
-        text = held if type(held) is str else CHECKS["string"](held)
+        text = held if type(held) is str else _check_string(held)
         if text:
             block = text.encode()
             size = len(block)
@@ -5546,7 +5556,7 @@ def encode_RpcAck(message: Any, out: list[bytes]) -> i64:
     try:
         name = "request_id"
         held = message.request_id
-        text = held if type(held) is str else CHECKS["string"](held)
+        text = held if type(held) is str else _check_string(held)
         if text:
             block = text.encode()
             size = len(block)
@@ -5584,9 +5594,9 @@ def encode_RpcError(message: Any, out: list[bytes]) -> i64:
     try:
         name = "code"
         held = message.code
-        number = held if type(held) is int else CHECKS["uint32"](held)
+        number = held if type(held) is int else _check_uint32(held)
         if not 0 <= number <= 0xFFFF_FFFF:
-            CHECKS["uint32"](held)
+            _check_uint32(held)
         if number:
             out.append(b"\x08")
             if 0 <= number < 0x80:
@@ -5598,7 +5608,7 @@ def encode_RpcError(message: Any, out: list[bytes]) -> i64:
                 total += len(digits) + 1
         name = "message"
         held = message.message
-        text = held if type(held) is str else CHECKS["string"](held)
+        text = held if type(held) is str else _check_string(held)
         if text:
             block = text.encode()
             size = len(block)
@@ -5614,7 +5624,7 @@ def encode_RpcError(message: Any, out: list[bytes]) -> i64:
             total += size
         name = "data"
         held = message.data
-        text = held if type(held) is str else CHECKS["string"](held)
+        text = held if type(held) is str else _check_string(held)
         if text:
             block = text.encode()
             size = len(block)
@@ -5652,7 +5662,7 @@ def encode_RpcRequest(message: Any, out: list[bytes]) -> i64:
     try:
         name = "id"
         held = message.id
-        text = held if type(held) is str else CHECKS["string"](held)
+        text = held if type(held) is str else _check_string(held)
         if text:
             block = text.encode()
             size = len(block)
@@ -5668,7 +5678,7 @@ def encode_RpcRequest(message: Any, out: list[bytes]) -> i64:
             total += size
         name = "method"
         held = message.method
-        text = held if type(held) is str else CHECKS["string"](held)
+        text = held if type(held) is str else _check_string(held)
         if text:
             block = text.encode()
             size = len(block)
@@ -5684,7 +5694,7 @@ def encode_RpcRequest(message: Any, out: list[bytes]) -> i64:
             total += size
         name = "payload"
         held = message.payload
-        text = held if type(held) is str else CHECKS["string"](held)
+        text = held if type(held) is str else _check_string(held)
         if text:
             block = text.encode()
             size = len(block)
@@ -5700,9 +5710,9 @@ def encode_RpcRequest(message: Any, out: list[bytes]) -> i64:
             total += size
         name = "response_timeout_ms"
         held = message.response_timeout_ms
-        number = held if type(held) is int else CHECKS["uint32"](held)
+        number = held if type(held) is int else _check_uint32(held)
         if not 0 <= number <= 0xFFFF_FFFF:
-            CHECKS["uint32"](held)
+            _check_uint32(held)
         if number:
             out.append(b" ")
             if 0 <= number < 0x80:
@@ -5714,9 +5724,9 @@ def encode_RpcRequest(message: Any, out: list[bytes]) -> i64:
                 total += len(digits) + 1
         name = "version"
         held = message.version
-        number = held if type(held) is int else CHECKS["uint32"](held)
+        number = held if type(held) is int else _check_uint32(held)
         if not 0 <= number <= 0xFFFF_FFFF:
-            CHECKS["uint32"](held)
+            _check_uint32(held)
         if number:
             out.append(b"(")
             if 0 <= number < 0x80:
@@ -5728,7 +5738,7 @@ def encode_RpcRequest(message: Any, out: list[bytes]) -> i64:
                 total += len(digits) + 1
         name = "compressed_payload"
         held = message.compressed_payload
-        block = held if type(held) is bytes else CHECKS["bytes"](held)
+        block = held if type(held) is bytes else _check_bytes(held)
         if block:
             size = len(block)
             out.append(b"2")
@@ -5766,7 +5776,7 @@ def encode_RpcResponse(message: Any, out: list[bytes]) -> i64:
         chosen_value = False
         name = "request_id"
         held = message.request_id
-        text = held if type(held) is str else CHECKS["string"](held)
+        text = held if type(held) is str else _check_string(held)
         if text:
             block = text.encode()
             size = len(block)
@@ -5787,7 +5797,7 @@ def encode_RpcResponse(message: Any, out: list[bytes]) -> i64:
                 name = ""
                 check_oneofs(shape_of(_RpcResponse), message)
             chosen_value = True
-            text = held if type(held) is str else CHECKS["string"](held)
+            text = held if type(held) is str else _check_string(held)
             block = text.encode()
             size = len(block)
             out.append(b"\x12")
@@ -5825,7 +5835,7 @@ def encode_RpcResponse(message: Any, out: list[bytes]) -> i64:
                 name = ""
                 check_oneofs(shape_of(_RpcResponse), message)
             chosen_value = True
-            block = held if type(held) is bytes else CHECKS["bytes"](held)
+            block = held if type(held) is bytes else _check_bytes(held)
             size = len(block)
             out.append(b'"')
             if 0 <= size < 0x80:
@@ -5861,9 +5871,9 @@ def encode_ServerInfo(message: Any, out: list[bytes]) -> i64:
     try:
         name = "edition"
         held = message.edition
-        number = held if type(held) is _ServerInfoEdition else CHECKS["enum"](held)
+        number = held if type(held) is _ServerInfoEdition else _check_enum(held)
         if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
-            CHECKS["enum"](held)
+            _check_enum(held)
         if number:
             out.append(b"\x08")
             if 0 <= number < 0x80:
@@ -5875,7 +5885,7 @@ def encode_ServerInfo(message: Any, out: list[bytes]) -> i64:
                 total += len(digits) + 1
         name = "version"
         held = message.version
-        text = held if type(held) is str else CHECKS["string"](held)
+        text = held if type(held) is str else _check_string(held)
         if text:
             block = text.encode()
             size = len(block)
@@ -5891,9 +5901,9 @@ def encode_ServerInfo(message: Any, out: list[bytes]) -> i64:
             total += size
         name = "protocol"
         held = message.protocol
-        number = held if type(held) is int else CHECKS["int32"](held)
+        number = held if type(held) is int else _check_int32(held)
         if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
-            CHECKS["int32"](held)
+            _check_int32(held)
         if number:
             out.append(b"\x18")
             if 0 <= number < 0x80:
@@ -5905,7 +5915,7 @@ def encode_ServerInfo(message: Any, out: list[bytes]) -> i64:
                 total += len(digits) + 1
         name = "region"
         held = message.region
-        text = held if type(held) is str else CHECKS["string"](held)
+        text = held if type(held) is str else _check_string(held)
         if text:
             block = text.encode()
             size = len(block)
@@ -5921,7 +5931,7 @@ def encode_ServerInfo(message: Any, out: list[bytes]) -> i64:
             total += size
         name = "node_id"
         held = message.node_id
-        text = held if type(held) is str else CHECKS["string"](held)
+        text = held if type(held) is str else _check_string(held)
         if text:
             block = text.encode()
             size = len(block)
@@ -5937,7 +5947,7 @@ def encode_ServerInfo(message: Any, out: list[bytes]) -> i64:
             total += size
         name = "debug_info"
         held = message.debug_info
-        text = held if type(held) is str else CHECKS["string"](held)
+        text = held if type(held) is str else _check_string(held)
         if text:
             block = text.encode()
             size = len(block)
@@ -5953,9 +5963,9 @@ def encode_ServerInfo(message: Any, out: list[bytes]) -> i64:
             total += size
         name = "agent_protocol"
         held = message.agent_protocol
-        number = held if type(held) is int else CHECKS["int32"](held)
+        number = held if type(held) is int else _check_int32(held)
         if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
-            CHECKS["int32"](held)
+            _check_int32(held)
         if number:
             out.append(b"8")
             if 0 <= number < 0x80:
@@ -5981,7 +5991,7 @@ def encode_SessionDescription_mid_to_track_id(message: Entry, out: list[bytes]) 
     size: i64
     try:
         held = message.key
-        text = held if type(held) is str else CHECKS["string"](held)
+        text = held if type(held) is str else _check_string(held)
         if text:
             block = text.encode()
             size = len(block)
@@ -5996,7 +6006,7 @@ def encode_SessionDescription_mid_to_track_id(message: Entry, out: list[bytes]) 
             out.append(block)
             total += size
         held = message.value
-        text = held if type(held) is str else CHECKS["string"](held)
+        text = held if type(held) is str else _check_string(held)
         if text:
             block = text.encode()
             size = len(block)
@@ -6036,7 +6046,7 @@ def encode_SessionDescription(message: Any, out: list[bytes]) -> i64:
     try:
         name = "type"
         held = message.type
-        text = held if type(held) is str else CHECKS["string"](held)
+        text = held if type(held) is str else _check_string(held)
         if text:
             block = text.encode()
             size = len(block)
@@ -6052,7 +6062,7 @@ def encode_SessionDescription(message: Any, out: list[bytes]) -> i64:
             total += size
         name = "sdp"
         held = message.sdp
-        text = held if type(held) is str else CHECKS["string"](held)
+        text = held if type(held) is str else _check_string(held)
         if text:
             block = text.encode()
             size = len(block)
@@ -6068,9 +6078,9 @@ def encode_SessionDescription(message: Any, out: list[bytes]) -> i64:
             total += size
         name = "id"
         held = message.id
-        number = held if type(held) is int else CHECKS["uint32"](held)
+        number = held if type(held) is int else _check_uint32(held)
         if not 0 <= number <= 0xFFFF_FFFF:
-            CHECKS["uint32"](held)
+            _check_uint32(held)
         if number:
             out.append(b"\x18")
             if 0 <= number < 0x80:
@@ -6088,7 +6098,7 @@ def encode_SessionDescription(message: Any, out: list[bytes]) -> i64:
             out.append(b"")  # the size, when it is known
             before = total
             total = 0
-            text = held if type(held) is str else CHECKS["string"](held)
+            text = held if type(held) is str else _check_string(held)
             block = text.encode()
             size = len(block)
             out.append(b"\n")
@@ -6102,7 +6112,7 @@ def encode_SessionDescription(message: Any, out: list[bytes]) -> i64:
             out.append(block)
             total += size
             held = value
-            text = held if type(held) is str else CHECKS["string"](held)
+            text = held if type(held) is str else _check_string(held)
             block = text.encode()
             size = len(block)
             out.append(b"\x12")
@@ -6343,9 +6353,9 @@ def encode_SignalRequest(message: Any, out: list[bytes]) -> i64:
                                 total += size + len(block) + 1
                         if chosen == 112:
                             name = "ping"
-                            number = held if type(held) is int else CHECKS["int64"](held)
+                            number = held if type(held) is int else _check_int64(held)
                             if not -0x3FFF_FFFF_FFFF_FFFF <= number <= 0x3FFF_FFFF_FFFF_FFFF:
-                                CHECKS["int64"](held)
+                                _check_int64(held)
                             out.append(b"p")
                             if 0 <= number < 0x80:
                                 out.append(_SHORT[number])
@@ -6738,7 +6748,7 @@ def encode_SignalResponse(message: Any, out: list[bytes]) -> i64:
                                     total += size + len(block) + 1
                             if chosen == 130:
                                 name = "refresh_token"
-                                text = held if type(held) is str else CHECKS["string"](held)
+                                text = held if type(held) is str else _check_string(held)
                                 block = text.encode()
                                 size = len(block)
                                 out.append(b"\x82\x01")
@@ -6769,9 +6779,9 @@ def encode_SignalResponse(message: Any, out: list[bytes]) -> i64:
                                 total += size + len(block) + 2
                         if chosen == 144:
                             name = "pong"
-                            number = held if type(held) is int else CHECKS["int64"](held)
+                            number = held if type(held) is int else _check_int64(held)
                             if not -0x3FFF_FFFF_FFFF_FFFF <= number <= 0x3FFF_FFFF_FFFF_FFFF:
-                                CHECKS["int64"](held)
+                                _check_int64(held)
                             out.append(b"\x90\x01")
                             if 0 <= number < 0x80:
                                 out.append(_SHORT[number])
@@ -7005,9 +7015,9 @@ def encode_SimulateScenario(message: Any, out: list[bytes]) -> i64:
                 if chosen < 24:
                     if chosen == 8:
                         name = "speaker_update"
-                        number = held if type(held) is int else CHECKS["int32"](held)
+                        number = held if type(held) is int else _check_int32(held)
                         if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
-                            CHECKS["int32"](held)
+                            _check_int32(held)
                         out.append(b"\x08")
                         if 0 <= number < 0x80:
                             out.append(_SHORT[number])
@@ -7018,20 +7028,20 @@ def encode_SimulateScenario(message: Any, out: list[bytes]) -> i64:
                             total += len(digits) + 1
                     if chosen == 16:
                         name = "node_failure"
-                        flag = held if type(held) is bool else CHECKS["bool"](held)
+                        flag = held if type(held) is bool else _check_bool(held)
                         out.append(b"\x10")
                         out.append(_SHORT[flag])
                         total += 2
                 else:
                     if chosen == 24:
                         name = "migration"
-                        flag = held if type(held) is bool else CHECKS["bool"](held)
+                        flag = held if type(held) is bool else _check_bool(held)
                         out.append(b"\x18")
                         out.append(_SHORT[flag])
                         total += 2
                     if chosen == 32:
                         name = "server_leave"
-                        flag = held if type(held) is bool else CHECKS["bool"](held)
+                        flag = held if type(held) is bool else _check_bool(held)
                         out.append(b" ")
                         out.append(_SHORT[flag])
                         total += 2
@@ -7039,9 +7049,9 @@ def encode_SimulateScenario(message: Any, out: list[bytes]) -> i64:
                 if chosen < 56:
                     if chosen == 40:
                         name = "switch_candidate_protocol"
-                        number = held if type(held) is _CandidateProtocol else CHECKS["enum"](held)
+                        number = held if type(held) is _CandidateProtocol else _check_enum(held)
                         if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
-                            CHECKS["enum"](held)
+                            _check_enum(held)
                         out.append(b"(")
                         if 0 <= number < 0x80:
                             out.append(_SHORT[number])
@@ -7052,9 +7062,9 @@ def encode_SimulateScenario(message: Any, out: list[bytes]) -> i64:
                             total += len(digits) + 1
                     if chosen == 48:
                         name = "subscriber_bandwidth"
-                        number = held if type(held) is int else CHECKS["int64"](held)
+                        number = held if type(held) is int else _check_int64(held)
                         if not -0x3FFF_FFFF_FFFF_FFFF <= number <= 0x3FFF_FFFF_FFFF_FFFF:
-                            CHECKS["int64"](held)
+                            _check_int64(held)
                         out.append(b"0")
                         if 0 <= number < 0x80:
                             out.append(_SHORT[number])
@@ -7066,19 +7076,19 @@ def encode_SimulateScenario(message: Any, out: list[bytes]) -> i64:
                 else:
                     if chosen == 56:
                         name = "disconnect_signal_on_resume"
-                        flag = held if type(held) is bool else CHECKS["bool"](held)
+                        flag = held if type(held) is bool else _check_bool(held)
                         out.append(b"8")
                         out.append(_SHORT[flag])
                         total += 2
                     if chosen == 64:
                         name = "disconnect_signal_on_resume_no_messages"
-                        flag = held if type(held) is bool else CHECKS["bool"](held)
+                        flag = held if type(held) is bool else _check_bool(held)
                         out.append(b"@")
                         out.append(_SHORT[flag])
                         total += 2
                     if chosen == 72:
                         name = "leave_request_full_reconnect"
-                        flag = held if type(held) is bool else CHECKS["bool"](held)
+                        flag = held if type(held) is bool else _check_bool(held)
                         out.append(b"H")
                         out.append(_SHORT[flag])
                         total += 2
@@ -7107,7 +7117,7 @@ def encode_SimulcastCodec(message: Any, out: list[bytes]) -> i64:
     try:
         name = "codec"
         held = message.codec
-        text = held if type(held) is str else CHECKS["string"](held)
+        text = held if type(held) is str else _check_string(held)
         if text:
             block = text.encode()
             size = len(block)
@@ -7123,7 +7133,7 @@ def encode_SimulcastCodec(message: Any, out: list[bytes]) -> i64:
             total += size
         name = "cid"
         held = message.cid
-        text = held if type(held) is str else CHECKS["string"](held)
+        text = held if type(held) is str else _check_string(held)
         if text:
             block = text.encode()
             size = len(block)
@@ -7155,9 +7165,9 @@ def encode_SimulcastCodec(message: Any, out: list[bytes]) -> i64:
                 total += size + len(block) + 1
         name = "video_layer_mode"
         held = message.video_layer_mode
-        number = held if type(held) is _VideoLayerMode else CHECKS["enum"](held)
+        number = held if type(held) is _VideoLayerMode else _check_enum(held)
         if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
-            CHECKS["enum"](held)
+            _check_enum(held)
         if number:
             out.append(b"(")
             if 0 <= number < 0x80:
@@ -7192,7 +7202,7 @@ def encode_SimulcastCodecInfo(message: Any, out: list[bytes]) -> i64:
     try:
         name = "mime_type"
         held = message.mime_type
-        text = held if type(held) is str else CHECKS["string"](held)
+        text = held if type(held) is str else _check_string(held)
         if text:
             block = text.encode()
             size = len(block)
@@ -7208,7 +7218,7 @@ def encode_SimulcastCodecInfo(message: Any, out: list[bytes]) -> i64:
             total += size
         name = "mid"
         held = message.mid
-        text = held if type(held) is str else CHECKS["string"](held)
+        text = held if type(held) is str else _check_string(held)
         if text:
             block = text.encode()
             size = len(block)
@@ -7224,7 +7234,7 @@ def encode_SimulcastCodecInfo(message: Any, out: list[bytes]) -> i64:
             total += size
         name = "cid"
         held = message.cid
-        text = held if type(held) is str else CHECKS["string"](held)
+        text = held if type(held) is str else _check_string(held)
         if text:
             block = text.encode()
             size = len(block)
@@ -7256,9 +7266,9 @@ def encode_SimulcastCodecInfo(message: Any, out: list[bytes]) -> i64:
                 total += size + len(block) + 1
         name = "video_layer_mode"
         held = message.video_layer_mode
-        number = held if type(held) is _VideoLayerMode else CHECKS["enum"](held)
+        number = held if type(held) is _VideoLayerMode else _check_enum(held)
         if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
-            CHECKS["enum"](held)
+            _check_enum(held)
         if number:
             out.append(b"(")
             if 0 <= number < 0x80:
@@ -7270,7 +7280,7 @@ def encode_SimulcastCodecInfo(message: Any, out: list[bytes]) -> i64:
                 total += len(digits) + 1
         name = "sdp_cid"
         held = message.sdp_cid
-        text = held if type(held) is str else CHECKS["string"](held)
+        text = held if type(held) is str else _check_string(held)
         if text:
             block = text.encode()
             size = len(block)
@@ -7308,9 +7318,9 @@ def encode_SipDtmf(message: Any, out: list[bytes]) -> i64:
     try:
         name = "code"
         held = message.code
-        number = held if type(held) is int else CHECKS["uint32"](held)
+        number = held if type(held) is int else _check_uint32(held)
         if not 0 <= number <= 0xFFFF_FFFF:
-            CHECKS["uint32"](held)
+            _check_uint32(held)
         if number:
             out.append(b"\x18")
             if 0 <= number < 0x80:
@@ -7322,7 +7332,7 @@ def encode_SipDtmf(message: Any, out: list[bytes]) -> i64:
                 total += len(digits) + 1
         name = "digit"
         held = message.digit
-        text = held if type(held) is str else CHECKS["string"](held)
+        text = held if type(held) is str else _check_string(held)
         if text:
             block = text.encode()
             size = len(block)
@@ -7360,7 +7370,7 @@ def encode_SpeakerInfo(message: Any, out: list[bytes]) -> i64:
     try:
         name = "sid"
         held = message.sid
-        text = held if type(held) is str else CHECKS["string"](held)
+        text = held if type(held) is str else _check_string(held)
         if text:
             block = text.encode()
             size = len(block)
@@ -7376,14 +7386,14 @@ def encode_SpeakerInfo(message: Any, out: list[bytes]) -> i64:
             total += size
         name = "level"
         held = message.level
-        block = write_float(CHECKS["float"](held))
+        block = write_float(_check_float(held))
         if block != b"\x00\x00\x00\x00":
             out.append(b"\x15")
             out.append(block)
             total += 5
         name = "active"
         held = message.active
-        flag = held if type(held) is bool else CHECKS["bool"](held)
+        flag = held if type(held) is bool else _check_bool(held)
         if flag:
             out.append(b"\x18")
             out.append(_SHORT[flag])
@@ -7449,9 +7459,9 @@ def encode_StoreDataBlobRequest(message: Any, out: list[bytes]) -> i64:
     try:
         name = "request_id"
         held = message.request_id
-        number = held if type(held) is int else CHECKS["uint32"](held)
+        number = held if type(held) is int else _check_uint32(held)
         if not 0 <= number <= 0xFFFF_FFFF:
-            CHECKS["uint32"](held)
+            _check_uint32(held)
         if number:
             out.append(b"\x08")
             if 0 <= number < 0x80:
@@ -7499,9 +7509,9 @@ def encode_StoreDataBlobResponse(message: Any, out: list[bytes]) -> i64:
     try:
         name = "request_id"
         held = message.request_id
-        number = held if type(held) is int else CHECKS["uint32"](held)
+        number = held if type(held) is int else _check_uint32(held)
         if not 0 <= number <= 0xFFFF_FFFF:
-            CHECKS["uint32"](held)
+            _check_uint32(held)
         if number:
             out.append(b"\x08")
             if 0 <= number < 0x80:
@@ -7549,7 +7559,7 @@ def encode_StreamStateInfo(message: Any, out: list[bytes]) -> i64:
     try:
         name = "participant_sid"
         held = message.participant_sid
-        text = held if type(held) is str else CHECKS["string"](held)
+        text = held if type(held) is str else _check_string(held)
         if text:
             block = text.encode()
             size = len(block)
@@ -7565,7 +7575,7 @@ def encode_StreamStateInfo(message: Any, out: list[bytes]) -> i64:
             total += size
         name = "track_sid"
         held = message.track_sid
-        text = held if type(held) is str else CHECKS["string"](held)
+        text = held if type(held) is str else _check_string(held)
         if text:
             block = text.encode()
             size = len(block)
@@ -7581,9 +7591,9 @@ def encode_StreamStateInfo(message: Any, out: list[bytes]) -> i64:
             total += size
         name = "state"
         held = message.state
-        number = held if type(held) is _StreamState else CHECKS["enum"](held)
+        number = held if type(held) is _StreamState else _check_enum(held)
         if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
-            CHECKS["enum"](held)
+            _check_enum(held)
         if number:
             out.append(b"\x18")
             if 0 <= number < 0x80:
@@ -7654,7 +7664,7 @@ def encode_SubscribedAudioCodec(message: Any, out: list[bytes]) -> i64:
     try:
         name = "codec"
         held = message.codec
-        text = held if type(held) is str else CHECKS["string"](held)
+        text = held if type(held) is str else _check_string(held)
         if text:
             block = text.encode()
             size = len(block)
@@ -7670,7 +7680,7 @@ def encode_SubscribedAudioCodec(message: Any, out: list[bytes]) -> i64:
             total += size
         name = "enabled"
         held = message.enabled
-        flag = held if type(held) is bool else CHECKS["bool"](held)
+        flag = held if type(held) is bool else _check_bool(held)
         if flag:
             out.append(b"\x10")
             out.append(_SHORT[flag])
@@ -7699,7 +7709,7 @@ def encode_SubscribedAudioCodecUpdate(message: Any, out: list[bytes]) -> i64:
     try:
         name = "track_sid"
         held = message.track_sid
-        text = held if type(held) is str else CHECKS["string"](held)
+        text = held if type(held) is str else _check_string(held)
         if text:
             block = text.encode()
             size = len(block)
@@ -7753,7 +7763,7 @@ def encode_SubscribedCodec(message: Any, out: list[bytes]) -> i64:
     try:
         name = "codec"
         held = message.codec
-        text = held if type(held) is str else CHECKS["string"](held)
+        text = held if type(held) is str else _check_string(held)
         if text:
             block = text.encode()
             size = len(block)
@@ -7805,9 +7815,9 @@ def encode_SubscribedQuality(message: Any, out: list[bytes]) -> i64:
     try:
         name = "quality"
         held = message.quality
-        number = held if type(held) is _VideoQuality else CHECKS["enum"](held)
+        number = held if type(held) is _VideoQuality else _check_enum(held)
         if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
-            CHECKS["enum"](held)
+            _check_enum(held)
         if number:
             out.append(b"\x08")
             if 0 <= number < 0x80:
@@ -7819,7 +7829,7 @@ def encode_SubscribedQuality(message: Any, out: list[bytes]) -> i64:
                 total += len(digits) + 1
         name = "enabled"
         held = message.enabled
-        flag = held if type(held) is bool else CHECKS["bool"](held)
+        flag = held if type(held) is bool else _check_bool(held)
         if flag:
             out.append(b"\x10")
             out.append(_SHORT[flag])
@@ -7848,7 +7858,7 @@ def encode_SubscribedQualityUpdate(message: Any, out: list[bytes]) -> i64:
     try:
         name = "track_sid"
         held = message.track_sid
-        text = held if type(held) is str else CHECKS["string"](held)
+        text = held if type(held) is str else _check_string(held)
         if text:
             block = text.encode()
             size = len(block)
@@ -7918,7 +7928,7 @@ def encode_SubscriptionPermission(message: Any, out: list[bytes]) -> i64:
     try:
         name = "all_participants"
         held = message.all_participants
-        flag = held if type(held) is bool else CHECKS["bool"](held)
+        flag = held if type(held) is bool else _check_bool(held)
         if flag:
             out.append(b"\x08")
             out.append(_SHORT[flag])
@@ -7963,7 +7973,7 @@ def encode_SubscriptionPermissionUpdate(message: Any, out: list[bytes]) -> i64:
     try:
         name = "participant_sid"
         held = message.participant_sid
-        text = held if type(held) is str else CHECKS["string"](held)
+        text = held if type(held) is str else _check_string(held)
         if text:
             block = text.encode()
             size = len(block)
@@ -7979,7 +7989,7 @@ def encode_SubscriptionPermissionUpdate(message: Any, out: list[bytes]) -> i64:
             total += size
         name = "track_sid"
         held = message.track_sid
-        text = held if type(held) is str else CHECKS["string"](held)
+        text = held if type(held) is str else _check_string(held)
         if text:
             block = text.encode()
             size = len(block)
@@ -7995,7 +8005,7 @@ def encode_SubscriptionPermissionUpdate(message: Any, out: list[bytes]) -> i64:
             total += size
         name = "allowed"
         held = message.allowed
-        flag = held if type(held) is bool else CHECKS["bool"](held)
+        flag = held if type(held) is bool else _check_bool(held)
         if flag:
             out.append(b"\x18")
             out.append(_SHORT[flag])
@@ -8024,7 +8034,7 @@ def encode_SubscriptionResponse(message: Any, out: list[bytes]) -> i64:
     try:
         name = "track_sid"
         held = message.track_sid
-        text = held if type(held) is str else CHECKS["string"](held)
+        text = held if type(held) is str else _check_string(held)
         if text:
             block = text.encode()
             size = len(block)
@@ -8040,9 +8050,9 @@ def encode_SubscriptionResponse(message: Any, out: list[bytes]) -> i64:
             total += size
         name = "err"
         held = message.err
-        number = held if type(held) is _SubscriptionError else CHECKS["enum"](held)
+        number = held if type(held) is _SubscriptionError else _check_enum(held)
         if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
-            CHECKS["enum"](held)
+            _check_enum(held)
         if number:
             out.append(b"\x10")
             if 0 <= number < 0x80:
@@ -8153,7 +8163,7 @@ def encode_SyncState(message: Any, out: list[bytes]) -> i64:
         if type(held) is not list:
             check_list(held)
         for held in held:
-            text = held if type(held) is str else CHECKS["string"](held)
+            text = held if type(held) is str else _check_string(held)
             block = text.encode()
             size = len(block)
             out.append(b"2")
@@ -8236,9 +8246,9 @@ def encode_TimeSeriesMetric(message: Any, out: list[bytes]) -> i64:
     try:
         name = "label"
         held = message.label
-        number = held if type(held) is int else CHECKS["uint32"](held)
+        number = held if type(held) is int else _check_uint32(held)
         if not 0 <= number <= 0xFFFF_FFFF:
-            CHECKS["uint32"](held)
+            _check_uint32(held)
         if number:
             out.append(b"\x08")
             if 0 <= number < 0x80:
@@ -8250,9 +8260,9 @@ def encode_TimeSeriesMetric(message: Any, out: list[bytes]) -> i64:
                 total += len(digits) + 1
         name = "participant_identity"
         held = message.participant_identity
-        number = held if type(held) is int else CHECKS["uint32"](held)
+        number = held if type(held) is int else _check_uint32(held)
         if not 0 <= number <= 0xFFFF_FFFF:
-            CHECKS["uint32"](held)
+            _check_uint32(held)
         if number:
             out.append(b"\x10")
             if 0 <= number < 0x80:
@@ -8264,9 +8274,9 @@ def encode_TimeSeriesMetric(message: Any, out: list[bytes]) -> i64:
                 total += len(digits) + 1
         name = "track_sid"
         held = message.track_sid
-        number = held if type(held) is int else CHECKS["uint32"](held)
+        number = held if type(held) is int else _check_uint32(held)
         if not 0 <= number <= 0xFFFF_FFFF:
-            CHECKS["uint32"](held)
+            _check_uint32(held)
         if number:
             out.append(b"\x18")
             if 0 <= number < 0x80:
@@ -8294,9 +8304,9 @@ def encode_TimeSeriesMetric(message: Any, out: list[bytes]) -> i64:
                 total += size + len(block) + 1
         name = "rid"
         held = message.rid
-        number = held if type(held) is int else CHECKS["uint32"](held)
+        number = held if type(held) is int else _check_uint32(held)
         if not 0 <= number <= 0xFFFF_FFFF:
-            CHECKS["uint32"](held)
+            _check_uint32(held)
         if number:
             out.append(b"(")
             if 0 <= number < 0x80:
@@ -8327,9 +8337,9 @@ def encode_TimedVersion(message: Any, out: list[bytes]) -> i64:
     try:
         name = "unix_micro"
         held = message.unix_micro
-        number = held if type(held) is int else CHECKS["int64"](held)
+        number = held if type(held) is int else _check_int64(held)
         if not -0x3FFF_FFFF_FFFF_FFFF <= number <= 0x3FFF_FFFF_FFFF_FFFF:
-            CHECKS["int64"](held)
+            _check_int64(held)
         if number:
             out.append(b"\x08")
             if 0 <= number < 0x80:
@@ -8341,9 +8351,9 @@ def encode_TimedVersion(message: Any, out: list[bytes]) -> i64:
                 total += len(digits) + 1
         name = "ticks"
         held = message.ticks
-        number = held if type(held) is int else CHECKS["int32"](held)
+        number = held if type(held) is int else _check_int32(held)
         if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
-            CHECKS["int32"](held)
+            _check_int32(held)
         if number:
             out.append(b"\x10")
             if 0 <= number < 0x80:
@@ -8374,9 +8384,9 @@ def encode_Timestamp(message: Any, out: list[bytes]) -> i64:
     try:
         name = "seconds"
         held = message.seconds
-        number = held if type(held) is int else CHECKS["int64"](held)
+        number = held if type(held) is int else _check_int64(held)
         if not -0x3FFF_FFFF_FFFF_FFFF <= number <= 0x3FFF_FFFF_FFFF_FFFF:
-            CHECKS["int64"](held)
+            _check_int64(held)
         if number:
             out.append(b"\x08")
             if 0 <= number < 0x80:
@@ -8388,9 +8398,9 @@ def encode_Timestamp(message: Any, out: list[bytes]) -> i64:
                 total += len(digits) + 1
         name = "nanos"
         held = message.nanos
-        number = held if type(held) is int else CHECKS["int32"](held)
+        number = held if type(held) is int else _check_int32(held)
         if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
-            CHECKS["int32"](held)
+            _check_int32(held)
         if number:
             out.append(b"\x10")
             if 0 <= number < 0x80:
@@ -8428,7 +8438,7 @@ def encode_TrackInfo(message: Any, out: list[bytes]) -> i64:
     try:
         name = "sid"
         held = message.sid
-        text = held if type(held) is str else CHECKS["string"](held)
+        text = held if type(held) is str else _check_string(held)
         if text:
             block = text.encode()
             size = len(block)
@@ -8444,9 +8454,9 @@ def encode_TrackInfo(message: Any, out: list[bytes]) -> i64:
             total += size
         name = "type"
         held = message.type
-        number = held if type(held) is _TrackType else CHECKS["enum"](held)
+        number = held if type(held) is _TrackType else _check_enum(held)
         if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
-            CHECKS["enum"](held)
+            _check_enum(held)
         if number:
             out.append(b"\x10")
             if 0 <= number < 0x80:
@@ -8458,7 +8468,7 @@ def encode_TrackInfo(message: Any, out: list[bytes]) -> i64:
                 total += len(digits) + 1
         name = "name"
         held = message.name
-        text = held if type(held) is str else CHECKS["string"](held)
+        text = held if type(held) is str else _check_string(held)
         if text:
             block = text.encode()
             size = len(block)
@@ -8474,16 +8484,16 @@ def encode_TrackInfo(message: Any, out: list[bytes]) -> i64:
             total += size
         name = "muted"
         held = message.muted
-        flag = held if type(held) is bool else CHECKS["bool"](held)
+        flag = held if type(held) is bool else _check_bool(held)
         if flag:
             out.append(b" ")
             out.append(_SHORT[flag])
             total += 2
         name = "width"
         held = message.width
-        number = held if type(held) is int else CHECKS["uint32"](held)
+        number = held if type(held) is int else _check_uint32(held)
         if not 0 <= number <= 0xFFFF_FFFF:
-            CHECKS["uint32"](held)
+            _check_uint32(held)
         if number:
             out.append(b"(")
             if 0 <= number < 0x80:
@@ -8495,9 +8505,9 @@ def encode_TrackInfo(message: Any, out: list[bytes]) -> i64:
                 total += len(digits) + 1
         name = "height"
         held = message.height
-        number = held if type(held) is int else CHECKS["uint32"](held)
+        number = held if type(held) is int else _check_uint32(held)
         if not 0 <= number <= 0xFFFF_FFFF:
-            CHECKS["uint32"](held)
+            _check_uint32(held)
         if number:
             out.append(b"0")
             if 0 <= number < 0x80:
@@ -8509,23 +8519,23 @@ def encode_TrackInfo(message: Any, out: list[bytes]) -> i64:
                 total += len(digits) + 1
         name = "simulcast"
         held = message.simulcast
-        flag = held if type(held) is bool else CHECKS["bool"](held)
+        flag = held if type(held) is bool else _check_bool(held)
         if flag:
             out.append(b"8")
             out.append(_SHORT[flag])
             total += 2
         name = "disable_dtx"
         held = message.disable_dtx
-        flag = held if type(held) is bool else CHECKS["bool"](held)
+        flag = held if type(held) is bool else _check_bool(held)
         if flag:
             out.append(b"@")
             out.append(_SHORT[flag])
             total += 2
         name = "source"
         held = message.source
-        number = held if type(held) is _TrackSource else CHECKS["enum"](held)
+        number = held if type(held) is _TrackSource else _check_enum(held)
         if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
-            CHECKS["enum"](held)
+            _check_enum(held)
         if number:
             out.append(b"H")
             if 0 <= number < 0x80:
@@ -8553,7 +8563,7 @@ def encode_TrackInfo(message: Any, out: list[bytes]) -> i64:
                 total += size + len(block) + 1
         name = "mime_type"
         held = message.mime_type
-        text = held if type(held) is str else CHECKS["string"](held)
+        text = held if type(held) is str else _check_string(held)
         if text:
             block = text.encode()
             size = len(block)
@@ -8569,7 +8579,7 @@ def encode_TrackInfo(message: Any, out: list[bytes]) -> i64:
             total += size
         name = "mid"
         held = message.mid
-        text = held if type(held) is str else CHECKS["string"](held)
+        text = held if type(held) is str else _check_string(held)
         if text:
             block = text.encode()
             size = len(block)
@@ -8601,23 +8611,23 @@ def encode_TrackInfo(message: Any, out: list[bytes]) -> i64:
                 total += size + len(block) + 1
         name = "stereo"
         held = message.stereo
-        flag = held if type(held) is bool else CHECKS["bool"](held)
+        flag = held if type(held) is bool else _check_bool(held)
         if flag:
             out.append(b"p")
             out.append(_SHORT[flag])
             total += 2
         name = "disable_red"
         held = message.disable_red
-        flag = held if type(held) is bool else CHECKS["bool"](held)
+        flag = held if type(held) is bool else _check_bool(held)
         if flag:
             out.append(b"x")
             out.append(_SHORT[flag])
             total += 2
         name = "encryption"
         held = message.encryption
-        number = held if type(held) is _EncryptionType else CHECKS["enum"](held)
+        number = held if type(held) is _EncryptionType else _check_enum(held)
         if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
-            CHECKS["enum"](held)
+            _check_enum(held)
         if number:
             out.append(b"\x80\x01")
             if 0 <= number < 0x80:
@@ -8629,7 +8639,7 @@ def encode_TrackInfo(message: Any, out: list[bytes]) -> i64:
                 total += len(digits) + 2
         name = "stream"
         held = message.stream
-        text = held if type(held) is str else CHECKS["string"](held)
+        text = held if type(held) is str else _check_string(held)
         if text:
             block = text.encode()
             size = len(block)
@@ -8667,9 +8677,9 @@ def encode_TrackInfo(message: Any, out: list[bytes]) -> i64:
             before = total
             total = 0
             for held in items:
-                number = held if type(held) is _AudioTrackFeature else CHECKS["enum"](held)
+                number = held if type(held) is _AudioTrackFeature else _check_enum(held)
                 if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
-                    CHECKS["enum"](held)
+                    _check_enum(held)
                 if 0 <= number < 0x80:
                     out.append(_SHORT[number])
                     total += 1
@@ -8682,9 +8692,9 @@ def encode_TrackInfo(message: Any, out: list[bytes]) -> i64:
             total += before + len(block) + 2
         name = "backup_codec_policy"
         held = message.backup_codec_policy
-        number = held if type(held) is _BackupCodecPolicy else CHECKS["enum"](held)
+        number = held if type(held) is _BackupCodecPolicy else _check_enum(held)
         if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
-            CHECKS["enum"](held)
+            _check_enum(held)
         if number:
             out.append(b"\xa0\x01")
             if 0 <= number < 0x80:
@@ -8704,9 +8714,9 @@ def encode_TrackInfo(message: Any, out: list[bytes]) -> i64:
             before = total
             total = 0
             for held in items:
-                number = held if type(held) is _PacketTrailerFeature else CHECKS["enum"](held)
+                number = held if type(held) is _PacketTrailerFeature else _check_enum(held)
                 if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
-                    CHECKS["enum"](held)
+                    _check_enum(held)
                 if 0 <= number < 0x80:
                     out.append(_SHORT[number])
                     total += 1
@@ -8741,7 +8751,7 @@ def encode_TrackPermission(message: Any, out: list[bytes]) -> i64:
     try:
         name = "participant_sid"
         held = message.participant_sid
-        text = held if type(held) is str else CHECKS["string"](held)
+        text = held if type(held) is str else _check_string(held)
         if text:
             block = text.encode()
             size = len(block)
@@ -8757,7 +8767,7 @@ def encode_TrackPermission(message: Any, out: list[bytes]) -> i64:
             total += size
         name = "all_tracks"
         held = message.all_tracks
-        flag = held if type(held) is bool else CHECKS["bool"](held)
+        flag = held if type(held) is bool else _check_bool(held)
         if flag:
             out.append(b"\x10")
             out.append(_SHORT[flag])
@@ -8767,7 +8777,7 @@ def encode_TrackPermission(message: Any, out: list[bytes]) -> i64:
         if type(held) is not list:
             check_list(held)
         for held in held:
-            text = held if type(held) is str else CHECKS["string"](held)
+            text = held if type(held) is str else _check_string(held)
             block = text.encode()
             size = len(block)
             out.append(b"\x1a")
@@ -8782,7 +8792,7 @@ def encode_TrackPermission(message: Any, out: list[bytes]) -> i64:
             total += size
         name = "participant_identity"
         held = message.participant_identity
-        text = held if type(held) is str else CHECKS["string"](held)
+        text = held if type(held) is str else _check_string(held)
         if text:
             block = text.encode()
             size = len(block)
@@ -8820,7 +8830,7 @@ def encode_TrackPublishedResponse(message: Any, out: list[bytes]) -> i64:
     try:
         name = "cid"
         held = message.cid
-        text = held if type(held) is str else CHECKS["string"](held)
+        text = held if type(held) is str else _check_string(held)
         if text:
             block = text.encode()
             size = len(block)
@@ -8871,7 +8881,7 @@ def encode_TrackSubscribed(message: Any, out: list[bytes]) -> i64:
     try:
         name = "track_sid"
         held = message.track_sid
-        text = held if type(held) is str else CHECKS["string"](held)
+        text = held if type(held) is str else _check_string(held)
         if text:
             block = text.encode()
             size = len(block)
@@ -8908,7 +8918,7 @@ def encode_TrackUnpublishedResponse(message: Any, out: list[bytes]) -> i64:
     try:
         name = "track_sid"
         held = message.track_sid
-        text = held if type(held) is str else CHECKS["string"](held)
+        text = held if type(held) is str else _check_string(held)
         if text:
             block = text.encode()
             size = len(block)
@@ -8946,7 +8956,7 @@ def encode_Transcription(message: Any, out: list[bytes]) -> i64:
     try:
         name = "transcribed_participant_identity"
         held = message.transcribed_participant_identity
-        text = held if type(held) is str else CHECKS["string"](held)
+        text = held if type(held) is str else _check_string(held)
         if text:
             block = text.encode()
             size = len(block)
@@ -8962,7 +8972,7 @@ def encode_Transcription(message: Any, out: list[bytes]) -> i64:
             total += size
         name = "track_id"
         held = message.track_id
-        text = held if type(held) is str else CHECKS["string"](held)
+        text = held if type(held) is str else _check_string(held)
         if text:
             block = text.encode()
             size = len(block)
@@ -9017,7 +9027,7 @@ def encode_TranscriptionSegment(message: Any, out: list[bytes]) -> i64:
     try:
         name = "id"
         held = message.id
-        text = held if type(held) is str else CHECKS["string"](held)
+        text = held if type(held) is str else _check_string(held)
         if text:
             block = text.encode()
             size = len(block)
@@ -9033,7 +9043,7 @@ def encode_TranscriptionSegment(message: Any, out: list[bytes]) -> i64:
             total += size
         name = "text"
         held = message.text
-        text = held if type(held) is str else CHECKS["string"](held)
+        text = held if type(held) is str else _check_string(held)
         if text:
             block = text.encode()
             size = len(block)
@@ -9049,9 +9059,9 @@ def encode_TranscriptionSegment(message: Any, out: list[bytes]) -> i64:
             total += size
         name = "start_time"
         held = message.start_time
-        number = held if type(held) is int else CHECKS["uint64"](held)
+        number = held if type(held) is int else _check_uint64(held)
         if not 0 <= number <= 0x3FFF_FFFF_FFFF_FFFF:
-            CHECKS["uint64"](held)
+            _check_uint64(held)
         if number:
             out.append(b"\x18")
             if 0 <= number < 0x80:
@@ -9063,9 +9073,9 @@ def encode_TranscriptionSegment(message: Any, out: list[bytes]) -> i64:
                 total += len(digits) + 1
         name = "end_time"
         held = message.end_time
-        number = held if type(held) is int else CHECKS["uint64"](held)
+        number = held if type(held) is int else _check_uint64(held)
         if not 0 <= number <= 0x3FFF_FFFF_FFFF_FFFF:
-            CHECKS["uint64"](held)
+            _check_uint64(held)
         if number:
             out.append(b" ")
             if 0 <= number < 0x80:
@@ -9077,14 +9087,14 @@ def encode_TranscriptionSegment(message: Any, out: list[bytes]) -> i64:
                 total += len(digits) + 1
         name = "final"
         held = message.final
-        flag = held if type(held) is bool else CHECKS["bool"](held)
+        flag = held if type(held) is bool else _check_bool(held)
         if flag:
             out.append(b"(")
             out.append(_SHORT[flag])
             total += 2
         name = "language"
         held = message.language
-        text = held if type(held) is str else CHECKS["string"](held)
+        text = held if type(held) is str else _check_string(held)
         if text:
             block = text.encode()
             size = len(block)
@@ -9123,7 +9133,7 @@ def encode_TrickleRequest(message: Any, out: list[bytes]) -> i64:
     try:
         name = "candidateInit"
         held = message.candidate_init
-        text = held if type(held) is str else CHECKS["string"](held)
+        text = held if type(held) is str else _check_string(held)
         if text:
             block = text.encode()
             size = len(block)
@@ -9139,9 +9149,9 @@ def encode_TrickleRequest(message: Any, out: list[bytes]) -> i64:
             total += size
         name = "target"
         held = message.target
-        number = held if type(held) is _SignalTarget else CHECKS["enum"](held)
+        number = held if type(held) is _SignalTarget else _check_enum(held)
         if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
-            CHECKS["enum"](held)
+            _check_enum(held)
         if number:
             out.append(b"\x10")
             if 0 <= number < 0x80:
@@ -9153,7 +9163,7 @@ def encode_TrickleRequest(message: Any, out: list[bytes]) -> i64:
                 total += len(digits) + 1
         name = "final"
         held = message.final
-        flag = held if type(held) is bool else CHECKS["bool"](held)
+        flag = held if type(held) is bool else _check_bool(held)
         if flag:
             out.append(b"\x18")
             out.append(_SHORT[flag])
@@ -9179,9 +9189,9 @@ def encode_UnpublishDataTrackRequest(message: Any, out: list[bytes]) -> i64:
     try:
         name = "pub_handle"
         held = message.pub_handle
-        number = held if type(held) is int else CHECKS["uint32"](held)
+        number = held if type(held) is int else _check_uint32(held)
         if not 0 <= number <= 0xFFFF_FFFF:
-            CHECKS["uint32"](held)
+            _check_uint32(held)
         if number:
             out.append(b"\x08")
             if 0 <= number < 0x80:
@@ -9288,7 +9298,7 @@ def encode_UpdateDataSubscriptionUpdate(message: Any, out: list[bytes]) -> i64:
     try:
         name = "track_sid"
         held = message.track_sid
-        text = held if type(held) is str else CHECKS["string"](held)
+        text = held if type(held) is str else _check_string(held)
         if text:
             block = text.encode()
             size = len(block)
@@ -9304,7 +9314,7 @@ def encode_UpdateDataSubscriptionUpdate(message: Any, out: list[bytes]) -> i64:
             total += size
         name = "subscribe"
         held = message.subscribe
-        flag = held if type(held) is bool else CHECKS["bool"](held)
+        flag = held if type(held) is bool else _check_bool(held)
         if flag:
             out.append(b"\x10")
             out.append(_SHORT[flag])
@@ -9349,7 +9359,7 @@ def encode_UpdateLocalAudioTrack(message: Any, out: list[bytes]) -> i64:
     try:
         name = "track_sid"
         held = message.track_sid
-        text = held if type(held) is str else CHECKS["string"](held)
+        text = held if type(held) is str else _check_string(held)
         if text:
             block = text.encode()
             size = len(block)
@@ -9373,9 +9383,9 @@ def encode_UpdateLocalAudioTrack(message: Any, out: list[bytes]) -> i64:
             before = total
             total = 0
             for held in items:
-                number = held if type(held) is _AudioTrackFeature else CHECKS["enum"](held)
+                number = held if type(held) is _AudioTrackFeature else _check_enum(held)
                 if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
-                    CHECKS["enum"](held)
+                    _check_enum(held)
                 if 0 <= number < 0x80:
                     out.append(_SHORT[number])
                     total += 1
@@ -9410,7 +9420,7 @@ def encode_UpdateLocalVideoTrack(message: Any, out: list[bytes]) -> i64:
     try:
         name = "track_sid"
         held = message.track_sid
-        text = held if type(held) is str else CHECKS["string"](held)
+        text = held if type(held) is str else _check_string(held)
         if text:
             block = text.encode()
             size = len(block)
@@ -9426,9 +9436,9 @@ def encode_UpdateLocalVideoTrack(message: Any, out: list[bytes]) -> i64:
             total += size
         name = "width"
         held = message.width
-        number = held if type(held) is int else CHECKS["uint32"](held)
+        number = held if type(held) is int else _check_uint32(held)
         if not 0 <= number <= 0xFFFF_FFFF:
-            CHECKS["uint32"](held)
+            _check_uint32(held)
         if number:
             out.append(b"\x10")
             if 0 <= number < 0x80:
@@ -9440,9 +9450,9 @@ def encode_UpdateLocalVideoTrack(message: Any, out: list[bytes]) -> i64:
                 total += len(digits) + 1
         name = "height"
         held = message.height
-        number = held if type(held) is int else CHECKS["uint32"](held)
+        number = held if type(held) is int else _check_uint32(held)
         if not 0 <= number <= 0xFFFF_FFFF:
-            CHECKS["uint32"](held)
+            _check_uint32(held)
         if number:
             out.append(b"\x18")
             if 0 <= number < 0x80:
@@ -9468,7 +9478,7 @@ def encode_UpdateParticipantMetadata_attributes(message: Entry, out: list[bytes]
     size: i64
     try:
         held = message.key
-        text = held if type(held) is str else CHECKS["string"](held)
+        text = held if type(held) is str else _check_string(held)
         if text:
             block = text.encode()
             size = len(block)
@@ -9483,7 +9493,7 @@ def encode_UpdateParticipantMetadata_attributes(message: Entry, out: list[bytes]
             out.append(block)
             total += size
         held = message.value
-        text = held if type(held) is str else CHECKS["string"](held)
+        text = held if type(held) is str else _check_string(held)
         if text:
             block = text.encode()
             size = len(block)
@@ -9523,7 +9533,7 @@ def encode_UpdateParticipantMetadata(message: Any, out: list[bytes]) -> i64:
     try:
         name = "metadata"
         held = message.metadata
-        text = held if type(held) is str else CHECKS["string"](held)
+        text = held if type(held) is str else _check_string(held)
         if text:
             block = text.encode()
             size = len(block)
@@ -9539,7 +9549,7 @@ def encode_UpdateParticipantMetadata(message: Any, out: list[bytes]) -> i64:
             total += size
         name = "name"
         held = message.name
-        text = held if type(held) is str else CHECKS["string"](held)
+        text = held if type(held) is str else _check_string(held)
         if text:
             block = text.encode()
             size = len(block)
@@ -9561,7 +9571,7 @@ def encode_UpdateParticipantMetadata(message: Any, out: list[bytes]) -> i64:
             out.append(b"")  # the size, when it is known
             before = total
             total = 0
-            text = held if type(held) is str else CHECKS["string"](held)
+            text = held if type(held) is str else _check_string(held)
             block = text.encode()
             size = len(block)
             out.append(b"\n")
@@ -9575,7 +9585,7 @@ def encode_UpdateParticipantMetadata(message: Any, out: list[bytes]) -> i64:
             out.append(block)
             total += size
             held = value
-            text = held if type(held) is str else CHECKS["string"](held)
+            text = held if type(held) is str else _check_string(held)
             block = text.encode()
             size = len(block)
             out.append(b"\x12")
@@ -9593,9 +9603,9 @@ def encode_UpdateParticipantMetadata(message: Any, out: list[bytes]) -> i64:
             total += before + len(block) + 1
         name = "request_id"
         held = message.request_id
-        number = held if type(held) is int else CHECKS["uint32"](held)
+        number = held if type(held) is int else _check_uint32(held)
         if not 0 <= number <= 0xFFFF_FFFF:
-            CHECKS["uint32"](held)
+            _check_uint32(held)
         if number:
             out.append(b" ")
             if 0 <= number < 0x80:
@@ -9633,7 +9643,7 @@ def encode_UpdateSubscription(message: Any, out: list[bytes]) -> i64:
         if type(held) is not list:
             check_list(held)
         for held in held:
-            text = held if type(held) is str else CHECKS["string"](held)
+            text = held if type(held) is str else _check_string(held)
             block = text.encode()
             size = len(block)
             out.append(b"\n")
@@ -9648,7 +9658,7 @@ def encode_UpdateSubscription(message: Any, out: list[bytes]) -> i64:
             total += size
         name = "subscribe"
         held = message.subscribe
-        flag = held if type(held) is bool else CHECKS["bool"](held)
+        flag = held if type(held) is bool else _check_bool(held)
         if flag:
             out.append(b"\x10")
             out.append(_SHORT[flag])
@@ -9697,7 +9707,7 @@ def encode_UpdateTrackSettings(message: Any, out: list[bytes]) -> i64:
         if type(held) is not list:
             check_list(held)
         for held in held:
-            text = held if type(held) is str else CHECKS["string"](held)
+            text = held if type(held) is str else _check_string(held)
             block = text.encode()
             size = len(block)
             out.append(b"\n")
@@ -9712,16 +9722,16 @@ def encode_UpdateTrackSettings(message: Any, out: list[bytes]) -> i64:
             total += size
         name = "disabled"
         held = message.disabled
-        flag = held if type(held) is bool else CHECKS["bool"](held)
+        flag = held if type(held) is bool else _check_bool(held)
         if flag:
             out.append(b"\x18")
             out.append(_SHORT[flag])
             total += 2
         name = "quality"
         held = message.quality
-        number = held if type(held) is _VideoQuality else CHECKS["enum"](held)
+        number = held if type(held) is _VideoQuality else _check_enum(held)
         if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
-            CHECKS["enum"](held)
+            _check_enum(held)
         if number:
             out.append(b" ")
             if 0 <= number < 0x80:
@@ -9733,9 +9743,9 @@ def encode_UpdateTrackSettings(message: Any, out: list[bytes]) -> i64:
                 total += len(digits) + 1
         name = "width"
         held = message.width
-        number = held if type(held) is int else CHECKS["uint32"](held)
+        number = held if type(held) is int else _check_uint32(held)
         if not 0 <= number <= 0xFFFF_FFFF:
-            CHECKS["uint32"](held)
+            _check_uint32(held)
         if number:
             out.append(b"(")
             if 0 <= number < 0x80:
@@ -9747,9 +9757,9 @@ def encode_UpdateTrackSettings(message: Any, out: list[bytes]) -> i64:
                 total += len(digits) + 1
         name = "height"
         held = message.height
-        number = held if type(held) is int else CHECKS["uint32"](held)
+        number = held if type(held) is int else _check_uint32(held)
         if not 0 <= number <= 0xFFFF_FFFF:
-            CHECKS["uint32"](held)
+            _check_uint32(held)
         if number:
             out.append(b"0")
             if 0 <= number < 0x80:
@@ -9761,9 +9771,9 @@ def encode_UpdateTrackSettings(message: Any, out: list[bytes]) -> i64:
                 total += len(digits) + 1
         name = "fps"
         held = message.fps
-        number = held if type(held) is int else CHECKS["uint32"](held)
+        number = held if type(held) is int else _check_uint32(held)
         if not 0 <= number <= 0xFFFF_FFFF:
-            CHECKS["uint32"](held)
+            _check_uint32(held)
         if number:
             out.append(b"8")
             if 0 <= number < 0x80:
@@ -9775,9 +9785,9 @@ def encode_UpdateTrackSettings(message: Any, out: list[bytes]) -> i64:
                 total += len(digits) + 1
         name = "priority"
         held = message.priority
-        number = held if type(held) is int else CHECKS["uint32"](held)
+        number = held if type(held) is int else _check_uint32(held)
         if not 0 <= number <= 0xFFFF_FFFF:
-            CHECKS["uint32"](held)
+            _check_uint32(held)
         if number:
             out.append(b"@")
             if 0 <= number < 0x80:
@@ -9811,7 +9821,7 @@ def encode_UpdateVideoLayers(message: Any, out: list[bytes]) -> i64:
     try:
         name = "track_sid"
         held = message.track_sid
-        text = held if type(held) is str else CHECKS["string"](held)
+        text = held if type(held) is str else _check_string(held)
         if text:
             block = text.encode()
             size = len(block)
@@ -9865,7 +9875,7 @@ def encode_UserPacket(message: Any, out: list[bytes]) -> i64:
     try:
         name = "participant_sid"
         held = message.participant_sid
-        text = held if type(held) is str else CHECKS["string"](held)
+        text = held if type(held) is str else _check_string(held)
         if text:
             block = text.encode()
             size = len(block)
@@ -9881,7 +9891,7 @@ def encode_UserPacket(message: Any, out: list[bytes]) -> i64:
             total += size
         name = "payload"
         held = message.payload
-        block = held if type(held) is bytes else CHECKS["bytes"](held)
+        block = held if type(held) is bytes else _check_bytes(held)
         if block:
             size = len(block)
             out.append(b"\x12")
@@ -9899,7 +9909,7 @@ def encode_UserPacket(message: Any, out: list[bytes]) -> i64:
         if type(held) is not list:
             check_list(held)
         for held in held:
-            text = held if type(held) is str else CHECKS["string"](held)
+            text = held if type(held) is str else _check_string(held)
             block = text.encode()
             size = len(block)
             out.append(b"\x1a")
@@ -9915,7 +9925,7 @@ def encode_UserPacket(message: Any, out: list[bytes]) -> i64:
         name = "topic"
         held = message.topic
         if held is not None:
-            text = held if type(held) is str else CHECKS["string"](held)
+            text = held if type(held) is str else _check_string(held)
             block = text.encode()
             size = len(block)
             out.append(b'"')
@@ -9930,7 +9940,7 @@ def encode_UserPacket(message: Any, out: list[bytes]) -> i64:
             total += size
         name = "participant_identity"
         held = message.participant_identity
-        text = held if type(held) is str else CHECKS["string"](held)
+        text = held if type(held) is str else _check_string(held)
         if text:
             block = text.encode()
             size = len(block)
@@ -9949,7 +9959,7 @@ def encode_UserPacket(message: Any, out: list[bytes]) -> i64:
         if type(held) is not list:
             check_list(held)
         for held in held:
-            text = held if type(held) is str else CHECKS["string"](held)
+            text = held if type(held) is str else _check_string(held)
             block = text.encode()
             size = len(block)
             out.append(b"2")
@@ -9965,7 +9975,7 @@ def encode_UserPacket(message: Any, out: list[bytes]) -> i64:
         name = "id"
         held = message.id
         if held is not None:
-            text = held if type(held) is str else CHECKS["string"](held)
+            text = held if type(held) is str else _check_string(held)
             block = text.encode()
             size = len(block)
             out.append(b"B")
@@ -9981,9 +9991,9 @@ def encode_UserPacket(message: Any, out: list[bytes]) -> i64:
         name = "start_time"
         held = message.start_time
         if held is not None:
-            number = held if type(held) is int else CHECKS["uint64"](held)
+            number = held if type(held) is int else _check_uint64(held)
             if not 0 <= number <= 0x3FFF_FFFF_FFFF_FFFF:
-                CHECKS["uint64"](held)
+                _check_uint64(held)
             out.append(b"H")
             if 0 <= number < 0x80:
                 out.append(_SHORT[number])
@@ -9995,9 +10005,9 @@ def encode_UserPacket(message: Any, out: list[bytes]) -> i64:
         name = "end_time"
         held = message.end_time
         if held is not None:
-            number = held if type(held) is int else CHECKS["uint64"](held)
+            number = held if type(held) is int else _check_uint64(held)
             if not 0 <= number <= 0x3FFF_FFFF_FFFF_FFFF:
-                CHECKS["uint64"](held)
+                _check_uint64(held)
             out.append(b"P")
             if 0 <= number < 0x80:
                 out.append(_SHORT[number])
@@ -10008,7 +10018,7 @@ def encode_UserPacket(message: Any, out: list[bytes]) -> i64:
                 total += len(digits) + 1
         name = "nonce"
         held = message.nonce
-        block = held if type(held) is bytes else CHECKS["bytes"](held)
+        block = held if type(held) is bytes else _check_bytes(held)
         if block:
             size = len(block)
             out.append(b"Z")
@@ -10042,9 +10052,9 @@ def encode_VideoConfiguration(message: Any, out: list[bytes]) -> i64:
     try:
         name = "hardware_encoder"
         held = message.hardware_encoder
-        number = held if type(held) is _ClientConfigSetting else CHECKS["enum"](held)
+        number = held if type(held) is _ClientConfigSetting else _check_enum(held)
         if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
-            CHECKS["enum"](held)
+            _check_enum(held)
         if number:
             out.append(b"\x08")
             if 0 <= number < 0x80:
@@ -10078,9 +10088,9 @@ def encode_VideoLayer(message: Any, out: list[bytes]) -> i64:
     try:
         name = "quality"
         held = message.quality
-        number = held if type(held) is _VideoQuality else CHECKS["enum"](held)
+        number = held if type(held) is _VideoQuality else _check_enum(held)
         if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
-            CHECKS["enum"](held)
+            _check_enum(held)
         if number:
             out.append(b"\x08")
             if 0 <= number < 0x80:
@@ -10092,9 +10102,9 @@ def encode_VideoLayer(message: Any, out: list[bytes]) -> i64:
                 total += len(digits) + 1
         name = "width"
         held = message.width
-        number = held if type(held) is int else CHECKS["uint32"](held)
+        number = held if type(held) is int else _check_uint32(held)
         if not 0 <= number <= 0xFFFF_FFFF:
-            CHECKS["uint32"](held)
+            _check_uint32(held)
         if number:
             out.append(b"\x10")
             if 0 <= number < 0x80:
@@ -10106,9 +10116,9 @@ def encode_VideoLayer(message: Any, out: list[bytes]) -> i64:
                 total += len(digits) + 1
         name = "height"
         held = message.height
-        number = held if type(held) is int else CHECKS["uint32"](held)
+        number = held if type(held) is int else _check_uint32(held)
         if not 0 <= number <= 0xFFFF_FFFF:
-            CHECKS["uint32"](held)
+            _check_uint32(held)
         if number:
             out.append(b"\x18")
             if 0 <= number < 0x80:
@@ -10120,9 +10130,9 @@ def encode_VideoLayer(message: Any, out: list[bytes]) -> i64:
                 total += len(digits) + 1
         name = "bitrate"
         held = message.bitrate
-        number = held if type(held) is int else CHECKS["uint32"](held)
+        number = held if type(held) is int else _check_uint32(held)
         if not 0 <= number <= 0xFFFF_FFFF:
-            CHECKS["uint32"](held)
+            _check_uint32(held)
         if number:
             out.append(b" ")
             if 0 <= number < 0x80:
@@ -10134,9 +10144,9 @@ def encode_VideoLayer(message: Any, out: list[bytes]) -> i64:
                 total += len(digits) + 1
         name = "ssrc"
         held = message.ssrc
-        number = held if type(held) is int else CHECKS["uint32"](held)
+        number = held if type(held) is int else _check_uint32(held)
         if not 0 <= number <= 0xFFFF_FFFF:
-            CHECKS["uint32"](held)
+            _check_uint32(held)
         if number:
             out.append(b"(")
             if 0 <= number < 0x80:
@@ -10148,9 +10158,9 @@ def encode_VideoLayer(message: Any, out: list[bytes]) -> i64:
                 total += len(digits) + 1
         name = "spatial_layer"
         held = message.spatial_layer
-        number = held if type(held) is int else CHECKS["int32"](held)
+        number = held if type(held) is int else _check_int32(held)
         if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
-            CHECKS["int32"](held)
+            _check_int32(held)
         if number:
             out.append(b"0")
             if 0 <= number < 0x80:
@@ -10162,7 +10172,7 @@ def encode_VideoLayer(message: Any, out: list[bytes]) -> i64:
                 total += len(digits) + 1
         name = "rid"
         held = message.rid
-        text = held if type(held) is str else CHECKS["string"](held)
+        text = held if type(held) is str else _check_string(held)
         if text:
             block = text.encode()
             size = len(block)
@@ -10178,9 +10188,9 @@ def encode_VideoLayer(message: Any, out: list[bytes]) -> i64:
             total += size
         name = "repair_ssrc"
         held = message.repair_ssrc
-        number = held if type(held) is int else CHECKS["uint32"](held)
+        number = held if type(held) is int else _check_uint32(held)
         if not 0 <= number <= 0xFFFF_FFFF:
-            CHECKS["uint32"](held)
+            _check_uint32(held)
         if number:
             out.append(b"@")
             if 0 <= number < 0x80:
@@ -10213,9 +10223,9 @@ def encode_WrappedJoinRequest(message: Any, out: list[bytes]) -> i64:
     try:
         name = "compression"
         held = message.compression
-        number = held if type(held) is _WrappedJoinRequestCompression else CHECKS["enum"](held)
+        number = held if type(held) is _WrappedJoinRequestCompression else _check_enum(held)
         if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
-            CHECKS["enum"](held)
+            _check_enum(held)
         if number:
             out.append(b"\x08")
             if 0 <= number < 0x80:
@@ -10227,7 +10237,7 @@ def encode_WrappedJoinRequest(message: Any, out: list[bytes]) -> i64:
                 total += len(digits) + 1
         name = "join_request"
         held = message.join_request
-        block = held if type(held) is bytes else CHECKS["bytes"](held)
+        block = held if type(held) is bytes else _check_bytes(held)
         if block:
             size = len(block)
             out.append(b"\x12")

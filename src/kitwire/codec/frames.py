@@ -5,7 +5,7 @@ A frame's own type says how it is encoded: bytes are protobuf, text is protobuf'
 
 from __future__ import annotations
 
-from typing import Literal, assert_never, overload
+from typing import Final, Literal, assert_never, overload
 
 from ..config import Encoding
 from ..errors import MalformedFrame
@@ -14,6 +14,9 @@ from . import binary, json, spelling
 from .schema import M, Message
 
 __all__ = ["decode_request", "decode_response", "encode_request", "encode_response"]
+
+_BINARY: Final = Encoding.BINARY
+"""To look a member of an enum up takes longer than to write a small message."""
 
 
 def decode_response(frame: bytes | str, *, max_size: int | None = None) -> SignalResponse:
@@ -55,7 +58,7 @@ def encode_request(message: SignalRequest, *, encoding: Encoding = Encoding.BINA
         TypeError: a field holds a value of a wrong type.
         ValueError: a number is out of range, a text is not Unicode, two members of a oneof are set.
     """
-    if encoding is Encoding.BINARY:
+    if encoding is _BINARY:
         return binary.encode_request(message)
     return _encode(message, encoding)
 

@@ -155,8 +155,10 @@ def _read_long(data: bytes, pos: i64, value: i64) -> tuple[int, i64]:
     byte = data[at]
     if byte > 0x7F:
         raise Malformed("a number has more than 10 bytes", pos)
+    # Sixty-four bits are more than an i64 has above zero, so that an int must take over here.
     low: int = value & 0x7FFF_FFFF_FFFF_FFFF
-    return low | (byte & 1) << 63, at + 1
+    high: int = byte & 1
+    return low | high << 63, at + 1
 
 
 def _number_within(data: bytes, pos: i64, end: i64) -> tuple[int, i64]:

@@ -5,9 +5,12 @@ from __future__ import annotations
 import struct
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import betterproto2
+
+if TYPE_CHECKING:
+    from mypy_extensions import i64
 
 __all__ = [
     "BLOCK",
@@ -48,11 +51,13 @@ def varint(number: int) -> bytes:
     """
     if number < 0:
         number += 1 << 64
-    if number < 0x80:
-        return _LAST[number]
-    written = _MORE[number & 0x7F]
-    number >>= 7
-    while number >= 0x80:
-        written += _MORE[number & 0x7F]
-        number >>= 7
-    return written + _LAST[number]
+    written = b""
+    if number >= 1 << 56:
+        for _ in range(7):
+            written += _MORE[number & 0x7F]
+            number >>= 7
+    rest: i64 = number
+    while rest >= 0x80:
+        written += _MORE[rest & 0x7F]
+        rest >>= 7
+    return written + _LAST[rest]
