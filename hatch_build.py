@@ -81,7 +81,7 @@ def _compile(target: Path) -> None:
     options = ["--namespace-packages", "--explicit-package-bases", "--ignore-missing-imports"]
     paths = [f"kitwire/codec/{name}.py" for name in COMPILED]
     # Warnings about C that nobody wrote take a third of the compiler's time.
-    extensions = mypycify([*options, *paths], opt_level="2", debug_level="0", group_name="kitwire")
+    extensions = mypycify([*options, *paths], opt_level="2", debug_level="0", separate=True)
     for extension in extensions:
         extension.extra_compile_args.append("-w")
     command = build_ext(Distribution({"name": "kitwire", "ext_modules": extensions}))
