@@ -2,7 +2,7 @@
 # with Go 1.26 or newer, the tests and the demo also get a real livekit-server.
 
 .DEFAULT_GOAL := help
-.PHONY: help install test test-slow bench-media lint format demo livekit-server livekit-servers browser namespaces servers-for-tests clean distclean
+.PHONY: help install test test-slow test-compiled wheel-compiled bench-media lint format demo livekit-server livekit-servers browser namespaces servers-for-tests clean distclean
 .SUFFIXES:
 
 VENV := .venv
@@ -43,6 +43,17 @@ test: lint ## Run lint, types, purity and all tests but the slow ones (ARGS="…
 test-slow: $(INSTALLED) ## Run the slow tests: long scenes with media, a browser, figures beside others
 	@$(MAKE) --no-print-directory servers-for-tests
 	@$(PY) -m pytest $(HANG) -m slow $(ARGS)
+
+wheel-compiled: $(INSTALLED) ## Build the wheel whose codec is compiled with mypyc, into dist/ (needs a C compiler)
+	@rm -rf dist/compiled
+	@KITWIRE_COMPILE=1 $(PIP) wheel -q --no-deps --no-build-isolation -w dist/compiled .
+	@ls dist/compiled/*.whl
+
+test-compiled: wheel-compiled ## Run the core's tests on that wheel (ARGS="…" goes to pytest)
+	@rm -rf dist/installed
+	@$(PIP) install -q --no-deps --target dist/installed dist/compiled/*.whl
+	@KITWIRE_EXPECT_CODEC=compiled PYTHONPATH=dist/installed \
+		$(PY) -m pytest $(HANG) -m "not slow" tests/core tests/fuzz $(ARGS)
 
 bench-media: $(INSTALLED) ## Measure rooms with media beside the official SDK, into bench/media.md
 	@tools/livekit-server $(LIVEKIT_VERSION) >/dev/null

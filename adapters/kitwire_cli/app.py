@@ -18,6 +18,7 @@ from typing import Annotated, Final, Literal, TextIO
 from cyclopts import App, CycloptsError, Parameter
 
 from kitwire._version import __version__
+from kitwire.codec import implementation
 from kitwire.config import (
     ClientConfig,
     ClientOptions,
@@ -125,7 +126,7 @@ class _Commands:
         """Find the command and run it."""
         app = App(
             name="kitwire",
-            version=f"kitwire {__version__}",
+            version=f"kitwire {__version__} ({implementation} codec)",
             help=_HELP,
             help_format="plaintext",
             result_action="return_value",

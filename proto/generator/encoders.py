@@ -165,9 +165,9 @@ def _function(steps: Sequence[str]) -> list[str]:
         ]
     return [
         *lines,
-        "    unknown: bytes = message._unknown_fields",
+        "    unknown = message._unknown_fields",
         "    if unknown:",
-        "        out.append(unknown)",
+        "        out.append(bytes(unknown))  # it may be growing still",
         "        total += len(unknown)",
         "    return total",
     ]

@@ -394,9 +394,10 @@ def test_a_token_that_nobody_reads(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_version_and_help(capsys: pytest.CaptureFixture[str]) -> None:
     from kitwire import __version__
+    from kitwire.codec import implementation
 
     assert run(["--version"]) == 0
-    assert capsys.readouterr().out == f"kitwire {__version__}\n"
+    assert capsys.readouterr().out == f"kitwire {__version__} ({implementation} codec)\n"
     assert run(["join", "--help"]) == 0
     shown = capsys.readouterr().out
     for flag in ("--token", "--attribute", "--duration", "--json", "LIVEKIT_API_SECRET"):

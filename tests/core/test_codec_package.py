@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from kitwire import codec
@@ -12,6 +14,7 @@ from kitwire.codec import (
     encode_message,
     encode_request,
     encode_response,
+    implementation,
     message_from_json,
     message_to_json,
     unknown_fields,
@@ -85,7 +88,7 @@ def test_text_that_no_utf8_can_carry() -> None:
 def test_bytes_like_frames_are_read() -> None:
     for kind in (bytearray, memoryview):
         frame = kind(b"\x82\x01\x03abc\xc0\x3e\x01")
-        message = decode_response(frame)  # type: ignore[arg-type] # a courtesy, not a promise
+        message = decode_response(frame)
         assert message.refresh_token == "abc"
         assert unknown_fields(message) == (1000,)
         assert encode_response(message) == bytes(frame)
@@ -156,3 +159,8 @@ def test_unknown_fields_of_nested_messages_are_theirs() -> None:
 def test_every_public_name_is_there() -> None:
     assert sorted(codec.__all__, key=str.lower) == sorted(set(codec.__all__), key=str.lower)
     assert all(hasattr(codec, name) for name in codec.__all__)
+
+
+def test_the_implementation_is_the_one_that_is_tested() -> None:
+    """`make test-compiled` says so; everywhere else the sources themselves run."""
+    assert implementation == os.environ.get("KITWIRE_EXPECT_CODEC", "pure")

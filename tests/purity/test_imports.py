@@ -48,7 +48,18 @@ BY_LAYER = {
         "dateutil",
         "typing_extensions",
     },
-    "codec": {"base64", "betterproto2", "binascii", "datetime", "gzip", "json", "struct", "zlib"},
+    "codec": {
+        "base64",
+        "betterproto2",
+        "binascii",
+        "datetime",
+        "gzip",
+        "json",
+        # For types only: a dependency of mypy's, which compiles the codec, and not of ours.
+        "mypy_extensions",
+        "struct",
+        "zlib",
+    },
     "trace": {"base64", "json"},
     "link": {
         "base64",

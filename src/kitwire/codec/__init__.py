@@ -7,6 +7,9 @@ survive, and an unknown variant is a message without one.
 
 from __future__ import annotations
 
+from types import FunctionType
+from typing import Final, Literal
+
 from . import binary, json, spelling
 from .frames import decode_request, decode_response, encode_request, encode_response
 from .plain import to_plain
@@ -22,6 +25,7 @@ __all__ = [
     "encode_message",
     "encode_request",
     "encode_response",
+    "implementation",
     "message_from_json",
     "message_to_json",
     "redact_jwt",
@@ -31,8 +35,13 @@ __all__ = [
     "which_variant",
 ]
 
+implementation: Final[Literal["pure", "compiled"]] = (
+    "pure" if isinstance(binary.decode, FunctionType) else "compiled"
+)
+"""Which codec runs: Python's own, or the same compiled (see the how-to on embedding)."""
 
-def decode_message(cls: type[M], data: bytes) -> M:
+
+def decode_message(cls: type[M], data: bytes | bytearray | memoryview) -> M:
     """Any message of :mod:`kitwire.messages` from its binary encoding.
 
     Raises:

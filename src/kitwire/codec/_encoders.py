@@ -105,9 +105,9 @@ def encode_ActiveSpeakerUpdate(message: Any, out: list[bytes]) -> i64:
                 total += size + len(block) + 1
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    unknown: bytes = message._unknown_fields
+    unknown = message._unknown_fields
     if unknown:
-        out.append(unknown)
+        out.append(bytes(unknown))  # it may be growing still
         total += len(unknown)
     return total
 
@@ -385,9 +385,9 @@ def encode_AddTrackRequest(message: Any, out: list[bytes]) -> i64:
             total += before + len(block) + 2
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    unknown: bytes = message._unknown_fields
+    unknown = message._unknown_fields
     if unknown:
-        out.append(unknown)
+        out.append(bytes(unknown))  # it may be growing still
         total += len(unknown)
     return total
 
@@ -482,9 +482,9 @@ def encode_ChatMessage(message: Any, out: list[bytes]) -> i64:
             total += 2
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    unknown: bytes = message._unknown_fields
+    unknown = message._unknown_fields
     if unknown:
-        out.append(unknown)
+        out.append(bytes(unknown))  # it may be growing still
         total += len(unknown)
     return total
 
@@ -574,9 +574,9 @@ def encode_ClientConfiguration(message: Any, out: list[bytes]) -> i64:
                 total += len(digits) + 1
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    unknown: bytes = message._unknown_fields
+    unknown = message._unknown_fields
     if unknown:
-        out.append(unknown)
+        out.append(bytes(unknown))  # it may be growing still
         total += len(unknown)
     return total
 
@@ -807,9 +807,9 @@ def encode_ClientInfo(message: Any, out: list[bytes]) -> i64:
             total += before + len(block) + 1
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    unknown: bytes = message._unknown_fields
+    unknown = message._unknown_fields
     if unknown:
-        out.append(unknown)
+        out.append(bytes(unknown))  # it may be growing still
         total += len(unknown)
     return total
 
@@ -860,9 +860,9 @@ def encode_Codec(message: Any, out: list[bytes]) -> i64:
             total += size
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    unknown: bytes = message._unknown_fields
+    unknown = message._unknown_fields
     if unknown:
-        out.append(unknown)
+        out.append(bytes(unknown))  # it may be growing still
         total += len(unknown)
     return total
 
@@ -919,9 +919,9 @@ def encode_ConnectionQualityInfo(message: Any, out: list[bytes]) -> i64:
             total += 5
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    unknown: bytes = message._unknown_fields
+    unknown = message._unknown_fields
     if unknown:
-        out.append(unknown)
+        out.append(bytes(unknown))  # it may be growing still
         total += len(unknown)
     return total
 
@@ -956,9 +956,9 @@ def encode_ConnectionQualityUpdate(message: Any, out: list[bytes]) -> i64:
                 total += size + len(block) + 1
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    unknown: bytes = message._unknown_fields
+    unknown = message._unknown_fields
     if unknown:
-        out.append(unknown)
+        out.append(bytes(unknown))  # it may be growing still
         total += len(unknown)
     return total
 
@@ -1010,9 +1010,9 @@ def encode_ConnectionSettings(message: Any, out: list[bytes]) -> i64:
             total += 2
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    unknown: bytes = message._unknown_fields
+    unknown = message._unknown_fields
     if unknown:
-        out.append(unknown)
+        out.append(bytes(unknown))  # it may be growing still
         total += len(unknown)
     return total
 
@@ -1060,9 +1060,9 @@ def encode_DataBlob(message: Any, out: list[bytes]) -> i64:
             total += size
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    unknown: bytes = message._unknown_fields
+    unknown = message._unknown_fields
     if unknown:
-        out.append(unknown)
+        out.append(bytes(unknown))  # it may be growing still
         total += len(unknown)
     return total
 
@@ -1121,9 +1121,9 @@ def encode_DataBlobKey(message: Any, out: list[bytes]) -> i64:
                 total += size + len(block) + 1
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    unknown: bytes = message._unknown_fields
+    unknown = message._unknown_fields
     if unknown:
-        out.append(unknown)
+        out.append(bytes(unknown))  # it may be growing still
         total += len(unknown)
     return total
 
@@ -1187,9 +1187,9 @@ def encode_DataChannelInfo(message: Any, out: list[bytes]) -> i64:
                 total += len(digits) + 1
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    unknown: bytes = message._unknown_fields
+    unknown = message._unknown_fields
     if unknown:
-        out.append(unknown)
+        out.append(bytes(unknown))  # it may be growing still
         total += len(unknown)
     return total
 
@@ -1239,9 +1239,9 @@ def encode_DataChannelReceiveState(message: Any, out: list[bytes]) -> i64:
                 total += len(digits) + 1
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    unknown: bytes = message._unknown_fields
+    unknown = message._unknown_fields
     if unknown:
-        out.append(unknown)
+        out.append(bytes(unknown))  # it may be growing still
         total += len(unknown)
     return total
 
@@ -1575,9 +1575,9 @@ def encode_DataPacket(message: Any, out: list[bytes]) -> i64:
                 total += size + len(block) + 2
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    unknown: bytes = message._unknown_fields
+    unknown = message._unknown_fields
     if unknown:
-        out.append(unknown)
+        out.append(bytes(unknown))  # it may be growing still
         total += len(unknown)
     return total
 
@@ -1589,9 +1589,9 @@ def encode_DataStream(message: Any, out: list[bytes]) -> i64:
     if type(message) is not _DataStream:
         check_message(_DataStream, message)
     total: i64 = 0
-    unknown: bytes = message._unknown_fields
+    unknown = message._unknown_fields
     if unknown:
-        out.append(unknown)
+        out.append(bytes(unknown))  # it may be growing still
         total += len(unknown)
     return total
 
@@ -1626,9 +1626,9 @@ def encode_DataStreamByteHeader(message: Any, out: list[bytes]) -> i64:
             total += size
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    unknown: bytes = message._unknown_fields
+    unknown = message._unknown_fields
     if unknown:
-        out.append(unknown)
+        out.append(bytes(unknown))  # it may be growing still
         total += len(unknown)
     return total
 
@@ -1722,9 +1722,9 @@ def encode_DataStreamChunk(message: Any, out: list[bytes]) -> i64:
             total += size
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    unknown: bytes = message._unknown_fields
+    unknown = message._unknown_fields
     if unknown:
-        out.append(unknown)
+        out.append(bytes(unknown))  # it may be growing still
         total += len(unknown)
     return total
 
@@ -1767,9 +1767,9 @@ def encode_DataStreamHeader_attributes(message: Entry, out: list[bytes]) -> i64:
             total += size
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, "") from None
-    unknown: bytes = message._unknown_fields
+    unknown = message._unknown_fields
     if unknown:
-        out.append(unknown)
+        out.append(bytes(unknown))  # it may be growing still
         total += len(unknown)
     return total
 
@@ -1986,9 +1986,9 @@ def encode_DataStreamHeader(message: Any, out: list[bytes]) -> i64:
                 total += len(digits) + 1
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    unknown: bytes = message._unknown_fields
+    unknown = message._unknown_fields
     if unknown:
-        out.append(unknown)
+        out.append(bytes(unknown))  # it may be growing still
         total += len(unknown)
     return total
 
@@ -2078,9 +2078,9 @@ def encode_DataStreamTextHeader(message: Any, out: list[bytes]) -> i64:
             total += 2
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    unknown: bytes = message._unknown_fields
+    unknown = message._unknown_fields
     if unknown:
-        out.append(unknown)
+        out.append(bytes(unknown))  # it may be growing still
         total += len(unknown)
     return total
 
@@ -2123,9 +2123,9 @@ def encode_DataStreamTrailer_attributes(message: Entry, out: list[bytes]) -> i64
             total += size
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, "") from None
-    unknown: bytes = message._unknown_fields
+    unknown = message._unknown_fields
     if unknown:
-        out.append(unknown)
+        out.append(bytes(unknown))  # it may be growing still
         total += len(unknown)
     return total
 
@@ -2216,9 +2216,9 @@ def encode_DataStreamTrailer(message: Any, out: list[bytes]) -> i64:
             total += before + len(block) + 1
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    unknown: bytes = message._unknown_fields
+    unknown = message._unknown_fields
     if unknown:
-        out.append(unknown)
+        out.append(bytes(unknown))  # it may be growing still
         total += len(unknown)
     return total
 
@@ -2281,9 +2281,9 @@ def encode_DataTrackFrameEncoding(message: Any, out: list[bytes]) -> i64:
             total += size
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    unknown: bytes = message._unknown_fields
+    unknown = message._unknown_fields
     if unknown:
-        out.append(unknown)
+        out.append(bytes(unknown))  # it may be growing still
         total += len(unknown)
     return total
 
@@ -2392,9 +2392,9 @@ def encode_DataTrackInfo(message: Any, out: list[bytes]) -> i64:
                 total += size + len(block) + 1
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    unknown: bytes = message._unknown_fields
+    unknown = message._unknown_fields
     if unknown:
-        out.append(unknown)
+        out.append(bytes(unknown))  # it may be growing still
         total += len(unknown)
     return total
 
@@ -2457,9 +2457,9 @@ def encode_DataTrackSchemaEncoding(message: Any, out: list[bytes]) -> i64:
             total += size
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    unknown: bytes = message._unknown_fields
+    unknown = message._unknown_fields
     if unknown:
-        out.append(unknown)
+        out.append(bytes(unknown))  # it may be growing still
         total += len(unknown)
     return total
 
@@ -2509,9 +2509,9 @@ def encode_DataTrackSchemaId(message: Any, out: list[bytes]) -> i64:
                 total += size + len(block) + 1
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    unknown: bytes = message._unknown_fields
+    unknown = message._unknown_fields
     if unknown:
-        out.append(unknown)
+        out.append(bytes(unknown))  # it may be growing still
         total += len(unknown)
     return total
 
@@ -2551,9 +2551,9 @@ def encode_DataTrackSubscriberHandles_sub_handles(message: Entry, out: list[byte
                 total += size + len(block) + 1
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, "") from None
-    unknown: bytes = message._unknown_fields
+    unknown = message._unknown_fields
     if unknown:
-        out.append(unknown)
+        out.append(bytes(unknown))  # it may be growing still
         total += len(unknown)
     return total
 
@@ -2609,9 +2609,9 @@ def encode_DataTrackSubscriberHandles(message: Any, out: list[bytes]) -> i64:
             total += before + len(block) + 1
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    unknown: bytes = message._unknown_fields
+    unknown = message._unknown_fields
     if unknown:
-        out.append(unknown)
+        out.append(bytes(unknown))  # it may be growing still
         total += len(unknown)
     return total
 
@@ -2680,9 +2680,9 @@ def encode_DataTrackSubscriberHandlesPublishedDataTrack(message: Any, out: list[
             total += size
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    unknown: bytes = message._unknown_fields
+    unknown = message._unknown_fields
     if unknown:
-        out.append(unknown)
+        out.append(bytes(unknown))  # it may be growing still
         total += len(unknown)
     return total
 
@@ -2713,9 +2713,9 @@ def encode_DataTrackSubscriptionOptions(message: Any, out: list[bytes]) -> i64:
                 total += len(digits) + 1
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    unknown: bytes = message._unknown_fields
+    unknown = message._unknown_fields
     if unknown:
-        out.append(unknown)
+        out.append(bytes(unknown))  # it may be growing still
         total += len(unknown)
     return total
 
@@ -2766,9 +2766,9 @@ def encode_DisabledCodecs(message: Any, out: list[bytes]) -> i64:
                 total += size + len(block) + 1
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    unknown: bytes = message._unknown_fields
+    unknown = message._unknown_fields
     if unknown:
-        out.append(unknown)
+        out.append(bytes(unknown))  # it may be growing still
         total += len(unknown)
     return total
 
@@ -2845,9 +2845,9 @@ def encode_EncryptedPacket(message: Any, out: list[bytes]) -> i64:
             total += size
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    unknown: bytes = message._unknown_fields
+    unknown = message._unknown_fields
     if unknown:
-        out.append(unknown)
+        out.append(bytes(unknown))  # it may be growing still
         total += len(unknown)
     return total
 
@@ -2859,9 +2859,9 @@ def encode_Encryption(message: Any, out: list[bytes]) -> i64:
     if type(message) is not _Encryption:
         check_message(_Encryption, message)
     total: i64 = 0
-    unknown: bytes = message._unknown_fields
+    unknown = message._unknown_fields
     if unknown:
-        out.append(unknown)
+        out.append(bytes(unknown))  # it may be growing still
         total += len(unknown)
     return total
 
@@ -3010,9 +3010,9 @@ def encode_EventMetric(message: Any, out: list[bytes]) -> i64:
                 total += len(digits) + 1
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    unknown: bytes = message._unknown_fields
+    unknown = message._unknown_fields
     if unknown:
-        out.append(unknown)
+        out.append(bytes(unknown))  # it may be growing still
         total += len(unknown)
     return total
 
@@ -3077,9 +3077,9 @@ def encode_GetDataBlobRequest(message: Any, out: list[bytes]) -> i64:
                 total += size + len(block) + 1
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    unknown: bytes = message._unknown_fields
+    unknown = message._unknown_fields
     if unknown:
-        out.append(unknown)
+        out.append(bytes(unknown))  # it may be growing still
         total += len(unknown)
     return total
 
@@ -3127,9 +3127,9 @@ def encode_GetDataBlobResponse(message: Any, out: list[bytes]) -> i64:
                 total += size + len(block) + 1
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    unknown: bytes = message._unknown_fields
+    unknown = message._unknown_fields
     if unknown:
-        out.append(unknown)
+        out.append(bytes(unknown))  # it may be growing still
         total += len(unknown)
     return total
 
@@ -3198,9 +3198,9 @@ def encode_IceServer(message: Any, out: list[bytes]) -> i64:
             total += size
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    unknown: bytes = message._unknown_fields
+    unknown = message._unknown_fields
     if unknown:
-        out.append(unknown)
+        out.append(bytes(unknown))  # it may be growing still
         total += len(unknown)
     return total
 
@@ -3243,9 +3243,9 @@ def encode_JoinRequest_participant_attributes(message: Entry, out: list[bytes]) 
             total += size
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, "") from None
-    unknown: bytes = message._unknown_fields
+    unknown = message._unknown_fields
     if unknown:
-        out.append(unknown)
+        out.append(bytes(unknown))  # it may be growing still
         total += len(unknown)
     return total
 
@@ -3432,9 +3432,9 @@ def encode_JoinRequest(message: Any, out: list[bytes]) -> i64:
                 total += size + len(block) + 1
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    unknown: bytes = message._unknown_fields
+    unknown = message._unknown_fields
     if unknown:
-        out.append(unknown)
+        out.append(bytes(unknown))  # it may be growing still
         total += len(unknown)
     return total
 
@@ -3665,9 +3665,9 @@ def encode_JoinResponse(message: Any, out: list[bytes]) -> i64:
             total += 2
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    unknown: bytes = message._unknown_fields
+    unknown = message._unknown_fields
     if unknown:
-        out.append(unknown)
+        out.append(bytes(unknown))  # it may be growing still
         total += len(unknown)
     return total
 
@@ -3737,9 +3737,9 @@ def encode_LeaveRequest(message: Any, out: list[bytes]) -> i64:
                 total += size + len(block) + 1
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    unknown: bytes = message._unknown_fields
+    unknown = message._unknown_fields
     if unknown:
-        out.append(unknown)
+        out.append(bytes(unknown))  # it may be growing still
         total += len(unknown)
     return total
 
@@ -3784,9 +3784,9 @@ def encode_MediaSectionsRequirement(message: Any, out: list[bytes]) -> i64:
                 total += len(digits) + 1
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    unknown: bytes = message._unknown_fields
+    unknown = message._unknown_fields
     if unknown:
-        out.append(unknown)
+        out.append(bytes(unknown))  # it may be growing still
         total += len(unknown)
     return total
 
@@ -3841,9 +3841,9 @@ def encode_MetricSample(message: Any, out: list[bytes]) -> i64:
             total += 5
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    unknown: bytes = message._unknown_fields
+    unknown = message._unknown_fields
     if unknown:
-        out.append(unknown)
+        out.append(bytes(unknown))  # it may be growing still
         total += len(unknown)
     return total
 
@@ -3942,9 +3942,9 @@ def encode_MetricsBatch(message: Any, out: list[bytes]) -> i64:
                 total += size + len(block) + 1
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    unknown: bytes = message._unknown_fields
+    unknown = message._unknown_fields
     if unknown:
-        out.append(unknown)
+        out.append(bytes(unknown))  # it may be growing still
         total += len(unknown)
     return total
 
@@ -3987,9 +3987,9 @@ def encode_MuteTrackRequest(message: Any, out: list[bytes]) -> i64:
             total += 2
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    unknown: bytes = message._unknown_fields
+    unknown = message._unknown_fields
     if unknown:
-        out.append(unknown)
+        out.append(bytes(unknown))  # it may be growing still
         total += len(unknown)
     return total
 
@@ -4032,9 +4032,9 @@ def encode_ParticipantInfo_attributes(message: Entry, out: list[bytes]) -> i64:
             total += size
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, "") from None
-    unknown: bytes = message._unknown_fields
+    unknown = message._unknown_fields
     if unknown:
-        out.append(unknown)
+        out.append(bytes(unknown))  # it may be growing still
         total += len(unknown)
     return total
 
@@ -4373,9 +4373,9 @@ def encode_ParticipantInfo(message: Any, out: list[bytes]) -> i64:
             total += before + len(block) + 2
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    unknown: bytes = message._unknown_fields
+    unknown = message._unknown_fields
     if unknown:
-        out.append(unknown)
+        out.append(bytes(unknown))  # it may be growing still
         total += len(unknown)
     return total
 
@@ -4482,9 +4482,9 @@ def encode_ParticipantPermission(message: Any, out: list[bytes]) -> i64:
             total += 2
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    unknown: bytes = message._unknown_fields
+    unknown = message._unknown_fields
     if unknown:
-        out.append(unknown)
+        out.append(bytes(unknown))  # it may be growing still
         total += len(unknown)
     return total
 
@@ -4537,9 +4537,9 @@ def encode_ParticipantTracks(message: Any, out: list[bytes]) -> i64:
             total += size
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    unknown: bytes = message._unknown_fields
+    unknown = message._unknown_fields
     if unknown:
-        out.append(unknown)
+        out.append(bytes(unknown))  # it may be growing still
         total += len(unknown)
     return total
 
@@ -4574,9 +4574,9 @@ def encode_ParticipantUpdate(message: Any, out: list[bytes]) -> i64:
                 total += size + len(block) + 1
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    unknown: bytes = message._unknown_fields
+    unknown = message._unknown_fields
     if unknown:
-        out.append(unknown)
+        out.append(bytes(unknown))  # it may be growing still
         total += len(unknown)
     return total
 
@@ -4621,9 +4621,9 @@ def encode_Ping(message: Any, out: list[bytes]) -> i64:
                 total += len(digits) + 1
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    unknown: bytes = message._unknown_fields
+    unknown = message._unknown_fields
     if unknown:
-        out.append(unknown)
+        out.append(bytes(unknown))  # it may be growing still
         total += len(unknown)
     return total
 
@@ -4668,9 +4668,9 @@ def encode_Pong(message: Any, out: list[bytes]) -> i64:
                 total += len(digits) + 1
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    unknown: bytes = message._unknown_fields
+    unknown = message._unknown_fields
     if unknown:
-        out.append(unknown)
+        out.append(bytes(unknown))  # it may be growing still
         total += len(unknown)
     return total
 
@@ -4763,9 +4763,9 @@ def encode_PublishDataTrackRequest(message: Any, out: list[bytes]) -> i64:
                 total += size + len(block) + 1
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    unknown: bytes = message._unknown_fields
+    unknown = message._unknown_fields
     if unknown:
-        out.append(unknown)
+        out.append(bytes(unknown))  # it may be growing still
         total += len(unknown)
     return total
 
@@ -4798,9 +4798,9 @@ def encode_PublishDataTrackResponse(message: Any, out: list[bytes]) -> i64:
                 total += size + len(block) + 1
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    unknown: bytes = message._unknown_fields
+    unknown = message._unknown_fields
     if unknown:
-        out.append(unknown)
+        out.append(bytes(unknown))  # it may be growing still
         total += len(unknown)
     return total
 
@@ -4878,9 +4878,9 @@ def encode_ReconnectResponse(message: Any, out: list[bytes]) -> i64:
                 total += len(digits) + 1
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    unknown: bytes = message._unknown_fields
+    unknown = message._unknown_fields
     if unknown:
-        out.append(unknown)
+        out.append(bytes(unknown))  # it may be growing still
         total += len(unknown)
     return total
 
@@ -4946,9 +4946,9 @@ def encode_RegionInfo(message: Any, out: list[bytes]) -> i64:
                 total += len(digits) + 1
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    unknown: bytes = message._unknown_fields
+    unknown = message._unknown_fields
     if unknown:
-        out.append(unknown)
+        out.append(bytes(unknown))  # it may be growing still
         total += len(unknown)
     return total
 
@@ -4983,9 +4983,9 @@ def encode_RegionSettings(message: Any, out: list[bytes]) -> i64:
                 total += size + len(block) + 1
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    unknown: bytes = message._unknown_fields
+    unknown = message._unknown_fields
     if unknown:
-        out.append(unknown)
+        out.append(bytes(unknown))  # it may be growing still
         total += len(unknown)
     return total
 
@@ -5195,9 +5195,9 @@ def encode_RequestResponse(message: Any, out: list[bytes]) -> i64:
                 total += size + len(block) + 1
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    unknown: bytes = message._unknown_fields
+    unknown = message._unknown_fields
     if unknown:
-        out.append(unknown)
+        out.append(bytes(unknown))  # it may be growing still
         total += len(unknown)
     return total
 
@@ -5418,9 +5418,9 @@ def encode_Room(message: Any, out: list[bytes]) -> i64:
                 total += len(digits) + 1
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    unknown: bytes = message._unknown_fields
+    unknown = message._unknown_fields
     if unknown:
-        out.append(unknown)
+        out.append(bytes(unknown))  # it may be growing still
         total += len(unknown)
     return total
 
@@ -5500,9 +5500,9 @@ def encode_RoomMovedResponse(message: Any, out: list[bytes]) -> i64:
                 total += size + len(block) + 1
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    unknown: bytes = message._unknown_fields
+    unknown = message._unknown_fields
     if unknown:
-        out.append(unknown)
+        out.append(bytes(unknown))  # it may be growing still
         total += len(unknown)
     return total
 
@@ -5535,9 +5535,9 @@ def encode_RoomUpdate(message: Any, out: list[bytes]) -> i64:
                 total += size + len(block) + 1
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    unknown: bytes = message._unknown_fields
+    unknown = message._unknown_fields
     if unknown:
-        out.append(unknown)
+        out.append(bytes(unknown))  # it may be growing still
         total += len(unknown)
     return total
 
@@ -5572,9 +5572,9 @@ def encode_RpcAck(message: Any, out: list[bytes]) -> i64:
             total += size
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    unknown: bytes = message._unknown_fields
+    unknown = message._unknown_fields
     if unknown:
-        out.append(unknown)
+        out.append(bytes(unknown))  # it may be growing still
         total += len(unknown)
     return total
 
@@ -5640,9 +5640,9 @@ def encode_RpcError(message: Any, out: list[bytes]) -> i64:
             total += size
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    unknown: bytes = message._unknown_fields
+    unknown = message._unknown_fields
     if unknown:
-        out.append(unknown)
+        out.append(bytes(unknown))  # it may be growing still
         total += len(unknown)
     return total
 
@@ -5753,9 +5753,9 @@ def encode_RpcRequest(message: Any, out: list[bytes]) -> i64:
             total += size
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    unknown: bytes = message._unknown_fields
+    unknown = message._unknown_fields
     if unknown:
-        out.append(unknown)
+        out.append(bytes(unknown))  # it may be growing still
         total += len(unknown)
     return total
 
@@ -5849,9 +5849,9 @@ def encode_RpcResponse(message: Any, out: list[bytes]) -> i64:
             total += size
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    unknown: bytes = message._unknown_fields
+    unknown = message._unknown_fields
     if unknown:
-        out.append(unknown)
+        out.append(bytes(unknown))  # it may be growing still
         total += len(unknown)
     return total
 
@@ -5977,9 +5977,9 @@ def encode_ServerInfo(message: Any, out: list[bytes]) -> i64:
                 total += len(digits) + 1
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    unknown: bytes = message._unknown_fields
+    unknown = message._unknown_fields
     if unknown:
-        out.append(unknown)
+        out.append(bytes(unknown))  # it may be growing still
         total += len(unknown)
     return total
 
@@ -6022,9 +6022,9 @@ def encode_SessionDescription_mid_to_track_id(message: Entry, out: list[bytes]) 
             total += size
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, "") from None
-    unknown: bytes = message._unknown_fields
+    unknown = message._unknown_fields
     if unknown:
-        out.append(unknown)
+        out.append(bytes(unknown))  # it may be growing still
         total += len(unknown)
     return total
 
@@ -6130,9 +6130,9 @@ def encode_SessionDescription(message: Any, out: list[bytes]) -> i64:
             total += before + len(block) + 1
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    unknown: bytes = message._unknown_fields
+    unknown = message._unknown_fields
     if unknown:
-        out.append(unknown)
+        out.append(bytes(unknown))  # it may be growing still
         total += len(unknown)
     return total
 
@@ -6487,9 +6487,9 @@ def encode_SignalRequest(message: Any, out: list[bytes]) -> i64:
                                 total += size + len(block) + 2
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    unknown: bytes = message._unknown_fields
+    unknown = message._unknown_fields
     if unknown:
-        out.append(unknown)
+        out.append(bytes(unknown))  # it may be growing still
         total += len(unknown)
     return total
 
@@ -6971,9 +6971,9 @@ def encode_SignalResponse(message: Any, out: list[bytes]) -> i64:
                                     total += size + len(block) + 2
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    unknown: bytes = message._unknown_fields
+    unknown = message._unknown_fields
     if unknown:
-        out.append(unknown)
+        out.append(bytes(unknown))  # it may be growing still
         total += len(unknown)
     return total
 
@@ -7094,9 +7094,9 @@ def encode_SimulateScenario(message: Any, out: list[bytes]) -> i64:
                         total += 2
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    unknown: bytes = message._unknown_fields
+    unknown = message._unknown_fields
     if unknown:
-        out.append(unknown)
+        out.append(bytes(unknown))  # it may be growing still
         total += len(unknown)
     return total
 
@@ -7179,9 +7179,9 @@ def encode_SimulcastCodec(message: Any, out: list[bytes]) -> i64:
                 total += len(digits) + 1
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    unknown: bytes = message._unknown_fields
+    unknown = message._unknown_fields
     if unknown:
-        out.append(unknown)
+        out.append(bytes(unknown))  # it may be growing still
         total += len(unknown)
     return total
 
@@ -7296,9 +7296,9 @@ def encode_SimulcastCodecInfo(message: Any, out: list[bytes]) -> i64:
             total += size
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    unknown: bytes = message._unknown_fields
+    unknown = message._unknown_fields
     if unknown:
-        out.append(unknown)
+        out.append(bytes(unknown))  # it may be growing still
         total += len(unknown)
     return total
 
@@ -7348,9 +7348,9 @@ def encode_SipDtmf(message: Any, out: list[bytes]) -> i64:
             total += size
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    unknown: bytes = message._unknown_fields
+    unknown = message._unknown_fields
     if unknown:
-        out.append(unknown)
+        out.append(bytes(unknown))  # it may be growing still
         total += len(unknown)
     return total
 
@@ -7400,9 +7400,9 @@ def encode_SpeakerInfo(message: Any, out: list[bytes]) -> i64:
             total += 2
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    unknown: bytes = message._unknown_fields
+    unknown = message._unknown_fields
     if unknown:
-        out.append(unknown)
+        out.append(bytes(unknown))  # it may be growing still
         total += len(unknown)
     return total
 
@@ -7437,9 +7437,9 @@ def encode_SpeakersChanged(message: Any, out: list[bytes]) -> i64:
                 total += size + len(block) + 1
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    unknown: bytes = message._unknown_fields
+    unknown = message._unknown_fields
     if unknown:
-        out.append(unknown)
+        out.append(bytes(unknown))  # it may be growing still
         total += len(unknown)
     return total
 
@@ -7487,9 +7487,9 @@ def encode_StoreDataBlobRequest(message: Any, out: list[bytes]) -> i64:
                 total += size + len(block) + 1
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    unknown: bytes = message._unknown_fields
+    unknown = message._unknown_fields
     if unknown:
-        out.append(unknown)
+        out.append(bytes(unknown))  # it may be growing still
         total += len(unknown)
     return total
 
@@ -7537,9 +7537,9 @@ def encode_StoreDataBlobResponse(message: Any, out: list[bytes]) -> i64:
                 total += size + len(block) + 1
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    unknown: bytes = message._unknown_fields
+    unknown = message._unknown_fields
     if unknown:
-        out.append(unknown)
+        out.append(bytes(unknown))  # it may be growing still
         total += len(unknown)
     return total
 
@@ -7605,9 +7605,9 @@ def encode_StreamStateInfo(message: Any, out: list[bytes]) -> i64:
                 total += len(digits) + 1
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    unknown: bytes = message._unknown_fields
+    unknown = message._unknown_fields
     if unknown:
-        out.append(unknown)
+        out.append(bytes(unknown))  # it may be growing still
         total += len(unknown)
     return total
 
@@ -7642,9 +7642,9 @@ def encode_StreamStateUpdate(message: Any, out: list[bytes]) -> i64:
                 total += size + len(block) + 1
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    unknown: bytes = message._unknown_fields
+    unknown = message._unknown_fields
     if unknown:
-        out.append(unknown)
+        out.append(bytes(unknown))  # it may be growing still
         total += len(unknown)
     return total
 
@@ -7687,9 +7687,9 @@ def encode_SubscribedAudioCodec(message: Any, out: list[bytes]) -> i64:
             total += 2
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    unknown: bytes = message._unknown_fields
+    unknown = message._unknown_fields
     if unknown:
-        out.append(unknown)
+        out.append(bytes(unknown))  # it may be growing still
         total += len(unknown)
     return total
 
@@ -7741,9 +7741,9 @@ def encode_SubscribedAudioCodecUpdate(message: Any, out: list[bytes]) -> i64:
                 total += size + len(block) + 1
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    unknown: bytes = message._unknown_fields
+    unknown = message._unknown_fields
     if unknown:
-        out.append(unknown)
+        out.append(bytes(unknown))  # it may be growing still
         total += len(unknown)
     return total
 
@@ -7795,9 +7795,9 @@ def encode_SubscribedCodec(message: Any, out: list[bytes]) -> i64:
                 total += size + len(block) + 1
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    unknown: bytes = message._unknown_fields
+    unknown = message._unknown_fields
     if unknown:
-        out.append(unknown)
+        out.append(bytes(unknown))  # it may be growing still
         total += len(unknown)
     return total
 
@@ -7836,9 +7836,9 @@ def encode_SubscribedQuality(message: Any, out: list[bytes]) -> i64:
             total += 2
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    unknown: bytes = message._unknown_fields
+    unknown = message._unknown_fields
     if unknown:
-        out.append(unknown)
+        out.append(bytes(unknown))  # it may be growing still
         total += len(unknown)
     return total
 
@@ -7906,9 +7906,9 @@ def encode_SubscribedQualityUpdate(message: Any, out: list[bytes]) -> i64:
                 total += size + len(block) + 1
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    unknown: bytes = message._unknown_fields
+    unknown = message._unknown_fields
     if unknown:
-        out.append(unknown)
+        out.append(bytes(unknown))  # it may be growing still
         total += len(unknown)
     return total
 
@@ -7951,9 +7951,9 @@ def encode_SubscriptionPermission(message: Any, out: list[bytes]) -> i64:
                 total += size + len(block) + 1
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    unknown: bytes = message._unknown_fields
+    unknown = message._unknown_fields
     if unknown:
-        out.append(unknown)
+        out.append(bytes(unknown))  # it may be growing still
         total += len(unknown)
     return total
 
@@ -8012,9 +8012,9 @@ def encode_SubscriptionPermissionUpdate(message: Any, out: list[bytes]) -> i64:
             total += 2
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    unknown: bytes = message._unknown_fields
+    unknown = message._unknown_fields
     if unknown:
-        out.append(unknown)
+        out.append(bytes(unknown))  # it may be growing still
         total += len(unknown)
     return total
 
@@ -8064,9 +8064,9 @@ def encode_SubscriptionResponse(message: Any, out: list[bytes]) -> i64:
                 total += len(digits) + 1
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    unknown: bytes = message._unknown_fields
+    unknown = message._unknown_fields
     if unknown:
-        out.append(unknown)
+        out.append(bytes(unknown))  # it may be growing still
         total += len(unknown)
     return total
 
@@ -8224,9 +8224,9 @@ def encode_SyncState(message: Any, out: list[bytes]) -> i64:
                 total += size + len(block) + 1
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    unknown: bytes = message._unknown_fields
+    unknown = message._unknown_fields
     if unknown:
-        out.append(unknown)
+        out.append(bytes(unknown))  # it may be growing still
         total += len(unknown)
     return total
 
@@ -8318,9 +8318,9 @@ def encode_TimeSeriesMetric(message: Any, out: list[bytes]) -> i64:
                 total += len(digits) + 1
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    unknown: bytes = message._unknown_fields
+    unknown = message._unknown_fields
     if unknown:
-        out.append(unknown)
+        out.append(bytes(unknown))  # it may be growing still
         total += len(unknown)
     return total
 
@@ -8365,9 +8365,9 @@ def encode_TimedVersion(message: Any, out: list[bytes]) -> i64:
                 total += len(digits) + 1
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    unknown: bytes = message._unknown_fields
+    unknown = message._unknown_fields
     if unknown:
-        out.append(unknown)
+        out.append(bytes(unknown))  # it may be growing still
         total += len(unknown)
     return total
 
@@ -8412,9 +8412,9 @@ def encode_Timestamp(message: Any, out: list[bytes]) -> i64:
                 total += len(digits) + 1
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    unknown: bytes = message._unknown_fields
+    unknown = message._unknown_fields
     if unknown:
-        out.append(unknown)
+        out.append(bytes(unknown))  # it may be growing still
         total += len(unknown)
     return total
 
@@ -8729,9 +8729,9 @@ def encode_TrackInfo(message: Any, out: list[bytes]) -> i64:
             total += before + len(block) + 2
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    unknown: bytes = message._unknown_fields
+    unknown = message._unknown_fields
     if unknown:
-        out.append(unknown)
+        out.append(bytes(unknown))  # it may be growing still
         total += len(unknown)
     return total
 
@@ -8808,9 +8808,9 @@ def encode_TrackPermission(message: Any, out: list[bytes]) -> i64:
             total += size
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    unknown: bytes = message._unknown_fields
+    unknown = message._unknown_fields
     if unknown:
-        out.append(unknown)
+        out.append(bytes(unknown))  # it may be growing still
         total += len(unknown)
     return total
 
@@ -8860,9 +8860,9 @@ def encode_TrackPublishedResponse(message: Any, out: list[bytes]) -> i64:
                 total += size + len(block) + 1
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    unknown: bytes = message._unknown_fields
+    unknown = message._unknown_fields
     if unknown:
-        out.append(unknown)
+        out.append(bytes(unknown))  # it may be growing still
         total += len(unknown)
     return total
 
@@ -8897,9 +8897,9 @@ def encode_TrackSubscribed(message: Any, out: list[bytes]) -> i64:
             total += size
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    unknown: bytes = message._unknown_fields
+    unknown = message._unknown_fields
     if unknown:
-        out.append(unknown)
+        out.append(bytes(unknown))  # it may be growing still
         total += len(unknown)
     return total
 
@@ -8934,9 +8934,9 @@ def encode_TrackUnpublishedResponse(message: Any, out: list[bytes]) -> i64:
             total += size
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    unknown: bytes = message._unknown_fields
+    unknown = message._unknown_fields
     if unknown:
-        out.append(unknown)
+        out.append(bytes(unknown))  # it may be growing still
         total += len(unknown)
     return total
 
@@ -9004,9 +9004,9 @@ def encode_Transcription(message: Any, out: list[bytes]) -> i64:
                 total += size + len(block) + 1
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    unknown: bytes = message._unknown_fields
+    unknown = message._unknown_fields
     if unknown:
-        out.append(unknown)
+        out.append(bytes(unknown))  # it may be growing still
         total += len(unknown)
     return total
 
@@ -9110,9 +9110,9 @@ def encode_TranscriptionSegment(message: Any, out: list[bytes]) -> i64:
             total += size
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    unknown: bytes = message._unknown_fields
+    unknown = message._unknown_fields
     if unknown:
-        out.append(unknown)
+        out.append(bytes(unknown))  # it may be growing still
         total += len(unknown)
     return total
 
@@ -9170,9 +9170,9 @@ def encode_TrickleRequest(message: Any, out: list[bytes]) -> i64:
             total += 2
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    unknown: bytes = message._unknown_fields
+    unknown = message._unknown_fields
     if unknown:
-        out.append(unknown)
+        out.append(bytes(unknown))  # it may be growing still
         total += len(unknown)
     return total
 
@@ -9203,9 +9203,9 @@ def encode_UnpublishDataTrackRequest(message: Any, out: list[bytes]) -> i64:
                 total += len(digits) + 1
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    unknown: bytes = message._unknown_fields
+    unknown = message._unknown_fields
     if unknown:
-        out.append(unknown)
+        out.append(bytes(unknown))  # it may be growing still
         total += len(unknown)
     return total
 
@@ -9238,9 +9238,9 @@ def encode_UnpublishDataTrackResponse(message: Any, out: list[bytes]) -> i64:
                 total += size + len(block) + 1
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    unknown: bytes = message._unknown_fields
+    unknown = message._unknown_fields
     if unknown:
-        out.append(unknown)
+        out.append(bytes(unknown))  # it may be growing still
         total += len(unknown)
     return total
 
@@ -9275,9 +9275,9 @@ def encode_UpdateDataSubscription(message: Any, out: list[bytes]) -> i64:
                 total += size + len(block) + 1
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    unknown: bytes = message._unknown_fields
+    unknown = message._unknown_fields
     if unknown:
-        out.append(unknown)
+        out.append(bytes(unknown))  # it may be growing still
         total += len(unknown)
     return total
 
@@ -9335,9 +9335,9 @@ def encode_UpdateDataSubscriptionUpdate(message: Any, out: list[bytes]) -> i64:
                 total += size + len(block) + 1
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    unknown: bytes = message._unknown_fields
+    unknown = message._unknown_fields
     if unknown:
-        out.append(unknown)
+        out.append(bytes(unknown))  # it may be growing still
         total += len(unknown)
     return total
 
@@ -9398,9 +9398,9 @@ def encode_UpdateLocalAudioTrack(message: Any, out: list[bytes]) -> i64:
             total += before + len(block) + 1
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    unknown: bytes = message._unknown_fields
+    unknown = message._unknown_fields
     if unknown:
-        out.append(unknown)
+        out.append(bytes(unknown))  # it may be growing still
         total += len(unknown)
     return total
 
@@ -9464,9 +9464,9 @@ def encode_UpdateLocalVideoTrack(message: Any, out: list[bytes]) -> i64:
                 total += len(digits) + 1
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    unknown: bytes = message._unknown_fields
+    unknown = message._unknown_fields
     if unknown:
-        out.append(unknown)
+        out.append(bytes(unknown))  # it may be growing still
         total += len(unknown)
     return total
 
@@ -9509,9 +9509,9 @@ def encode_UpdateParticipantMetadata_attributes(message: Entry, out: list[bytes]
             total += size
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, "") from None
-    unknown: bytes = message._unknown_fields
+    unknown = message._unknown_fields
     if unknown:
-        out.append(unknown)
+        out.append(bytes(unknown))  # it may be growing still
         total += len(unknown)
     return total
 
@@ -9617,9 +9617,9 @@ def encode_UpdateParticipantMetadata(message: Any, out: list[bytes]) -> i64:
                 total += len(digits) + 1
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    unknown: bytes = message._unknown_fields
+    unknown = message._unknown_fields
     if unknown:
-        out.append(unknown)
+        out.append(bytes(unknown))  # it may be growing still
         total += len(unknown)
     return total
 
@@ -9681,9 +9681,9 @@ def encode_UpdateSubscription(message: Any, out: list[bytes]) -> i64:
                 total += size + len(block) + 1
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    unknown: bytes = message._unknown_fields
+    unknown = message._unknown_fields
     if unknown:
-        out.append(unknown)
+        out.append(bytes(unknown))  # it may be growing still
         total += len(unknown)
     return total
 
@@ -9799,9 +9799,9 @@ def encode_UpdateTrackSettings(message: Any, out: list[bytes]) -> i64:
                 total += len(digits) + 1
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    unknown: bytes = message._unknown_fields
+    unknown = message._unknown_fields
     if unknown:
-        out.append(unknown)
+        out.append(bytes(unknown))  # it may be growing still
         total += len(unknown)
     return total
 
@@ -9853,9 +9853,9 @@ def encode_UpdateVideoLayers(message: Any, out: list[bytes]) -> i64:
                 total += size + len(block) + 1
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    unknown: bytes = message._unknown_fields
+    unknown = message._unknown_fields
     if unknown:
-        out.append(unknown)
+        out.append(bytes(unknown))  # it may be growing still
         total += len(unknown)
     return total
 
@@ -10033,9 +10033,9 @@ def encode_UserPacket(message: Any, out: list[bytes]) -> i64:
             total += size
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    unknown: bytes = message._unknown_fields
+    unknown = message._unknown_fields
     if unknown:
-        out.append(unknown)
+        out.append(bytes(unknown))  # it may be growing still
         total += len(unknown)
     return total
 
@@ -10066,9 +10066,9 @@ def encode_VideoConfiguration(message: Any, out: list[bytes]) -> i64:
                 total += len(digits) + 1
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    unknown: bytes = message._unknown_fields
+    unknown = message._unknown_fields
     if unknown:
-        out.append(unknown)
+        out.append(bytes(unknown))  # it may be growing still
         total += len(unknown)
     return total
 
@@ -10202,9 +10202,9 @@ def encode_VideoLayer(message: Any, out: list[bytes]) -> i64:
                 total += len(digits) + 1
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    unknown: bytes = message._unknown_fields
+    unknown = message._unknown_fields
     if unknown:
-        out.append(unknown)
+        out.append(bytes(unknown))  # it may be growing still
         total += len(unknown)
     return total
 
@@ -10252,9 +10252,9 @@ def encode_WrappedJoinRequest(message: Any, out: list[bytes]) -> i64:
             total += size
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
-    unknown: bytes = message._unknown_fields
+    unknown = message._unknown_fields
     if unknown:
-        out.append(unknown)
+        out.append(bytes(unknown))  # it may be growing still
         total += len(unknown)
     return total
 

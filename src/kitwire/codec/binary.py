@@ -12,6 +12,9 @@ https://protobuf.dev/programming-guides/encoding/. Where the two are silent or d
 - a message field that comes twice is merged, also as member of a oneof; another member replaces.
 
 Time is linear in the frame: one pass, no value is copied while it grows.
+
+What is raised to the caller is raised after its ``except`` and not within: an error within holds
+the values that it met, and compiled code knows no ``from None`` that would let go of them.
 """
 
 from __future__ import annotations
@@ -39,10 +42,12 @@ def decode(cls: type[M], data: bytes | bytearray | memoryview) -> M:
     try:
         message: M = DECODERS[cls](frame, 0, len(frame), ROOM, growing)
     except Malformed as error:
-        raise _malformed(cls, error) from None
-    if growing:
-        _finish(growing)
-    return message
+        malformed = error
+    else:
+        if growing:
+            _finish(growing)
+        return message
+    raise _rejected(cls, malformed)
 
 
 def decode_response(frame: bytes) -> SignalResponse:
@@ -55,13 +60,15 @@ def decode_response(frame: bytes) -> SignalResponse:
     try:
         message = decode_SignalResponse(frame, 0, len(frame), ROOM, growing)
     except Malformed as error:
-        raise _malformed(SignalResponse, error) from None
-    if growing:
-        _finish(growing)
-    return message
+        malformed = error
+    else:
+        if growing:
+            _finish(growing)
+        return message
+    raise _rejected(SignalResponse, malformed)
 
 
-def _malformed(cls: type[Message], error: Malformed) -> MalformedFrame:
+def _rejected(cls: type[Message], error: Malformed) -> MalformedFrame:
     where = ".".join((cls.__name__, *reversed(error.path)))
     return MalformedFrame(error.problem, where=where, offset=error.offset)
 
@@ -87,8 +94,10 @@ def encode(message: Message) -> bytes:
     try:
         ENCODERS[cls](message, out)
     except Unwritable as error:
-        raise error.raised(cls) from None
-    return b"".join(out)
+        unwritable = error
+    else:
+        return b"".join(out)
+    raise unwritable.raised(cls)
 
 
 def encode_request(message: SignalRequest) -> bytes:
@@ -101,8 +110,10 @@ def encode_request(message: SignalRequest) -> bytes:
     try:
         encode_SignalRequest(message, out)
     except Unwritable as error:
-        raise error.raised(SignalRequest) from None
-    return b"".join(out)
+        unwritable = error
+    else:
+        return b"".join(out)
+    raise unwritable.raised(SignalRequest)
 
 
 def field_numbers(data: bytes) -> tuple[int, ...]:

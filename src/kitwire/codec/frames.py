@@ -15,11 +15,14 @@ from .schema import M, Message
 
 __all__ = ["decode_request", "decode_response", "encode_request", "encode_response"]
 
+Frame = bytes | bytearray | memoryview | str
+"""A WebSocket message."""
+
 _BINARY: Final = Encoding.BINARY
 """To look a member of an enum up takes longer than to write a small message."""
 
 
-def decode_response(frame: bytes | str, *, max_size: int | None = None) -> SignalResponse:
+def decode_response(frame: Frame, *, max_size: int | None = None) -> SignalResponse:
     """What the server says in one WebSocket message.
 
     ``max_size`` is in bytes, for text as UTF-8.
@@ -32,7 +35,7 @@ def decode_response(frame: bytes | str, *, max_size: int | None = None) -> Signa
     return _decode(SignalResponse, frame, max_size)
 
 
-def decode_request(frame: bytes | str, *, max_size: int | None = None) -> SignalRequest:
+def decode_request(frame: Frame, *, max_size: int | None = None) -> SignalRequest:
     """What a client says in one WebSocket message.
 
     ``max_size`` is in bytes, for text as UTF-8.
@@ -83,21 +86,22 @@ def encode_response(
     return _encode(message, encoding)
 
 
-def _decode(cls: type[M], frame: bytes | str, max_size: int | None) -> M:
-    if isinstance(frame, str):
-        try:
-            size = len(frame.encode())
-        except UnicodeEncodeError as error:
-            raise MalformedFrame(
-                "the text is not Unicode", where=cls.__name__, offset=error.start
-            ) from None
-    else:
-        size = len(frame)
+def _decode(cls: type[M], frame: Frame, max_size: int | None) -> M:
+    size = _size(cls, frame) if isinstance(frame, str) else len(frame)
     if max_size is not None and size > max_size:
         raise MalformedFrame(
             f"{size} bytes are more than the limit of {max_size}", where=cls.__name__
         )
     return json.decode(cls, frame) if isinstance(frame, str) else binary.decode(cls, frame)
+
+
+def _size(cls: type[Message], text: str) -> int:
+    """In bytes, as UTF-8."""
+    try:
+        return len(text.encode())
+    except UnicodeEncodeError as error:
+        start = error.start
+    raise MalformedFrame("the text is not Unicode", where=cls.__name__, offset=start)
 
 
 def _encode(message: Message, encoding: Encoding) -> bytes | str:
