@@ -75,8 +75,8 @@ def _inside(folder: Path) -> Iterator[None]:
 
 def _compile(target: Path) -> None:
     from mypyc.build import mypycify
-    from setuptools import Distribution
-    from setuptools.command.build_ext import build_ext
+    from setuptools import Distribution  # type: ignore[import-untyped] # it ships no types
+    from setuptools.command.build_ext import build_ext  # type: ignore[import-untyped] # see above
 
     options = ["--namespace-packages", "--explicit-package-bases", "--ignore-missing-imports"]
     paths = [f"kitwire/codec/{name}.py" for name in COMPILED]

@@ -41,8 +41,8 @@ if TYPE_CHECKING:
 __all__ = ["ENCODERS", "ENTRY_ENCODERS"]
 '''
 
-# Of 64 bits less than there is: what is beyond is checked, and compiled code stays with numbers that
-# a machine's word holds beside a tag.
+# Of 64 bits a quarter: what is beyond is checked like what is wrong, and compiled code stays with
+# numbers that a machine's word holds beside a tag.
 _RANGES = {
     "enum": "-0x8000_0000 <= number <= 0x7FFF_FFFF",
     "int32": "-0x8000_0000 <= number <= 0x7FFF_FFFF",

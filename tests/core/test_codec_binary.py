@@ -573,7 +573,7 @@ def test_the_exception_says_where() -> None:
     assert str(error) == (
         f"a length of 5 exceeds the 2 bytes left in {error.where} at offset {error.offset}"
     )
-    assert error.__suppress_context__
+    assert error.__context__ is None
 
 
 def test_the_exception_quotes_nothing() -> None:

@@ -212,7 +212,7 @@ def test_a_value_that_cannot_be_sent_is_named_and_not_quoted(
         binary.encode(message)
     assert str(caught.value) == text
     assert type(caught.value) is error
-    assert caught.value.__suppress_context__
+    assert caught.value.__context__ is None
     assert SECRET not in repr(caught.value)
 
 
