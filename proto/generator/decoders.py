@@ -38,6 +38,7 @@ from .reading import (
     read_float,
     read_length,
     read_number,
+    read_pair,
     read_sfixed32,
     read_sfixed64,
     read_tag,
@@ -423,10 +424,8 @@ def _entry(name: str, field: FieldFacts) -> list[str]:
     assert field.entry is not None, "a map has entries"
     key, value = field.entry
     lines = [
-        *_span(),
         f"entry = Entry({key.zero}, {value.zero})",
         f"decode_{name}_{field.name}(data, pos, stop, room - 1, growing, entry)",
-        "pos = stop",
         "if entry._unknown_fields:",
         f'    encode = ENTRY_ENCODERS[_{name}, "{field.name}"]',
         f"    keep_entry(message, {field.number}, encode, entry, growing)",
@@ -437,4 +436,13 @@ def _entry(name: str, field: FieldFacts) -> list[str]:
             f"    empty = decode_{value.target}(data, pos, pos, room - 1, growing)",
             f"    {_held(field)}[entry.key] = empty",
         ]
-    return [*lines, "else:", f"    {_held(field)}[entry.key] = entry.value"]
+    lines += ["else:", f"    {_held(field)}[entry.key] = entry.value"]
+    if (key.kind, value.kind) == ("string", "string"):
+        lines = [
+            "pair = read_pair(data, pos, stop) if room > 0 else None",
+            "if pair is not None:",
+            f"    {_held(field)}[pair[0]] = pair[1]",
+            "else:",
+            *_indent(1, lines),
+        ]
+    return [*_span(), *lines, "pos = stop"]

@@ -78,6 +78,34 @@ def test_signs() -> None:
     assert [reading.zigzag(n) for n in range(5)] == [0, -1, 1, -2, 2]
 
 
+@pytest.mark.parametrize(
+    ("entry", "pair"),
+    [
+        (b"\x0a\x01k\x12\x02vw", ("k", "vw")),
+        (b"\x0a\x00\x12\x00", ("", "")),
+        (b"\x0a\x7f" + b"k" * 127 + b"\x12\x7f" + b"v" * 127, ("k" * 127, "v" * 127)),
+        (b"\x0a\x80\x01" + b"k" * 128 + b"\x12\x00", None),
+        (b"\x0a\x00\x12\x80\x01" + b"v" * 128, None),
+        (b"\x12\x01v\x0a\x01k", None),
+        (b"\x0a\x01k", None),
+        (b"\x0a\x01k\x12", None),
+        (b"\x0a\x01k\x12\x01", None),
+        (b"\x0a\x01k\x12\x01vw", None),
+        (b"\x0a\x05k\x12\x01v", None),
+        (b"\x0a\x01\xff\x12\x01v", None),
+        (b"\x0a\x01k\x12\x01\xff", None),
+        (b"\x0a\x01k\x12\x01v\x18\x01", None),
+        (b"\x12\x00", None),
+        (b"", None),
+    ],
+)
+def test_only_an_entry_as_everybody_writes_it_is_a_pair(
+    entry: bytes, pair: tuple[str, str] | None
+) -> None:
+    assert reading.read_pair(b"?" + entry + b"\x01\x01", 1, 1 + len(entry)) == pair
+    assert reading.read_pair(entry, 0, len(entry)) == pair
+
+
 NAMES = {10: "text", 16: "number"}
 NO_TEXT = UnicodeDecodeError("utf-8", b"ab\xff", 2, 3, "bad")
 

@@ -28,6 +28,7 @@ from .reading import (
     read_float,
     read_length,
     read_number,
+    read_pair,
     read_sfixed32,
     read_sfixed64,
     read_tag,
@@ -3070,14 +3071,20 @@ def decode_DataStreamHeader(
                     stop = pos + size
                     if stop > end:
                         raise too_long(size, end - pos, begin)
-                    entry = Entry("", "")
-                    decode_DataStreamHeader_attributes(data, pos, stop, room - 1, growing, entry)
-                    pos = stop
-                    if entry._unknown_fields:
-                        encode = ENTRY_ENCODERS[_DataStreamHeader, "attributes"]
-                        keep_entry(message, 8, encode, entry, growing)
+                    pair = read_pair(data, pos, stop) if room > 0 else None
+                    if pair is not None:
+                        held_attributes[pair[0]] = pair[1]
                     else:
-                        held_attributes[entry.key] = entry.value
+                        entry = Entry("", "")
+                        decode_DataStreamHeader_attributes(
+                            data, pos, stop, room - 1, growing, entry
+                        )
+                        if entry._unknown_fields:
+                            encode = ENTRY_ENCODERS[_DataStreamHeader, "attributes"]
+                            keep_entry(message, 8, encode, entry, growing)
+                        else:
+                            held_attributes[entry.key] = entry.value
+                    pos = stop
                     if pos == end:
                         return message
                     start = pos
@@ -3497,14 +3504,20 @@ def decode_DataStreamTrailer(
                     stop = pos + size
                     if stop > end:
                         raise too_long(size, end - pos, begin)
-                    entry = Entry("", "")
-                    decode_DataStreamTrailer_attributes(data, pos, stop, room - 1, growing, entry)
-                    pos = stop
-                    if entry._unknown_fields:
-                        encode = ENTRY_ENCODERS[_DataStreamTrailer, "attributes"]
-                        keep_entry(message, 3, encode, entry, growing)
+                    pair = read_pair(data, pos, stop) if room > 0 else None
+                    if pair is not None:
+                        held_attributes[pair[0]] = pair[1]
                     else:
-                        held_attributes[entry.key] = entry.value
+                        entry = Entry("", "")
+                        decode_DataStreamTrailer_attributes(
+                            data, pos, stop, room - 1, growing, entry
+                        )
+                        if entry._unknown_fields:
+                            encode = ENTRY_ENCODERS[_DataStreamTrailer, "attributes"]
+                            keep_entry(message, 3, encode, entry, growing)
+                        else:
+                            held_attributes[entry.key] = entry.value
+                    pos = stop
                     if pos == end:
                         return message
                     start = pos
@@ -4109,7 +4122,6 @@ def decode_DataTrackSubscriberHandles(
                     decode_DataTrackSubscriberHandles_sub_handles(
                         data, pos, stop, room - 1, growing, entry
                     )
-                    pos = stop
                     if entry._unknown_fields:
                         encode = ENTRY_ENCODERS[_DataTrackSubscriberHandles, "sub_handles"]
                         keep_entry(message, 1, encode, entry, growing)
@@ -4120,6 +4132,7 @@ def decode_DataTrackSubscriberHandles(
                         held_sub_handles[entry.key] = empty
                     else:
                         held_sub_handles[entry.key] = entry.value
+                    pos = stop
                     if pos == end:
                         return message
                     start = pos
@@ -5288,16 +5301,20 @@ def decode_JoinRequest(
                     stop = pos + size
                     if stop > end:
                         raise too_long(size, end - pos, begin)
-                    entry = Entry("", "")
-                    decode_JoinRequest_participant_attributes(
-                        data, pos, stop, room - 1, growing, entry
-                    )
-                    pos = stop
-                    if entry._unknown_fields:
-                        encode = ENTRY_ENCODERS[_JoinRequest, "participant_attributes"]
-                        keep_entry(message, 4, encode, entry, growing)
+                    pair = read_pair(data, pos, stop) if room > 0 else None
+                    if pair is not None:
+                        held_participant_attributes[pair[0]] = pair[1]
                     else:
-                        held_participant_attributes[entry.key] = entry.value
+                        entry = Entry("", "")
+                        decode_JoinRequest_participant_attributes(
+                            data, pos, stop, room - 1, growing, entry
+                        )
+                        if entry._unknown_fields:
+                            encode = ENTRY_ENCODERS[_JoinRequest, "participant_attributes"]
+                            keep_entry(message, 4, encode, entry, growing)
+                        else:
+                            held_participant_attributes[entry.key] = entry.value
+                    pos = stop
                     if pos == end:
                         return message
                     start = pos
@@ -6705,14 +6722,18 @@ def decode_ParticipantInfo(
                     stop = pos + size
                     if stop > end:
                         raise too_long(size, end - pos, begin)
-                    entry = Entry("", "")
-                    decode_ParticipantInfo_attributes(data, pos, stop, room - 1, growing, entry)
-                    pos = stop
-                    if entry._unknown_fields:
-                        encode = ENTRY_ENCODERS[_ParticipantInfo, "attributes"]
-                        keep_entry(message, 15, encode, entry, growing)
+                    pair = read_pair(data, pos, stop) if room > 0 else None
+                    if pair is not None:
+                        held_attributes[pair[0]] = pair[1]
                     else:
-                        held_attributes[entry.key] = entry.value
+                        entry = Entry("", "")
+                        decode_ParticipantInfo_attributes(data, pos, stop, room - 1, growing, entry)
+                        if entry._unknown_fields:
+                            encode = ENTRY_ENCODERS[_ParticipantInfo, "attributes"]
+                            keep_entry(message, 15, encode, entry, growing)
+                        else:
+                            held_attributes[entry.key] = entry.value
+                    pos = stop
                     if pos == end:
                         return message
                     start = pos
@@ -9755,16 +9776,20 @@ def decode_SessionDescription(
                     stop = pos + size
                     if stop > end:
                         raise too_long(size, end - pos, begin)
-                    entry = Entry("", "")
-                    decode_SessionDescription_mid_to_track_id(
-                        data, pos, stop, room - 1, growing, entry
-                    )
-                    pos = stop
-                    if entry._unknown_fields:
-                        encode = ENTRY_ENCODERS[_SessionDescription, "mid_to_track_id"]
-                        keep_entry(message, 4, encode, entry, growing)
+                    pair = read_pair(data, pos, stop) if room > 0 else None
+                    if pair is not None:
+                        held_mid_to_track_id[pair[0]] = pair[1]
                     else:
-                        held_mid_to_track_id[entry.key] = entry.value
+                        entry = Entry("", "")
+                        decode_SessionDescription_mid_to_track_id(
+                            data, pos, stop, room - 1, growing, entry
+                        )
+                        if entry._unknown_fields:
+                            encode = ENTRY_ENCODERS[_SessionDescription, "mid_to_track_id"]
+                            keep_entry(message, 4, encode, entry, growing)
+                        else:
+                            held_mid_to_track_id[entry.key] = entry.value
+                    pos = stop
                     if pos == end:
                         return message
                     start = pos
@@ -15753,16 +15778,20 @@ def decode_UpdateParticipantMetadata(
                     stop = pos + size
                     if stop > end:
                         raise too_long(size, end - pos, begin)
-                    entry = Entry("", "")
-                    decode_UpdateParticipantMetadata_attributes(
-                        data, pos, stop, room - 1, growing, entry
-                    )
-                    pos = stop
-                    if entry._unknown_fields:
-                        encode = ENTRY_ENCODERS[_UpdateParticipantMetadata, "attributes"]
-                        keep_entry(message, 3, encode, entry, growing)
+                    pair = read_pair(data, pos, stop) if room > 0 else None
+                    if pair is not None:
+                        held_attributes[pair[0]] = pair[1]
                     else:
-                        held_attributes[entry.key] = entry.value
+                        entry = Entry("", "")
+                        decode_UpdateParticipantMetadata_attributes(
+                            data, pos, stop, room - 1, growing, entry
+                        )
+                        if entry._unknown_fields:
+                            encode = ENTRY_ENCODERS[_UpdateParticipantMetadata, "attributes"]
+                            keep_entry(message, 3, encode, entry, growing)
+                        else:
+                            held_attributes[entry.key] = entry.value
+                    pos = stop
                     if pos == end:
                         return message
                     start = pos

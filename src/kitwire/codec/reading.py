@@ -32,6 +32,7 @@ __all__ = [
     "read_float",
     "read_length",
     "read_number",
+    "read_pair",
     "read_sfixed32",
     "read_sfixed64",
     "read_tag",
@@ -224,6 +225,29 @@ def signed64(value: int) -> int:
 def zigzag(value: int) -> int:
     """A number whose sign is its lowest bit."""
     return (value >> 1) ^ -(value & 1)
+
+
+# --- values ---
+
+
+def read_pair(data: bytes, pos: i64, end: i64) -> tuple[str, str] | None:
+    """Key and value of a map's entry from text to text, if they stand as everybody writes them.
+
+    That is: both, in order, once, and shorter than 128 bytes. Of anything else, None, which the
+    decoder of the entry reads then, or says what is wrong with it.
+    """
+    if end - pos < 4 or data[pos] != 0x0A:
+        return None
+    begin = pos + 2
+    middle: i64 = begin + data[pos + 1]
+    if middle + 2 > end or data[middle] != 0x12 or data[middle + 1] != end - middle - 2:
+        return None
+    if middle - begin > 0x7F or end - middle > 0x81:
+        return None
+    try:
+        return data[begin:middle].decode(), data[middle + 2 : end].decode()
+    except UnicodeDecodeError:
+        return None
 
 
 read_float: Final = FIXED["float"].unpack_from
