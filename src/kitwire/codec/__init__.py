@@ -7,6 +7,8 @@ survive, and an unknown variant is a message without one.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import cache
 from types import FunctionType
 from typing import Final, Literal
 
@@ -89,19 +91,27 @@ def which_variant(message: Message) -> tuple[str, object] | None:
     Raises:
         ValueError: the class has no oneof, or, which decoding never does, two members are set.
     """
-    groups = shape_of(type(message)).oneofs
-    if len(groups) != 1:
-        raise ValueError(f"{type(message).__name__} has no oneof")
-    (members,) = groups.values()
+    members = _variants(type(message))
+    # Looked for in what the message stores, which is little where it was read: see messages/_base.
     found = [
-        (member.proto_name, value)
-        for member in members
-        if (value := getattr(message, member.name)) is not None
+        (members[name], value)
+        for name, value in vars(message).items()
+        if value is not None and name in members
     ]
     if len(found) > 1:
-        names = " and ".join(name for name, _ in found)
+        names = " and ".join(name for name in members.values() if name in dict(found))
         raise ValueError(f"{type(message).__name__} may hold one of {names}, not both")
     return found[0] if found else None
+
+
+@cache
+def _variants(cls: type[Message]) -> Mapping[str, str]:
+    """Attribute → name in the schema, of the members of the class's one oneof."""
+    groups = shape_of(cls).oneofs
+    if len(groups) != 1:
+        raise ValueError(f"{cls.__name__} has no oneof")
+    (members,) = groups.values()
+    return {member.name: member.proto_name for member in members}
 
 
 def unknown_fields(message: Message) -> tuple[int, ...]:

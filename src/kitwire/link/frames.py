@@ -128,7 +128,10 @@ class WebSocket:
 
     def outgoing(self) -> bytes:
         """The bytes to write now, ``b""`` when there are none."""
-        self._outgoing += b"".join(self._protocol.data_to_send())
+        for part in self._protocol.data_to_send():
+            self._outgoing += part
+        if not self._outgoing:
+            return b""
         data = bytes(self._outgoing)
         self._outgoing.clear()
         return data
@@ -162,12 +165,13 @@ class WebSocket:
     def _take_data(self, frame: Frame) -> MessageReceived | Ended | None:
         if frame.opcode is not Opcode.CONT:
             self._text = frame.opcode is Opcode.TEXT
-        self._message += frame.data
-        if len(self._message) > self._max_size:
+        if len(self._message) + len(frame.data) > self._max_size:
             return self._fail(CloseCode.MESSAGE_TOO_BIG, self._too_big())
+        if self._message or not frame.fin:
+            self._message += frame.data
         if not frame.fin:
             return None
-        data = bytes(self._message)
+        data = bytes(self._message or frame.data)
         self._message.clear()
         if not self._text:
             return MessageReceived(data=data)
