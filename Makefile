@@ -2,7 +2,7 @@
 # with Go 1.26 or newer, the tests and the demo also get a real livekit-server.
 
 .DEFAULT_GOAL := help
-.PHONY: help install test test-slow test-compiled wheel-compiled bench-media lint format demo livekit-server livekit-servers browser namespaces servers-for-tests clean distclean
+.PHONY: help install test test-slow test-compiled wheel-compiled installed-compiled bench bench-media lint format demo livekit-server livekit-servers browser namespaces servers-for-tests clean distclean
 .SUFFIXES:
 
 VENV := .venv
@@ -49,11 +49,17 @@ wheel-compiled: $(INSTALLED) ## Build the wheel whose codec is compiled with myp
 	@KITWIRE_COMPILE=1 $(PIP) wheel -q --no-deps --no-build-isolation -w dist/compiled .
 	@ls dist/compiled/*.whl
 
-test-compiled: wheel-compiled ## Run the core's tests on that wheel (ARGS="…" goes to pytest)
+# That wheel where it can be put before the sources: PYTHONPATH=dist/installed.
+installed-compiled: wheel-compiled
 	@rm -rf dist/installed
 	@$(PIP) install -q --no-deps --target dist/installed dist/compiled/*.whl
+
+test-compiled: installed-compiled ## Run the core's tests on that wheel (ARGS="…" goes to pytest)
 	@KITWIRE_EXPECT_CODEC=compiled PYTHONPATH=dist/installed \
 		$(PY) -m pytest $(HANG) -m "not slow" tests/core tests/fuzz $(ARGS)
+
+bench: installed-compiled ## Measure the wire beside others, into bench/results.md (a quarter of an hour)
+	@$(PY) -m bench --compiled dist/installed $(ARGS)
 
 bench-media: $(INSTALLED) ## Measure rooms with media beside the official SDK, into bench/media.md
 	@tools/livekit-server $(LIVEKIT_VERSION) >/dev/null

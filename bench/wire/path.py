@@ -1,6 +1,6 @@
-"""The whole way of a frame, from the bytes of a socket to the event; beside websockets' share of it.
+"""The whole way of a frame, from the bytes of a socket to the event, beside websockets' share.
 
-websockets is the peer because no event can be had for less: a WebSocket frame must be parsed anyway.
+No event can be had for less: a WebSocket frame must be parsed anyway.
 """
 
 from __future__ import annotations
