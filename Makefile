@@ -2,7 +2,7 @@
 # with Go 1.26 or newer, the tests and the demo also get a real livekit-server.
 
 .DEFAULT_GOAL := help
-.PHONY: help install test test-slow test-compiled wheel-compiled installed-compiled bench bench-media lint format demo livekit-server livekit-servers browser namespaces servers-for-tests clean distclean
+.PHONY: help install test test-slow test-compiled wheel-compiled installed-compiled fuzz bench bench-media lint format demo livekit-server livekit-servers browser namespaces servers-for-tests clean distclean
 .SUFFIXES:
 
 VENV := .venv
@@ -57,6 +57,9 @@ installed-compiled: wheel-compiled
 test-compiled: installed-compiled ## Run the core's tests on that wheel (ARGS="…" goes to pytest)
 	@KITWIRE_EXPECT_CODEC=compiled PYTHONPATH=dist/installed \
 		$(PY) -m pytest $(HANG) -m "not slow" tests/core tests/fuzz $(ARGS)
+
+fuzz: $(INSTALLED) ## Compare the codec with its witnesses on a million frames each (most of an hour)
+	@KITWIRE_MUTATIONS=1000000 KITWIRE_GENERATED=1000000 $(PY) -m pytest -m slow tests/fuzz $(ARGS)
 
 bench: installed-compiled ## Measure the wire beside others, into bench/results.md (a quarter of an hour)
 	@$(PY) -m bench --compiled dist/installed $(ARGS)

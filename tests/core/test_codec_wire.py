@@ -10,13 +10,18 @@ from proto.generator.facts import FieldFacts
 from tests.fuzz.everything import KINDS
 
 
-@given(st.integers(0, 2**64 - 1))
+@given(st.integers(0, 2**64 - 1) | st.integers(0, 63).map(lambda bits: 1 << bits))
 def test_a_varint_is_minimal_and_read_back(number: int) -> None:
     data = wire.varint(number)
     assert len(data) == max(1, -(-number.bit_length() // 7))
     assert all(byte & 0x80 for byte in data[:-1])
     assert sum((byte & 0x7F) << 7 * at for at, byte in enumerate(data)) == number
     assert data[-1] < 0x80
+
+
+@given(st.integers(-(2**63), -1))
+def test_a_negative_number_is_written_as_its_complement(number: int) -> None:
+    assert wire.varint(number) == wire.varint(number + 2**64)
 
 
 def test_every_type_has_its_wire_type() -> None:

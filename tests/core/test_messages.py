@@ -10,6 +10,7 @@ import betterproto2
 import pytest
 
 from kitwire import messages
+from kitwire.codec import decode_message
 from kitwire.messages._base import REDACTED, Message
 from kitwire.messages._secrets import PERSONAL_FIELDS, SECRET_FIELDS
 
@@ -222,3 +223,37 @@ def test_every_field_that_sounds_secret_is_secret_or_excused() -> None:
 def test_known_secrets_are_in_the_table(field: str) -> None:
     owner, _, name = field.partition(".")
     assert name in SECRET_FIELDS[owner]
+
+
+# --- what is absent ---
+
+
+@pytest.mark.parametrize("cls", message_classes())
+def test_what_is_absent_is_what_the_constructor_stores(cls: type[Message]) -> None:
+    """A message that was read stores what came; its class holds the rest."""
+    read, made = decode_message(cls, b""), cls()
+    assert vars(read) == {}
+    for name, zero in vars(made).items():
+        assert getattr(read, name) == zero
+        assert type(getattr(read, name)) is type(zero)
+    assert read == made
+    assert bytes(read) == b""
+    assert repr(read) == repr(made)
+    assert copy.deepcopy(read) == made
+
+
+def test_a_list_or_dict_that_is_absent_is_made_for_each_message() -> None:
+    one, other = (decode_message(messages.ParticipantInfo, b"") for _ in range(2))
+    one.tracks.append(messages.TrackInfo(sid="TR_1"))
+    one.attributes["a"] = "b"
+    assert one.tracks is one.tracks
+    assert (other.tracks, other.attributes) == ([], {})
+    assert one == messages.ParticipantInfo(
+        tracks=[messages.TrackInfo(sid="TR_1")], attributes={"a": "b"}
+    )
+    assert one != other
+
+
+def test_a_class_has_no_list_of_its_own() -> None:
+    assert not isinstance(vars(messages.ParticipantInfo)["tracks"], list)
+    assert messages.ParticipantInfo.tracks is vars(messages.ParticipantInfo)["tracks"]

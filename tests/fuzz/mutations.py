@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.empty_pb2 import Empty
 
-__all__ = ["mutated", "varint"]
+__all__ = ["mutated", "shuffled", "varint"]
 
 
 def varint(number: int, padding: int = 0) -> bytes:
@@ -317,3 +317,29 @@ def mutated(rng: random.Random, data: bytes, descriptor: Descriptor) -> bytes:
     if way > 0.6:
         data = _scrambled(rng, data)
     return data
+
+
+def shuffled(rng: random.Random, data: bytes, descriptor: Descriptor) -> bytes:
+    """The same message with its fields in any order, and some that nobody knows, at every depth.
+
+    A map's entry gets none: it would be unknown as a whole.
+    """
+    nodes = take_apart(data, descriptor)
+    _shuffle(rng, nodes, descriptor)
+    return b"".join(node.encoded() for node in nodes)
+
+
+def _shuffle(rng: random.Random, nodes: list[Node], descriptor: Descriptor) -> None:
+    for node in nodes:
+        if node.children is not None and node.descriptor is not None:
+            _shuffle(rng, node.children, node.descriptor)
+    if not descriptor.GetOptions().map_entry:
+        for _ in range(rng.choice((0, 0, 0, 1, 2))):
+            number = rng.choice((1_000, 18_999, (1 << 29) - 1))
+            wire, raw = rng.choice(_UNKNOWN)
+            nodes.append(Node(number, wire, raw))
+    rng.shuffle(nodes)
+
+
+_UNKNOWN = ((0, b"\x05"), (0, b"\xff" * 9 + b"\x01"), (1, bytes(8)), (2, b"abc"), (5, bytes(4)))
+"""Wire types, with what may stand there."""
