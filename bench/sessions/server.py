@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from livekit.protocol import models, rtc
+from websockets.frames import Frame
 from websockets.http11 import Request
 
 from bench.wire.corpus import DECODED
@@ -68,6 +69,7 @@ class Session(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """It says something."""
+        leaving = False
         for received in self._end.receive(data):
             match received:
                 case Request():
@@ -77,9 +79,15 @@ class Session(asyncio.Protocol):
                 case rtc.SignalRequest() if received.HasField("ping_req"):
                     pong = rtc.Pong(last_ping_timestamp=received.ping_req.timestamp, timestamp=1)
                     self._end.send(rtc.SignalResponse(pong_resp=pong))
+                case rtc.SignalRequest() if received.HasField("leave"):
+                    self._end.close()
+                case Frame():
+                    leaving = True
                 case _:
                     pass
         self._transport.write(self._end.outgoing())
+        if leaving:
+            self._transport.close()
 
     def connection_lost(self, _: Exception | None) -> None:
         """It is gone."""
