@@ -2,7 +2,7 @@
 # with Go 1.26 or newer, the tests and the demo also get a real livekit-server.
 
 .DEFAULT_GOAL := help
-.PHONY: help install test test-slow test-compiled wheel-compiled installed-compiled fuzz bench bench-media lint format demo livekit-server livekit-servers browser namespaces servers-for-tests clean distclean
+.PHONY: help install test test-slow test-compiled wheel-compiled installed-compiled fuzz fuzz-atheris bench bench-media lint format demo livekit-server livekit-servers browser namespaces servers-for-tests clean distclean
 .SUFFIXES:
 
 VENV := .venv
@@ -60,6 +60,17 @@ test-compiled: installed-compiled ## Run the core's tests on that wheel (ARGS="â
 
 fuzz: $(INSTALLED) ## Compare the codec with its witnesses on a million frames each (most of an hour)
 	@KITWIRE_MUTATIONS=1000000 KITWIRE_GENERATED=1000000 $(PY) -m pytest -m slow tests/fuzz $(ARGS)
+
+# Seconds that atheris looks for inputs.
+FUZZ_SECONDS := 1800
+
+fuzz-atheris: $(INSTALLED) ## Let atheris look for frames that break the codec (FUZZ_SECONDS="â€¦"), and keep what it finds
+	@$(PIP) install -q -c constraints.txt atheris
+	@rm -rf build/corpus build/smallest && mkdir -p build/smallest
+	@$(PY) -m tests.fuzz.corpus unpack build/corpus
+	@$(PY) -m tests.fuzz.under_atheris build/corpus -max_total_time=$(FUZZ_SECONDS) -max_len=4096 -verbosity=0
+	@$(PY) -m tests.fuzz.under_atheris build/smallest build/corpus -merge=1 -max_len=4096 -verbosity=0
+	@$(PY) -m tests.fuzz.corpus pack build/smallest
 
 bench: installed-compiled ## Measure the wire beside others, into bench/results.md (a quarter of an hour)
 	@$(PY) -m bench --compiled dist/installed $(ARGS)

@@ -24,10 +24,10 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument(
         "--compiled", type=Path, required=True, help="where the compiled wheel is installed"
     )
-    parser.add_argument("--rounds", type=int, default=4, help="how often all is measured")
+    parser.add_argument("--processes", type=int, default=5, help="how many measure")
     options = parser.parse_args(arguments)
-    pure = timings(None, options.rounds)
-    compiled = timings(options.compiled, options.rounds)
+    pure = timings(None, options.processes)
+    compiled = timings(options.compiled, options.processes)
     text = "\n".join(report(pure, compiled)) + "\n"
     sys.stdout.write(text)
     RESULTS.write_text(text, encoding="utf-8")
@@ -62,9 +62,9 @@ def about() -> str:
     versions = [f"CPython {platform.python_version()}", *(f"{it} {version(it)}" for it in packages)]
     return (
         f"{datetime.now(UTC):%Y-%m-%d}, with {', '.join(versions)}. Columns with × say how many "
-        "times as long as kitwire others take for the same frame in the same run, so that more is "
-        "better; µs are kitwire's own, the least of all values, and do not carry to other "
-        "machines. betterproto2 is measured on the classes that its compiler writes; "
+        "times as long as kitwire others take for the same frame, turn by turn in one process, so "
+        "that more is better; µs are kitwire's own, the least of all turns, and do not carry to "
+        "other machines. betterproto2 is measured on the classes that its compiler writes; "
         "google.protobuf (upb, in C) when it parses, when all fields are read after it, and when "
         "they are copied into the same objects that kitwire makes; node is "
         "LiveKit's own JS (@livekit/protocol), measured once and compared with the pure codec."
@@ -82,13 +82,13 @@ def reading(pure: Timings, compiled: Timings) -> Iterator[str]:
     yield row(columns)
     yield row(["---"] * len(columns))
     for frame in pure.frames("decode"):
-        ours = pure.seconds["decode", frame, "kitwire"]
+        ours = pure.seconds("decode", frame)
         yield row(
             (
                 frame,
                 f"{len(DECODED[frame]):,}",
                 microseconds(ours),
-                microseconds(compiled.seconds["decode", frame, "kitwire"]),
+                microseconds(compiled.seconds("decode", frame)),
                 times(pure.ratio("decode", frame, PEER)),
                 *(times(pure.ratio("decode", frame, subject)) for subject in OFFICIAL),
                 times(in_node[frame] / ours) if in_node else "–",
@@ -126,8 +126,8 @@ def writing(pure: Timings, compiled: Timings) -> Iterator[str]:
         yield row(
             (
                 name,
-                microseconds(pure.seconds["encode", name, "kitwire"]),
-                microseconds(compiled.seconds["encode", name, "kitwire"]),
+                microseconds(pure.seconds("encode", name)),
+                microseconds(compiled.seconds("encode", name)),
                 times(pure.ratio("encode", name, PEER)),
                 times(compiled.ratio("encode", name, PEER)),
             )
@@ -145,7 +145,7 @@ def whole(pure: Timings, compiled: Timings) -> Iterator[str]:
         cells = []
         for run in (pure, compiled):
             cells += [
-                microseconds(run.seconds["path", frame, "kitwire"]),
+                microseconds(run.seconds("path", frame)),
                 f"{run.ratio('path', frame, 'websockets'):.0%}",
             ]
         yield row((frame, *cells))

@@ -6,10 +6,11 @@ import base64
 import json
 import math
 import os
+import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -27,69 +28,58 @@ COPIED: Final = "google.protobuf, parsed and copied"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timings:
-    """One run: seconds by what is done, frame and subject, the least of all values.
+    """One codec beside its peers: seconds a call in each turn, by action, frame and subject."""
 
-    A value is the mean of many calls; the least of them is what the machine does when nobody
-    disturbs it.
-    """
-
-    seconds: Mapping[tuple[str, str, str], float]
+    turns: Mapping[tuple[str, str, str], Sequence[float]]
 
     def frames(self, action: str) -> tuple[str, ...]:
         """The frames that were read, or written."""
-        return tuple(dict.fromkeys(frame for done, frame, _ in self.seconds if done == action))
+        return tuple(dict.fromkeys(frame for done, frame, _ in self.turns if done == action))
+
+    def seconds(self, action: str, frame: str) -> float:
+        """What kitwire takes when nobody disturbs the machine: the least of all turns."""
+        return min(self.turns[action, frame, "kitwire"])
 
     def ratio(self, action: str, frame: str, subject: str) -> float:
-        """How many times as long as kitwire a subject takes."""
-        return self.seconds[action, frame, subject] / self.seconds[action, frame, "kitwire"]
+        """How many times as long a subject takes: in the median, of its turn and ours before it."""
+        ours, theirs = self.turns[action, frame, "kitwire"], self.turns[action, frame, subject]
+        return statistics.median(its / our for our, its in zip(ours, theirs, strict=True))
 
     def ratios(self, action: str, subject: str) -> list[float]:
         """The same for all frames."""
         return [self.ratio(action, frame, subject) for frame in self.frames(action)]
 
 
-def timings(installed: Path | None, rounds: int) -> Timings:
+def timings(installed: Path | None, processes: int) -> Timings:
     """Measure the codec that is installed in a folder, or the sources, beside its peers.
-
-    A machine may be slower for some minutes and quicker for others, and pyperf measures one after
-    the other: so all is measured in several rounds, of which the least counts.
 
     Args:
         installed: where `make wheel-compiled` was installed to.
-        rounds: how many.
+        processes: how many measure, one after the other: memory lies differently in each.
 
     Raises:
-        subprocess.CalledProcessError: it failed; its words are on the terminal.
+        subprocess.CalledProcessError: one failed; its words are on the terminal.
     """
     environment = dict(os.environ)
     if installed is not None:
         environment["PYTHONPATH"] = str(installed)
         environment["KITWIRE_EXPECT_CODEC"] = "compiled"
-    seconds: dict[tuple[str, str, str], float] = {}
-    for _ in range(rounds):
-        for name, value in _round(environment):
+    turns: dict[tuple[str, str, str], list[float]] = {}
+    for _ in range(processes):
+        for name, values in _process(environment):
             action, frame, subject = name.split("/")
-            key = action, frame, subject
-            seconds[key] = min(value, seconds.get(key, value))
-    return Timings(seconds=seconds)
+            turns.setdefault((action, frame, subject), []).extend(values)
+    return Timings(turns=turns)
 
 
-def _round(environment: Mapping[str, str]) -> Iterator[tuple[str, float]]:
+def _process(environment: Mapping[str, str]) -> Iterator[tuple[str, Sequence[float]]]:
     with tempfile.TemporaryDirectory() as folder:
         output = Path(folder) / "timings.json"
-        subprocess.run(
-            [
-                *(sys.executable, "-m", "bench.wire.timings", "--quiet", "-o", str(output)),
-                *("--inherit-environ", "PYTHONPATH,KITWIRE_EXPECT_CODEC"),
-            ],
-            cwd=ROOT,
-            env=environment,
-            stdout=subprocess.DEVNULL,
-            check=True,
-        )
+        command = [sys.executable, "-m", "bench.wire.timings", "-o", str(output)]
+        subprocess.run(command, cwd=ROOT, env=environment, check=True)
         suite = pyperf.BenchmarkSuite.load(str(output))
     for benchmark in suite.get_benchmarks():
-        yield benchmark.get_name(), min(benchmark.get_values())
+        yield benchmark.get_name(), benchmark.get_values()
 
 
 def node() -> Mapping[str, float]:
