@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import Final
 
 from bench.footprint import import_seconds, installed_bytes
+from bench.sessions.figures import BESIDE, CROWDS, SECONDS, Held, beside, crowd
 from bench.wire.corpus import DECODED
 from bench.wire.figures import COPIED, PEER, Timings, geometric_mean, node, timings
+from tests.interop.livekit_server import VERSION, binary_for, running
 
 RESULTS: Final = Path(__file__).resolve().parent / "results.md"
 
@@ -54,6 +56,10 @@ def report(pure: Timings, compiled: Timings) -> Iterator[str]:
     yield "## Before anything is done"
     yield ""
     yield from footprint()
+    yield ""
+    yield "## Many sessions in one process"
+    yield ""
+    yield from sessions()
 
 
 def about() -> str:
@@ -160,6 +166,59 @@ def footprint() -> Iterator[str]:
     yield (
         f"- on the disk, with dependencies and bytecode: {core / 1e6:.1f} MB for the core, "
         f"{adapters / 1e6:.1f} MB for the adapters that come with it"
+    )
+
+
+def sessions() -> Iterator[str]:
+    """Crowds on the scripted server, and both on a real one."""
+    yield (
+        "On a scripted server, which tells each session something about once a second (of twenty "
+        "messages twelve are of speakers, six of quality, two of a participant), for ten seconds; "
+        "kitwire on asyncio, pure; delays are those of the event loop, which all sessions share."
+    )
+    yield ""
+    columns = (
+        "sessions",
+        "kB each",
+        "events/s",
+        "of one core",
+        "µs an event",
+        "p50",
+        "p99",
+        "worst",
+    )
+    yield row(columns)
+    yield row(["---"] * len(columns))
+    for size in CROWDS:
+        yield row(_crowd(crowd(size)))
+    yield ""
+    yield (
+        "On a real livekit-server where nothing happens, beside the official SDK (`livekit`), "
+        "which has a peer connection for each room; kitwire has none where it is used for signaling."
+    )
+    yield ""
+    beside_each_other = (
+        *("rooms", "kitwire, kB each", "official, kB each"),
+        *("kitwire, of one core", "official, of one core"),
+    )
+    yield row(beside_each_other)
+    yield row(["---"] * len(beside_each_other))
+    with running(binary_for(VERSION)) as server:
+        for size in BESIDE:
+            ours, theirs = (beside(subject, server, size) for subject in ("kitwire", "official"))
+            memory = (f"{ours.memory / 1e3:.0f}", f"{theirs.memory / 1e3:.0f}")
+            yield row((str(size), *memory, f"{ours.cpu:.1%}", f"{theirs.cpu:.1%}"))
+
+
+def _crowd(held: Held) -> tuple[str, ...]:
+    assert not held.closed, held.closed
+    return (
+        f"{held.sessions:,}",
+        f"{held.memory / 1e3:.0f}",
+        f"{held.events / SECONDS:,.0f}",
+        f"{held.cpu:.0%}",
+        f"{held.cpu_per_event * 1e6:.0f}",
+        *(f"{delay * 1e3:.1f} ms" for delay in (held.median, held.p99, held.worst)),
     )
 
 

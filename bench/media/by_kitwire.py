@@ -15,7 +15,7 @@ import av
 import numpy as np
 
 import kitwire_asyncio
-from bench.media.subject import SETTLING, Answer, Meter, serve
+from bench.subject import SETTLING, Answer, Meter, serve
 from kitwire import PongReceived, Room
 from kitwire.messages import TrackType
 from kitwire_aiortc import (

@@ -11,7 +11,7 @@ from typing import Final
 
 from livekit import rtc
 
-from bench.media.subject import SETTLING, Answer, Meter, serve
+from bench.subject import SETTLING, Answer, Meter, serve
 
 __all__: list[str] = []
 

@@ -1,0 +1,88 @@
+"""Many sessions in one process: what each costs, and how late the loop is that they share.
+
+kitwire holds thousands, joined to a scripted server in another process that tells each of them
+something about once a second. Beside the official SDK both join a real livekit-server, where
+nothing happens: the SDK cannot be had without its peer connections, and kitwire is measured
+without.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from tests.interop.livekit_server import LiveKitServer
+from tests.interop.official import OWN_WORDS
+from tests.interop.processes import participant_process
+from tests.peers.lives import TOKEN
+
+__all__ = ["BESIDE", "CROWDS", "Held", "beside", "crowd"]
+
+CROWDS: Final = (1000, 2500, 5000)
+"""Sessions of kitwire's on the scripted server."""
+BESIDE: Final = (20, 50)
+"""Rooms of each on the real one."""
+SECONDS: Final = 10.0
+_LIMIT: Final = 240.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """What a process told that held sessions."""
+
+    sessions: int
+    closed: Sequence[str]
+    """Why some of them ended, which none should."""
+    memory: float
+    """Bytes a session."""
+    events: int
+    cpu: float
+    """Of one core, all threads: 1.0 is the whole of it."""
+    median: float
+    """Seconds that a timer of the process's event loop comes late."""
+    p99: float
+    worst: float
+
+    @property
+    def cpu_per_event(self) -> float:
+        """Seconds, everything included."""
+        return self.cpu * SECONDS / self.events
+
+
+def crowd(sessions: int) -> Held:
+    """So many sessions of kitwire's, in a room each, on the scripted server."""
+    with _scripted_server() as url:
+        return _held("kitwire", url, [TOKEN] * sessions)
+
+
+def beside(subject: str, server: LiveKitServer, rooms: int) -> Held:
+    """So many rooms of a subject's on a real server."""
+    tokens = [server.token("bench", f"bench-{subject}-{number}") for number in range(rooms)]
+    return _held(subject, server.url, tokens)
+
+
+def _held(subject: str, url: str, tokens: Sequence[str]) -> Held:
+    module = f"bench.sessions.by_{subject}"
+    with participant_process("-m", module, within=_LIMIT, own_words=OWN_WORDS) as process:
+        told = process.do("hold", url=url, tokens=json.dumps(tokens), seconds=str(SECONDS))
+    fields: dict[str, Any] = {field.name: told[field.name] for field in dataclasses.fields(Held)}
+    return Held(**fields)
+
+
+@contextlib.contextmanager
+def _scripted_server() -> Iterator[str]:
+    command = [sys.executable, "-m", "bench.sessions.server"]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as server:
+        assert server.stdout is not None
+        try:
+            yield f"ws://127.0.0.1:{int(server.stdout.readline())}"
+        finally:
+            server.kill()

@@ -1,0 +1,62 @@
+"""What a process measures that holds many sessions: memory, processor, and how late its loop is."""
+
+from __future__ import annotations
+
+import asyncio
+import resource
+import time
+from collections.abc import Callable
+from typing import Final
+
+from bench.subject import Answer
+
+__all__ = ["Watch"]
+
+INTERVAL: Final = 0.005
+"""Seconds between two looks at the loop."""
+
+
+class Watch:
+    """Begun before the first session.
+
+    Args:
+        events: how many were heard so far.
+    """
+
+    def __init__(self, events: Callable[[], int]) -> None:
+        self._events = events
+        self._memory = _resident()
+
+    async def watch(self, sessions: int, seconds: float) -> Answer:
+        """Look on for a while, when all sessions stand.
+
+        What is told is meant for :class:`bench.sessions.figures.Held`.
+        """
+        memory = (_resident() - self._memory) / sessions
+        events, cpu = self._events(), time.process_time()
+        delays = sorted(await self._delays(seconds))
+        return {
+            "sessions": sessions,
+            "memory": memory,
+            "events": self._events() - events,
+            "cpu": (time.process_time() - cpu) / seconds,
+            "median": delays[len(delays) // 2],
+            "p99": delays[len(delays) * 99 // 100],
+            "worst": delays[-1],
+        }
+
+    async def _delays(self, seconds: float) -> list[float]:
+        """By how many seconds a timer came too late, again and again."""
+        loop = asyncio.get_running_loop()
+        delays, until = [], loop.time() + seconds
+        while loop.time() < until:
+            due = loop.time() + INTERVAL
+            await asyncio.sleep(INTERVAL)
+            delays.append(max(0.0, loop.time() - due))
+        return delays
+
+
+def _resident() -> int:
+    """Bytes of this process's memory that are in use."""
+    with open("/proc/self/statm", encoding="ascii") as file:
+        return int(file.read().split()[1]) * resource.getpagesize()
