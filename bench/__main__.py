@@ -194,7 +194,7 @@ def sessions() -> Iterator[str]:
     yield ""
     yield (
         "On a real livekit-server where nothing happens, beside the official SDK (`livekit`), "
-        "which has a peer connection for each room; kitwire has none where it is used for signaling."
+        "which has a peer connection for each room; kitwire has none, which does signaling alone."
     )
     yield ""
     beside_each_other = (
