@@ -154,10 +154,14 @@ def check_pattern(seen: Seen) -> int:
     return read[-1]
 
 
+def shot(path: Path, place: tuple[slice, slice]) -> Picture:
+    with av.open(str(path)) as file:
+        return pixels(next(file.decode(video=0)))[place]
+
+
 def check_screenshot(path: Path, place: tuple[slice, slice], after: int) -> None:
     """The file shows our pattern where the page has our video: a later number, and its colours."""
-    with av.open(str(path)) as file:
-        picture = pixels(next(file.decode(video=0)))[place]
+    picture = shot(path, place)
     assert picture.shape == (*PATTERN[::-1], 3)
     shown = number(picture, "rgb24")
     show(f"kitwire → browser: the screenshot {path} shows number {shown}")
@@ -223,13 +227,17 @@ def test_a_browser_and_kitwire_hear_and_see_each_other(
             def far() -> None:
                 heard.append(browser.hear(tone.sid, 1.5))
                 seen.append(browser.see(pattern.sid, 25))
-                place.append(browser.screenshot(artefact))
+                # As of all pictures, one in twenty may be too coarse for its number to be read.
+                for _ in range(3):
+                    place.append(browser.screenshot(artefact))
+                    if number(shot(artefact, place[-1]), "rgb24") is not None:
+                        break
 
             await together(hear(), see(), anyio.to_thread.run_sync(far))
         check_microphone(came[0])
         check_camera(found)
         check_tone(heard[0], 880.0)
-        check_screenshot(artefact, place[0], check_pattern(seen[0]))
+        check_screenshot(artefact, place[-1], check_pattern(seen[0]))
 
     show("")
     run(main(), limit=60.0)
