@@ -68,7 +68,8 @@ fuzz-atheris: $(INSTALLED) ## Let atheris look for frames that break the codec (
 	@$(PIP) install -q -c constraints.txt atheris
 	@rm -rf build/corpus build/smallest && mkdir -p build/smallest
 	@$(PY) -m tests.fuzz.corpus unpack build/corpus
-	@$(PY) -m tests.fuzz.under_atheris build/corpus -max_total_time=$(FUZZ_SECONDS) -max_len=4096 -verbosity=0
+	@$(PY) -m tests.fuzz.under_atheris build/corpus -max_total_time=$(FUZZ_SECONDS) -max_len=4096 -verbosity=0 \
+		-artifact_prefix=build/
 	@$(PY) -m tests.fuzz.under_atheris build/smallest build/corpus -merge=1 -max_len=4096 -verbosity=0
 	@$(PY) -m tests.fuzz.corpus pack build/smallest
 

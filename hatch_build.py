@@ -6,10 +6,8 @@ lie beside them. Without the variable the wheel is pure.
 
 import os
 import shutil
-import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import chdir
 from pathlib import Path
 from typing import Any
 
@@ -37,10 +35,11 @@ class CompileHook(BuildHookInterface):  # type: ignore[type-arg] # its parameter
         if version == "editable":
             self.app.display_warning("KITWIRE_COMPILE is ignored: an editable kitwire is pure")
             return
-        work = Path(tempfile.mkdtemp(prefix="kitwire-compile-"))
-        self._work = work
+        # Kept until the wheel is written, and gone with this hook should the compiler fail.
+        self._folder = tempfile.TemporaryDirectory(prefix="kitwire-compile-")
+        work = Path(self._folder.name)
         shutil.copytree(Path(self.root) / "src" / "kitwire", work / "kitwire")
-        with _inside(work):
+        with chdir(work):  # where mypy finds the sources
             _compile(work / "built")
         for path in sorted((work / "built").rglob("*")):
             if path.is_file():
@@ -48,29 +47,12 @@ class CompileHook(BuildHookInterface):  # type: ignore[type-arg] # its parameter
         build_data["pure_python"] = False
         build_data["infer_tag"] = True
 
-    def finalize(self, *_: object) -> None:
-        """After it."""
-        if work := getattr(self, "_work", None):
-            shutil.rmtree(work)
-
 
 def _wanted() -> bool:
     value = os.environ.get("KITWIRE_COMPILE", "0")
     if value not in ("0", "1"):
         raise ValueError(f"KITWIRE_COMPILE must be 0 or 1, not {value!r}")
     return value == "1"
-
-
-@contextmanager
-def _inside(folder: Path) -> Iterator[None]:
-    """Work in a folder, where mypy finds the sources."""
-    before, arguments = Path.cwd(), sys.argv
-    os.chdir(folder)
-    try:
-        yield
-    finally:
-        os.chdir(before)
-        sys.argv = arguments
 
 
 def _compile(target: Path) -> None:

@@ -211,7 +211,6 @@ def sessions() -> Iterator[str]:
 
 
 def _crowd(held: Held) -> tuple[str, ...]:
-    assert not held.closed, held.closed
     return (
         f"{held.sessions:,}",
         f"{held.memory / 1e3:.0f}",

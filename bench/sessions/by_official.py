@@ -21,7 +21,7 @@ async def hold(order: Mapping[str, str]) -> Answer:
     for room, token in zip(rooms, json.loads(order["tokens"]), strict=True):
         await room.connect(order["url"], token)
     answer = await watch.watch(len(rooms), float(order["seconds"]))
-    answer["closed"] = [str(room) for room in rooms if not room.isconnected()][:3]
+    answer["closed"] = ["disconnected" for room in rooms if not room.isconnected()][:3]
     for room in rooms:
         await room.disconnect()
     return answer

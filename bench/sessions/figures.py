@@ -72,7 +72,9 @@ def _held(subject: str, url: str, tokens: Sequence[str]) -> Held:
     with participant_process("-m", module, within=_LIMIT, own_words=OWN_WORDS) as process:
         told = process.do("hold", url=url, tokens=json.dumps(tokens), seconds=str(SECONDS))
     fields: dict[str, Any] = {field.name: told[field.name] for field in dataclasses.fields(Held)}
-    return Held(**fields)
+    held = Held(**fields)
+    assert not held.closed, held.closed
+    return held
 
 
 @contextlib.contextmanager

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import resource
-import time
 from collections.abc import Callable
 from typing import Final
 
-from bench.subject import Answer
+from bench.subject import Answer, Meter
 
 __all__ = ["Watch"]
 
@@ -33,13 +32,13 @@ class Watch:
         What is told is meant for :class:`bench.sessions.figures.Held`.
         """
         memory = (_resident() - self._memory) / sessions
-        events, cpu = self._events(), time.process_time()
+        events, meter = self._events(), Meter()
         delays = sorted(await self._delays(seconds))
         return {
             "sessions": sessions,
             "memory": memory,
             "events": self._events() - events,
-            "cpu": (time.process_time() - cpu) / seconds,
+            "cpu": meter.read(),
             "median": delays[len(delays) // 2],
             "p99": delays[len(delays) * 99 // 100],
             "worst": delays[-1],

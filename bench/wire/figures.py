@@ -63,22 +63,24 @@ def timings(installed: Path | None, processes: int) -> Timings:
     environment = dict(os.environ)
     if installed is not None:
         environment["PYTHONPATH"] = str(installed)
-        environment["KITWIRE_EXPECT_CODEC"] = "compiled"
+    codec = "pure" if installed is None else "compiled"
     turns: dict[tuple[str, str, str], list[float]] = {}
     for _ in range(processes):
-        for name, values in _process(environment):
+        for name, values in _process(environment, codec):
             action, frame, subject = name.split("/")
             turns.setdefault((action, frame, subject), []).extend(values)
     return Timings(turns=turns)
 
 
-def _process(environment: Mapping[str, str]) -> Iterator[tuple[str, Sequence[float]]]:
+def _process(environment: Mapping[str, str], codec: str) -> Iterator[tuple[str, Sequence[float]]]:
     with tempfile.TemporaryDirectory() as folder:
         output = Path(folder) / "timings.json"
         command = [sys.executable, "-m", "bench.wire.timings", "-o", str(output)]
         subprocess.run(command, cwd=ROOT, env=environment, check=True)
         suite = pyperf.BenchmarkSuite.load(str(output))
     for benchmark in suite.get_benchmarks():
+        measured = benchmark.get_metadata()["codec"]
+        assert measured == codec, f"the {measured} codec was measured, not the {codec} one"
         yield benchmark.get_name(), benchmark.get_values()
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import gc
-import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -20,10 +19,11 @@ import pyperf  # type: ignore[import-untyped] # it ships no types
 from bench.wire.corpus import DECODED, ENCODED
 from bench.wire.path import FRAMES, SUBJECTS
 from bench.wire.subjects import DECODERS, ENCODERS, stock_request
+from kitwire.codec import implementation
 
-__all__ = ["TURNS", "comparisons", "main"]
+__all__ = ["comparisons", "main"]
 
-TURNS: Final = 24
+_TURNS: Final = 24
 """How many each has."""
 _TURN: Final = 0.004
 """Seconds that one lasts at least."""
@@ -55,11 +55,10 @@ def main(arguments: Sequence[str]) -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.wire.timings", description=__doc__)
     parser.add_argument("-o", "--output", required=True)
     output = parser.parse_args(arguments).output
-    codec = os.environ.get("KITWIRE_EXPECT_CODEC", "pure")
     benchmarks = []
     for name, calls in comparisons():
         for subject, values in _turns(calls).items():
-            metadata = {"name": f"{name}/{subject}", "unit": "second", "codec": codec}
+            metadata = {"name": f"{name}/{subject}", "unit": "second", "codec": implementation}
             benchmarks.append(pyperf.Benchmark([pyperf.Run(values, metadata=metadata)]))
     pyperf.BenchmarkSuite(benchmarks).dump(output)
 
@@ -68,7 +67,7 @@ def _turns(calls: Mapping[str, tuple[Call, Any]]) -> Mapping[str, list[float]]:
     """Seconds a call, of each turn."""
     loops = {subject: _loops(*call) for subject, call in calls.items()}
     values: dict[str, list[float]] = {subject: [] for subject in calls}
-    for _ in range(TURNS):
+    for _ in range(_TURNS):
         gc.collect()  # what one of them leaves behind is not another's to clear away
         for subject, call in calls.items():
             values[subject].append(_timed(*call, loops[subject]) / loops[subject])

@@ -33,7 +33,7 @@ from .writing import (
     write_sfixed32,
     write_sfixed64,
 )
-from .wire import varint
+from .wire import SHORT, varint
 
 if TYPE_CHECKING:
     from mypy_extensions import i64
@@ -86,8 +86,8 @@ def encoders(messages: Sequence[MessageFacts], header: str) -> str:
 def definitions(messages: Sequence[MessageFacts]) -> list[str]:
     """What the module defines, in lines; the classes are to be found in ``m``."""
     lines = [
-        "_SHORT: Final = tuple(bytes((number,)) for number in range(0x80))",
-        '"""Every number of one byte, written."""',
+        "_SHORT: Final = SHORT",
+        '"""Of its own module compiled code takes a name without looking it up."""',
     ]
     fields = [each for message in messages for field in message.fields for each in _parts(field)]
     enums = sorted({field.target for field in fields if field.kind == "enum"})

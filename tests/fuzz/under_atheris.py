@@ -12,6 +12,7 @@ import importlib
 import sys
 import time
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from typing import Final, Protocol, cast
 
 from google.protobuf.message import DecodeError
@@ -25,17 +26,11 @@ _SLOW: Final = (0.05, 20e-6)
 
 
 class _Atheris(Protocol):
-    def instrument_imports(self, include: Sequence[str]) -> _Instrumented: ...
+    def instrument_imports(self, include: Sequence[str]) -> AbstractContextManager[None]: ...
 
     def Setup(self, arguments: Sequence[str], entry: Callable[[bytes], None]) -> None: ...  # noqa: N802
 
     def Fuzz(self) -> None: ...  # noqa: N802
-
-
-class _Instrumented(Protocol):
-    def __enter__(self) -> None: ...
-
-    def __exit__(self, *_: object) -> None: ...
 
 
 def check(data: bytes) -> None:

@@ -23,15 +23,15 @@ from .writing import (
     write_sfixed32,
     write_sfixed64,
 )
-from .wire import varint
+from .wire import SHORT, varint
 
 if TYPE_CHECKING:
     from mypy_extensions import i64
 
 __all__ = ["ENCODERS", "ENTRY_ENCODERS"]
 
-_SHORT: Final = tuple(bytes((number,)) for number in range(0x80))
-"""Every number of one byte, written."""
+_SHORT: Final = SHORT
+"""Of its own module compiled code takes a name without looking it up."""
 _AudioTrackFeature: Final = m.AudioTrackFeature
 _BackupCodecPolicy: Final = m.BackupCodecPolicy
 _CandidateProtocol: Final = m.CandidateProtocol

@@ -19,6 +19,7 @@ __all__ = [
     "FIXED64",
     "GROUP",
     "GROUP_END",
+    "SHORT",
     "VARINT",
     "varint",
 ]
@@ -39,9 +40,10 @@ FIXED: Mapping[str, struct.Struct] = MappingProxyType(
 """The types of fixed size."""
 
 
-_LAST: Final = tuple(bytes((low,)) for low in range(0x80))
+SHORT: Final = tuple(bytes((number,)) for number in range(0x80))
+"""Every number of one byte, written."""
 _MORE: Final = tuple(bytes((low | 0x80,)) for low in range(0x80))
-"""Seven bits as a byte, behind which nothing or something follows."""
+"""Seven bits as a byte behind which more follow."""
 
 
 def varint(number: int) -> bytes:
@@ -60,4 +62,4 @@ def varint(number: int) -> bytes:
     while rest >= 0x80:
         written += _MORE[rest & 0x7F]
         rest >>= 7
-    return written + _LAST[rest]
+    return written + SHORT[rest]
