@@ -90,6 +90,8 @@ def test_signs() -> None:
         (b"\x0a\x80\x01" + b"k" * 128 + b"\x12\x00", None),
         (b"\x0a\x00\x12\x80\x01" + b"v" * 128, None),
         (b"\x12\x01v\x0a\x01k", None),
+        (b"\x12\x01v\x12\x01w", None),
+        (b"\x0a\x01k\x1a\x01v", None),
         (b"\x0a\x01k", None),
         (b"\x0a\x01k\x12", None),
         (b"\x0a\x01k\x12\x01", None),
