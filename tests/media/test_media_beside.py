@@ -25,6 +25,8 @@ pytestmark = [pytest.mark.livekit, pytest.mark.slow]
 BEFORE: Final = 0.5
 AFTER: Final = 6.0
 """Seconds around the cut in which what is heard is counted: the SDK takes three to come back."""
+HELD_UP: Final = 0.5
+"""Seconds of tone that a busy machine may take from anybody."""
 BACK: Final = {**dict.fromkeys(OURS, "resumed"), OFFICIAL: "reconnected"}
 
 
@@ -99,8 +101,9 @@ def test_a_link_that_is_cut_beside_the_official_sdk(livekit: LiveKitServer, room
     for who in OURS:
         assert took[who] < took[OFFICIAL]
         for end in ("here", "there"):
-            # As much as the SDK's own, and what a busy machine may hold up.
-            assert missing[who, end] < missing[OFFICIAL, end] + 0.3
+            # As much as the SDK's own, what v0's new subscriber takes to come, and what a
+            # busy machine may hold up.
+            assert missing[who, end] < missing[OFFICIAL, end] + took[who] + HELD_UP
 
 
 def back_at(client: ParticipantProcess, who: str) -> float:
