@@ -55,15 +55,19 @@ class Driver:
         """Carry out what the client says, heed its new deadline, tell those who wait."""
         if self._bug is None and not self._draining:
             self._guard(self._drain)
-        for future, ready in self._waiters.items():
-            if ready() and not future.done():
+        failed = self._bug is not None
+        waiters = self._waiters.items()
+        for future in [each for each, ready in waiters if failed or ready() or each.done()]:
+            del self._waiters[future]
+            if not future.done():
                 future.set_result(None)
 
     async def until(self, ready: Callable[[], bool]) -> None:
         """Wait until ``ready()``; raise should the driver fail before that."""
-        await self._wait(lambda: ready() or self._bug is not None)
-        if not ready():
-            raise RuntimeError("the driver of this room failed") from self._bug
+        while not ready():
+            if self._bug is not None:
+                raise RuntimeError("the driver of this room failed") from self._bug
+            await self._woken(ready)
 
     async def stop(self) -> None:
         """Leave, and wait until nothing is left; a cancellation is raised after that.
@@ -75,7 +79,7 @@ class Driver:
         cancelled: asyncio.CancelledError | None = None
         while not self._gone():
             try:
-                await self._wait(self._gone)
+                await self._woken(self._gone)
             except asyncio.CancelledError as error:
                 cancelled = error
         if self._bug is not None:
@@ -129,14 +133,14 @@ class Driver:
 
     # --- waiting ---
 
-    async def _wait(self, ready: Callable[[], bool]) -> None:
-        while not ready():
-            future = self._loop.create_future()
-            self._waiters[future] = ready
-            try:
-                await future
-            finally:
-                del self._waiters[future]
+    def _woken(self, ready: Callable[[], bool]) -> asyncio.Future[None]:
+        """Done by a later :meth:`wake`: when ``ready()``, or when the driver has failed.
+
+        No coroutine: thousands of rooms wait at a time, and what one holds the collector visits.
+        """
+        future = self._loop.create_future()
+        self._waiters[future] = ready
+        return future
 
     def _gone(self) -> bool:
         return not self._links and (self.client.closed or self._bug is not None)

@@ -13,6 +13,8 @@ __all__ = ["Watch"]
 
 INTERVAL: Final = 0.005
 """Seconds between two looks at the loop."""
+SETTLING: Final = 6.0
+"""Seconds before the first: the scripted server is quiet for three of them."""
 
 
 class Watch:
@@ -32,6 +34,7 @@ class Watch:
         What is told is meant for :class:`bench.sessions.figures.Held`.
         """
         memory = (_resident() - self._memory) / sessions
+        await asyncio.sleep(SETTLING)
         events, meter = self._events(), Meter()
         delays = sorted(await self._delays(seconds))
         return {
@@ -45,13 +48,18 @@ class Watch:
         }
 
     async def _delays(self, seconds: float) -> list[float]:
-        """By how many seconds a timer came too late, again and again."""
+        """By how many seconds a timer came too late, again and again.
+
+        While the loop is late no further timer is set; those that would have been count as well, or
+        a second's pause would be one delay among thousands.
+        """
         loop = asyncio.get_running_loop()
         delays, until = [], loop.time() + seconds
         while loop.time() < until:
             due = loop.time() + INTERVAL
             await asyncio.sleep(INTERVAL)
-            delays.append(max(0.0, loop.time() - due))
+            late = max(0.0, loop.time() - due)
+            delays += [late - missed * INTERVAL for missed in range(int(late / INTERVAL) + 1)]
         return delays
 
 

@@ -2,7 +2,8 @@
 
 Lets everybody in, answers pings, and tells each session of a room with a few others, about once a
 second: mostly who speaks, now and then how good connections are, and seldom what changed of
-somebody. Prints its port, and ends when its input does.
+somebody. It begins to when nobody has come for a while. Prints its port, and ends when its input
+does.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ __all__ = ["MIX"]
 OTHERS: Final = 5
 MIX: Final = (("speakers", 12), ("connection quality", 6), ("update", 2))
 """Message → how many of twenty."""
+QUIET: Final = 3.0
+"""Seconds without a newcomer, after which those who are there are told things."""
 
 
 def _messages() -> dict[str, bytes]:
@@ -52,11 +55,32 @@ def _joined() -> rtc.SignalResponse:
     return response
 
 
+class Hall:
+    """Those who are there, as long as they are told nothing."""
+
+    def __init__(self) -> None:
+        self._waiting: list[Session] = []
+        self._quiet: asyncio.TimerHandle | None = None
+
+    def enter(self, session: Session) -> None:
+        """Somebody has come."""
+        self._waiting.append(session)
+        if self._quiet is not None:
+            self._quiet.cancel()
+        self._quiet = asyncio.get_running_loop().call_later(QUIET, self._begin)
+
+    def _begin(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        for session in waiting:
+            session.begin()
+
+
 class Session(asyncio.Protocol):
     """One of them."""
 
-    def __init__(self, joined: rtc.SignalResponse, said: Iterator[bytes]) -> None:
+    def __init__(self, hall: Hall, joined: rtc.SignalResponse, said: Iterator[bytes]) -> None:
         self._end = SignalEnd()
+        self._hall = hall
         self._joined = joined
         self._said = said
         self._pause = random.uniform(0.8, 1.2)
@@ -75,11 +99,12 @@ class Session(asyncio.Protocol):
                 case Request():
                     self._end.accept(received)
                     self._end.send(self._joined)
-                    self._wait(random.uniform(0.0, 1.0))
+                    self._hall.enter(self)
                 case rtc.SignalRequest() if received.HasField("ping_req"):
                     pong = rtc.Pong(last_ping_timestamp=received.ping_req.timestamp, timestamp=1)
                     self._end.send(rtc.SignalResponse(pong_resp=pong))
                 case rtc.SignalRequest() if received.HasField("leave"):
+                    self._silence()
                     self._end.close()
                 case Frame():
                     leaving = True
@@ -91,6 +116,14 @@ class Session(asyncio.Protocol):
 
     def connection_lost(self, _: Exception | None) -> None:
         """It is gone."""
+        self._silence()
+
+    def begin(self) -> None:
+        """Tell it things from now on."""
+        if not self._transport.is_closing():
+            self._wait(random.uniform(0.0, 1.0))
+
+    def _silence(self) -> None:
         if self._next is not None:
             self._next.cancel()
 
@@ -109,7 +142,10 @@ async def main() -> None:
     random.Random(1).shuffle(deck)
     said, joined = itertools.cycle(deck), _joined()
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: Session(joined, said), "127.0.0.1", backlog=1024)
+    hall = Hall()
+    server = await loop.create_server(
+        lambda: Session(hall, joined, said), "127.0.0.1", backlog=1024
+    )
     sys.stdout.write(f"{server.sockets[0].getsockname()[1]}\n")
     sys.stdout.flush()
     await loop.run_in_executor(None, sys.stdin.read)

@@ -33,7 +33,7 @@ from .writing import (
     write_sfixed32,
     write_sfixed64,
 )
-from .wire import SHORT, varint
+from .wire import SHORT, shorts, varint
 
 if TYPE_CHECKING:
     from mypy_extensions import i64
@@ -90,6 +90,8 @@ def definitions(messages: Sequence[MessageFacts]) -> list[str]:
         '"""Of its own module compiled code takes a name without looking it up."""',
     ]
     fields = [each for message in messages for field in message.fields for each in _parts(field)]
+    for tag in sorted(_tags(messages)):
+        lines += [f"{_shorts(tag)}: Final = shorts({_varint(tag)!r})"]
     enums = sorted({field.target for field in fields if field.kind == "enum"})
     lines += [f"_{enum}: Final = m.{enum}" for enum in enums]
     for kind in sorted({field.kind for field in fields} & _PYTHON.keys()):
@@ -109,6 +111,19 @@ def definitions(messages: Sequence[MessageFacts]) -> list[str]:
         if field.entry
     ]
     return [*lines, "}", '"""Class and map → what writes the key and the value of an entry."""']
+
+
+def _tags(messages: Sequence[MessageFacts]) -> set[int]:
+    """Those behind which a number may come: a value, or the size of a block."""
+    fields = [field for message in messages for field in message.fields]
+    tags = {field.number << 3 | BLOCK for field in fields if field.repeated or field.entry}
+    parts = [part for field in fields for part in _parts(field)]
+    return tags | {part.tag for part in parts if part.kind not in (*_FIXED, "bool")}
+
+
+def _shorts(tag: int) -> str:
+    """The name of the table of what a tag and a number of one byte are."""
+    return f"_TAG_{tag}"
 
 
 def _parts(field: FieldFacts) -> tuple[FieldFacts, ...]:
@@ -219,7 +234,7 @@ def _field(field: FieldFacts, cls: str) -> list[str]:
     if field.kind in _FIXED:
         # By its bytes, as upb compares: -0.0 is not zero.
         present = f"block != {bytes(4 if field.wire == FIXED32 else 8)!r}"
-    return [*_checked(field), f"if {present}:", *_indent(1, _put(field))]
+    return [*_checked(field), f"if {present}:", *_indent(1, _put(field, nonzero=True))]
 
 
 def _variable(field: FieldFacts) -> str:
@@ -246,54 +261,68 @@ def _checked(field: FieldFacts) -> list[str]:
     return [f"block = write_{kind}({check}(held))"]
 
 
-def _put(field: FieldFacts, *, alone: bool = False) -> list[str]:
-    """Write a value that was checked; its tag before it, unless it is alone."""
+def _put(field: FieldFacts, *, alone: bool = False, nonzero: bool = False) -> list[str]:
+    """Write a value that was checked, and may be known not to be zero.
+
+    Its tag goes before it, unless it is alone.
+    """
     tag = b"" if alone else _varint(field.tag)
-    head = [f"out.append({tag!r})"] if tag else []
     kind = field.kind
     if kind == "bool":
-        return [*head, "out.append(_SHORT[flag])", f"total += {len(tag) + 1}"]
+        yes, no = (tag + bytes([flag]) for flag in (True, False))
+        written = f"{yes!r}" if nonzero else f"{yes!r} if flag else {no!r}"
+        return [f"out.append({written})", f"total += {len(yes)}"]
     if kind in _FIXED:
         size = len(tag) + (4 if field.wire == FIXED32 else 8)
+        head = [f"out.append({tag!r})"] if tag else []
         return [*head, "out.append(block)", f"total += {size}"]
     if kind == "message":
         return [
-            *head,
             "at = len(out)",
-            'out.append(b"")  # the size, when it is known',
+            'out.append(b"")  # the tag and the size, when it is known',
             f"size = encode_{field.target}(held, out)",
-            "if size < 0x80:",
-            "    out[at] = _SHORT[size]",
-            f"    total += size + {len(tag) + 1}",
-            "else:",
-            "    block = varint(size)",
-            "    out[at] = block",
-            f"    total += size + len(block) + {len(tag)}",
+            *_size("size", "at", field.tag),
+            "total += size",
         ]
     if field.wire != BLOCK:
-        if kind in ("sint32", "sint64"):
-            head = [*head, "number = number << 1 if number >= 0 else (-number << 1) - 1"]
-        return [*head, *_number("number", len(tag))]
+        zigzag = "number = number << 1 if number >= 0 else (-number << 1) - 1"
+        head = [zigzag] if kind in ("sint32", "sint64") else []
+        return [*head, *_number("number", None if alone else field.tag)]
     return [
         *(["block = text.encode()"] if kind == "string" else []),
         "size = len(block)",
-        *head,
-        *_number("size", len(tag)),
+        *_number("size", field.tag),
         "out.append(block)",
         "total += size",
     ]
 
 
-def _number(number: str, more: int) -> list[str]:
-    """Write a number; count it, and some bytes more."""
+def _number(number: str, tag: int | None) -> list[str]:
+    """Write a number, behind a tag if there is one, and count both."""
+    before = b"" if tag is None else _varint(tag)
     return [
         f"if 0 <= {number} < 0x80:",
-        f"    out.append(_SHORT[{number}])",
-        f"    total += {more + 1}",
+        f"    out.append({'_SHORT' if tag is None else _shorts(tag)}[{number}])",
+        f"    total += {len(before) + 1}",
         "else:",
+        *([f"    out.append({before!r})"] if before else []),
         f"    digits = varint({number})",
         "    out.append(digits)",
-        f"    total += len(digits) + {more}",
+        f"    total += len(digits) + {len(before)}",
+    ]
+
+
+def _size(size: str, at: str, tag: int) -> list[str]:
+    """Write a tag and the size of what came after that place, and count both."""
+    before = _varint(tag)
+    return [
+        f"if {size} < 0x80:",
+        f"    out[{at}] = {_shorts(tag)}[{size}]",
+        f"    total += {len(before) + 1}",
+        "else:",
+        f"    digits = {before!r} + varint({size})",
+        f"    out[{at}] = digits",
+        "    total += len(digits)",
     ]
 
 
@@ -325,15 +354,14 @@ def _map(field: FieldFacts) -> list[str]:
 def _enclosed(tag: int, body: Sequence[str]) -> list[str]:
     """Write what the body writes as one block."""
     return [
-        f"out.append({_varint(tag)!r})",
         "begin = len(out)",
-        'out.append(b"")  # the size, when it is known',
+        'out.append(b"")  # the tag and the size, when it is known',
         "before = total",
         "total = 0",
         *body,
-        "block = varint(total)",
-        "out[begin] = block",
-        f"total += before + len(block) + {len(_varint(tag))}",
+        "size = total",
+        "total += before",
+        *_size("size", "begin", tag),
     ]
 
 

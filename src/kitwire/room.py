@@ -208,11 +208,14 @@ class Room:
         return self
 
     async def __anext__(self) -> Event:
-        await self._runtime.until(lambda: self._inbox.readable)
+        await self._runtime.until(self._readable)
         event = self._inbox.pop()
         if event is None:
             raise StopAsyncIteration
         return event
+
+    def _readable(self) -> bool:
+        return self._inbox.readable
 
     async def wait_joined(self) -> None:
         """Wait for the join. Adapters do so before they hand a room out.

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import IO, Final, cast
 
 from tests.interop.livekit_server import masked
@@ -101,12 +101,15 @@ class ParticipantProcess:
 
 @contextlib.contextmanager
 def participant_process(
-    *arguments: str, within: float = WITHIN, own_words: str = r"(?!)"
+    *arguments: str,
+    within: float = WITHIN,
+    own_words: str = r"(?!)",
+    environment: Mapping[str, str] | None = None,
 ) -> Iterator[ParticipantProcess]:
     """Run Python with these arguments for the length of a `with`, and see that it ends cleanly.
 
     Whatever is waited for fails after `within` seconds; so does the test by any of the process's
-    :func:`complaints`.
+    :func:`complaints`. Its environment is this process's, where none is given.
     """
     with (
         tempfile.TemporaryFile("w+") as errors,
@@ -117,6 +120,7 @@ def participant_process(
             stderr=errors,
             text=True,
             bufsize=1,
+            env=environment,
         ) as process,
     ):
         participant = ParticipantProcess(process, within)

@@ -23,7 +23,7 @@ from .writing import (
     write_sfixed32,
     write_sfixed64,
 )
-from .wire import SHORT, varint
+from .wire import SHORT, shorts, varint
 
 if TYPE_CHECKING:
     from mypy_extensions import i64
@@ -32,6 +32,58 @@ __all__ = ["ENCODERS", "ENTRY_ENCODERS"]
 
 _SHORT: Final = SHORT
 """Of its own module compiled code takes a name without looking it up."""
+_TAG_8: Final = shorts(b"\x08")
+_TAG_10: Final = shorts(b"\n")
+_TAG_16: Final = shorts(b"\x10")
+_TAG_18: Final = shorts(b"\x12")
+_TAG_24: Final = shorts(b"\x18")
+_TAG_26: Final = shorts(b"\x1a")
+_TAG_32: Final = shorts(b" ")
+_TAG_34: Final = shorts(b'"')
+_TAG_40: Final = shorts(b"(")
+_TAG_42: Final = shorts(b"*")
+_TAG_48: Final = shorts(b"0")
+_TAG_50: Final = shorts(b"2")
+_TAG_56: Final = shorts(b"8")
+_TAG_58: Final = shorts(b":")
+_TAG_64: Final = shorts(b"@")
+_TAG_66: Final = shorts(b"B")
+_TAG_72: Final = shorts(b"H")
+_TAG_74: Final = shorts(b"J")
+_TAG_80: Final = shorts(b"P")
+_TAG_82: Final = shorts(b"R")
+_TAG_88: Final = shorts(b"X")
+_TAG_90: Final = shorts(b"Z")
+_TAG_96: Final = shorts(b"`")
+_TAG_98: Final = shorts(b"b")
+_TAG_104: Final = shorts(b"h")
+_TAG_106: Final = shorts(b"j")
+_TAG_112: Final = shorts(b"p")
+_TAG_114: Final = shorts(b"r")
+_TAG_120: Final = shorts(b"x")
+_TAG_122: Final = shorts(b"z")
+_TAG_128: Final = shorts(b"\x80\x01")
+_TAG_130: Final = shorts(b"\x82\x01")
+_TAG_136: Final = shorts(b"\x88\x01")
+_TAG_138: Final = shorts(b"\x8a\x01")
+_TAG_144: Final = shorts(b"\x90\x01")
+_TAG_146: Final = shorts(b"\x92\x01")
+_TAG_152: Final = shorts(b"\x98\x01")
+_TAG_154: Final = shorts(b"\x9a\x01")
+_TAG_160: Final = shorts(b"\xa0\x01")
+_TAG_162: Final = shorts(b"\xa2\x01")
+_TAG_168: Final = shorts(b"\xa8\x01")
+_TAG_170: Final = shorts(b"\xaa\x01")
+_TAG_178: Final = shorts(b"\xb2\x01")
+_TAG_186: Final = shorts(b"\xba\x01")
+_TAG_194: Final = shorts(b"\xc2\x01")
+_TAG_202: Final = shorts(b"\xca\x01")
+_TAG_210: Final = shorts(b"\xd2\x01")
+_TAG_218: Final = shorts(b"\xda\x01")
+_TAG_226: Final = shorts(b"\xe2\x01")
+_TAG_234: Final = shorts(b"\xea\x01")
+_TAG_242: Final = shorts(b"\xf2\x01")
+_TAG_250: Final = shorts(b"\xfa\x01")
 _AudioTrackFeature: Final = m.AudioTrackFeature
 _BackupCodecPolicy: Final = m.BackupCodecPolicy
 _CandidateProtocol: Final = m.CandidateProtocol
@@ -82,7 +134,6 @@ def encode_ActiveSpeakerUpdate(message: Any, out: list[bytes]) -> i64:
     if type(message) is not _ActiveSpeakerUpdate:
         check_message(_ActiveSpeakerUpdate, message)
     total: i64 = 0
-    block: bytes
     size: i64
     at: i64
     name = ""
@@ -92,17 +143,17 @@ def encode_ActiveSpeakerUpdate(message: Any, out: list[bytes]) -> i64:
         if type(held) is not list:
             check_list(held)
         for held in held:
-            out.append(b"\n")
             at = len(out)
-            out.append(b"")  # the size, when it is known
+            out.append(b"")  # the tag and the size, when it is known
             size = encode_SpeakerInfo(held, out)
             if size < 0x80:
-                out[at] = _SHORT[size]
-                total += size + 2
+                out[at] = _TAG_10[size]
+                total += 2
             else:
-                block = varint(size)
-                out[at] = block
-                total += size + len(block) + 1
+                digits = b"\n" + varint(size)
+                out[at] = digits
+                total += len(digits)
+            total += size
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
     unknown = message._unknown_fields
@@ -135,11 +186,11 @@ def encode_AddTrackRequest(message: Any, out: list[bytes]) -> i64:
         if text:
             block = text.encode()
             size = len(block)
-            out.append(b"\n")
             if 0 <= size < 0x80:
-                out.append(_SHORT[size])
+                out.append(_TAG_10[size])
                 total += 2
             else:
+                out.append(b"\n")
                 digits = varint(size)
                 out.append(digits)
                 total += len(digits) + 1
@@ -151,11 +202,11 @@ def encode_AddTrackRequest(message: Any, out: list[bytes]) -> i64:
         if text:
             block = text.encode()
             size = len(block)
-            out.append(b"\x12")
             if 0 <= size < 0x80:
-                out.append(_SHORT[size])
+                out.append(_TAG_18[size])
                 total += 2
             else:
+                out.append(b"\x12")
                 digits = varint(size)
                 out.append(digits)
                 total += len(digits) + 1
@@ -167,11 +218,11 @@ def encode_AddTrackRequest(message: Any, out: list[bytes]) -> i64:
         if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
             _check_enum(held)
         if number:
-            out.append(b"\x18")
             if 0 <= number < 0x80:
-                out.append(_SHORT[number])
+                out.append(_TAG_24[number])
                 total += 2
             else:
+                out.append(b"\x18")
                 digits = varint(number)
                 out.append(digits)
                 total += len(digits) + 1
@@ -181,11 +232,11 @@ def encode_AddTrackRequest(message: Any, out: list[bytes]) -> i64:
         if not 0 <= number <= 0xFFFF_FFFF:
             _check_uint32(held)
         if number:
-            out.append(b" ")
             if 0 <= number < 0x80:
-                out.append(_SHORT[number])
+                out.append(_TAG_32[number])
                 total += 2
             else:
+                out.append(b" ")
                 digits = varint(number)
                 out.append(digits)
                 total += len(digits) + 1
@@ -195,11 +246,11 @@ def encode_AddTrackRequest(message: Any, out: list[bytes]) -> i64:
         if not 0 <= number <= 0xFFFF_FFFF:
             _check_uint32(held)
         if number:
-            out.append(b"(")
             if 0 <= number < 0x80:
-                out.append(_SHORT[number])
+                out.append(_TAG_40[number])
                 total += 2
             else:
+                out.append(b"(")
                 digits = varint(number)
                 out.append(digits)
                 total += len(digits) + 1
@@ -207,15 +258,13 @@ def encode_AddTrackRequest(message: Any, out: list[bytes]) -> i64:
         held = message.muted
         flag = held if type(held) is bool else _check_bool(held)
         if flag:
-            out.append(b"0")
-            out.append(_SHORT[flag])
+            out.append(b"0\x01")
             total += 2
         name = "disable_dtx"
         held = message.disable_dtx
         flag = held if type(held) is bool else _check_bool(held)
         if flag:
-            out.append(b"8")
-            out.append(_SHORT[flag])
+            out.append(b"8\x01")
             total += 2
         name = "source"
         held = message.source
@@ -223,11 +272,11 @@ def encode_AddTrackRequest(message: Any, out: list[bytes]) -> i64:
         if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
             _check_enum(held)
         if number:
-            out.append(b"@")
             if 0 <= number < 0x80:
-                out.append(_SHORT[number])
+                out.append(_TAG_64[number])
                 total += 2
             else:
+                out.append(b"@")
                 digits = varint(number)
                 out.append(digits)
                 total += len(digits) + 1
@@ -236,44 +285,44 @@ def encode_AddTrackRequest(message: Any, out: list[bytes]) -> i64:
         if type(held) is not list:
             check_list(held)
         for held in held:
-            out.append(b"J")
             at = len(out)
-            out.append(b"")  # the size, when it is known
+            out.append(b"")  # the tag and the size, when it is known
             size = encode_VideoLayer(held, out)
             if size < 0x80:
-                out[at] = _SHORT[size]
-                total += size + 2
+                out[at] = _TAG_74[size]
+                total += 2
             else:
-                block = varint(size)
-                out[at] = block
-                total += size + len(block) + 1
+                digits = b"J" + varint(size)
+                out[at] = digits
+                total += len(digits)
+            total += size
         name = "simulcast_codecs"
         held = message.simulcast_codecs
         if type(held) is not list:
             check_list(held)
         for held in held:
-            out.append(b"R")
             at = len(out)
-            out.append(b"")  # the size, when it is known
+            out.append(b"")  # the tag and the size, when it is known
             size = encode_SimulcastCodec(held, out)
             if size < 0x80:
-                out[at] = _SHORT[size]
-                total += size + 2
+                out[at] = _TAG_82[size]
+                total += 2
             else:
-                block = varint(size)
-                out[at] = block
-                total += size + len(block) + 1
+                digits = b"R" + varint(size)
+                out[at] = digits
+                total += len(digits)
+            total += size
         name = "sid"
         held = message.sid
         text = held if type(held) is str else _check_string(held)
         if text:
             block = text.encode()
             size = len(block)
-            out.append(b"Z")
             if 0 <= size < 0x80:
-                out.append(_SHORT[size])
+                out.append(_TAG_90[size])
                 total += 2
             else:
+                out.append(b"Z")
                 digits = varint(size)
                 out.append(digits)
                 total += len(digits) + 1
@@ -283,15 +332,13 @@ def encode_AddTrackRequest(message: Any, out: list[bytes]) -> i64:
         held = message.stereo
         flag = held if type(held) is bool else _check_bool(held)
         if flag:
-            out.append(b"`")
-            out.append(_SHORT[flag])
+            out.append(b"`\x01")
             total += 2
         name = "disable_red"
         held = message.disable_red
         flag = held if type(held) is bool else _check_bool(held)
         if flag:
-            out.append(b"h")
-            out.append(_SHORT[flag])
+            out.append(b"h\x01")
             total += 2
         name = "encryption"
         held = message.encryption
@@ -299,11 +346,11 @@ def encode_AddTrackRequest(message: Any, out: list[bytes]) -> i64:
         if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
             _check_enum(held)
         if number:
-            out.append(b"p")
             if 0 <= number < 0x80:
-                out.append(_SHORT[number])
+                out.append(_TAG_112[number])
                 total += 2
             else:
+                out.append(b"p")
                 digits = varint(number)
                 out.append(digits)
                 total += len(digits) + 1
@@ -313,11 +360,11 @@ def encode_AddTrackRequest(message: Any, out: list[bytes]) -> i64:
         if text:
             block = text.encode()
             size = len(block)
-            out.append(b"z")
             if 0 <= size < 0x80:
-                out.append(_SHORT[size])
+                out.append(_TAG_122[size])
                 total += 2
             else:
+                out.append(b"z")
                 digits = varint(size)
                 out.append(digits)
                 total += len(digits) + 1
@@ -329,11 +376,11 @@ def encode_AddTrackRequest(message: Any, out: list[bytes]) -> i64:
         if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
             _check_enum(held)
         if number:
-            out.append(b"\x80\x01")
             if 0 <= number < 0x80:
-                out.append(_SHORT[number])
+                out.append(_TAG_128[number])
                 total += 3
             else:
+                out.append(b"\x80\x01")
                 digits = varint(number)
                 out.append(digits)
                 total += len(digits) + 2
@@ -341,9 +388,8 @@ def encode_AddTrackRequest(message: Any, out: list[bytes]) -> i64:
         held = message.audio_features
         items = check_list(held)
         if items:
-            out.append(b"\x8a\x01")
             begin = len(out)
-            out.append(b"")  # the size, when it is known
+            out.append(b"")  # the tag and the size, when it is known
             before = total
             total = 0
             for held in items:
@@ -357,16 +403,21 @@ def encode_AddTrackRequest(message: Any, out: list[bytes]) -> i64:
                     digits = varint(number)
                     out.append(digits)
                     total += len(digits) + 0
-            block = varint(total)
-            out[begin] = block
-            total += before + len(block) + 2
+            size = total
+            total += before
+            if size < 0x80:
+                out[begin] = _TAG_138[size]
+                total += 3
+            else:
+                digits = b"\x8a\x01" + varint(size)
+                out[begin] = digits
+                total += len(digits)
         name = "packet_trailer_features"
         held = message.packet_trailer_features
         items = check_list(held)
         if items:
-            out.append(b"\x92\x01")
             begin = len(out)
-            out.append(b"")  # the size, when it is known
+            out.append(b"")  # the tag and the size, when it is known
             before = total
             total = 0
             for held in items:
@@ -380,9 +431,15 @@ def encode_AddTrackRequest(message: Any, out: list[bytes]) -> i64:
                     digits = varint(number)
                     out.append(digits)
                     total += len(digits) + 0
-            block = varint(total)
-            out[begin] = block
-            total += before + len(block) + 2
+            size = total
+            total += before
+            if size < 0x80:
+                out[begin] = _TAG_146[size]
+                total += 3
+            else:
+                digits = b"\x92\x01" + varint(size)
+                out[begin] = digits
+                total += len(digits)
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
     unknown = message._unknown_fields
@@ -412,11 +469,11 @@ def encode_ChatMessage(message: Any, out: list[bytes]) -> i64:
         if text:
             block = text.encode()
             size = len(block)
-            out.append(b"\n")
             if 0 <= size < 0x80:
-                out.append(_SHORT[size])
+                out.append(_TAG_10[size])
                 total += 2
             else:
+                out.append(b"\n")
                 digits = varint(size)
                 out.append(digits)
                 total += len(digits) + 1
@@ -428,11 +485,11 @@ def encode_ChatMessage(message: Any, out: list[bytes]) -> i64:
         if not -0x3FFF_FFFF_FFFF_FFFF <= number <= 0x3FFF_FFFF_FFFF_FFFF:
             _check_int64(held)
         if number:
-            out.append(b"\x10")
             if 0 <= number < 0x80:
-                out.append(_SHORT[number])
+                out.append(_TAG_16[number])
                 total += 2
             else:
+                out.append(b"\x10")
                 digits = varint(number)
                 out.append(digits)
                 total += len(digits) + 1
@@ -442,11 +499,11 @@ def encode_ChatMessage(message: Any, out: list[bytes]) -> i64:
             number = held if type(held) is int else _check_int64(held)
             if not -0x3FFF_FFFF_FFFF_FFFF <= number <= 0x3FFF_FFFF_FFFF_FFFF:
                 _check_int64(held)
-            out.append(b"\x18")
             if 0 <= number < 0x80:
-                out.append(_SHORT[number])
+                out.append(_TAG_24[number])
                 total += 2
             else:
+                out.append(b"\x18")
                 digits = varint(number)
                 out.append(digits)
                 total += len(digits) + 1
@@ -456,11 +513,11 @@ def encode_ChatMessage(message: Any, out: list[bytes]) -> i64:
         if text:
             block = text.encode()
             size = len(block)
-            out.append(b'"')
             if 0 <= size < 0x80:
-                out.append(_SHORT[size])
+                out.append(_TAG_34[size])
                 total += 2
             else:
+                out.append(b'"')
                 digits = varint(size)
                 out.append(digits)
                 total += len(digits) + 1
@@ -470,15 +527,13 @@ def encode_ChatMessage(message: Any, out: list[bytes]) -> i64:
         held = message.deleted
         flag = held if type(held) is bool else _check_bool(held)
         if flag:
-            out.append(b"(")
-            out.append(_SHORT[flag])
+            out.append(b"(\x01")
             total += 2
         name = "generated"
         held = message.generated
         flag = held if type(held) is bool else _check_bool(held)
         if flag:
-            out.append(b"0")
-            out.append(_SHORT[flag])
+            out.append(b"0\x01")
             total += 2
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
@@ -497,7 +552,6 @@ def encode_ClientConfiguration(message: Any, out: list[bytes]) -> i64:
         check_message(_ClientConfiguration, message)
     total: i64 = 0
     number: int
-    block: bytes
     size: i64
     at: i64
     name = ""
@@ -505,70 +559,70 @@ def encode_ClientConfiguration(message: Any, out: list[bytes]) -> i64:
         name = "video"
         held = message.video
         if held is not None:
-            out.append(b"\n")
             at = len(out)
-            out.append(b"")  # the size, when it is known
+            out.append(b"")  # the tag and the size, when it is known
             size = encode_VideoConfiguration(held, out)
             if size < 0x80:
-                out[at] = _SHORT[size]
-                total += size + 2
+                out[at] = _TAG_10[size]
+                total += 2
             else:
-                block = varint(size)
-                out[at] = block
-                total += size + len(block) + 1
+                digits = b"\n" + varint(size)
+                out[at] = digits
+                total += len(digits)
+            total += size
         name = "screen"
         held = message.screen
         if held is not None:
-            out.append(b"\x12")
             at = len(out)
-            out.append(b"")  # the size, when it is known
+            out.append(b"")  # the tag and the size, when it is known
             size = encode_VideoConfiguration(held, out)
             if size < 0x80:
-                out[at] = _SHORT[size]
-                total += size + 2
+                out[at] = _TAG_18[size]
+                total += 2
             else:
-                block = varint(size)
-                out[at] = block
-                total += size + len(block) + 1
+                digits = b"\x12" + varint(size)
+                out[at] = digits
+                total += len(digits)
+            total += size
         name = "resume_connection"
         held = message.resume_connection
         number = held if type(held) is _ClientConfigSetting else _check_enum(held)
         if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
             _check_enum(held)
         if number:
-            out.append(b"\x18")
             if 0 <= number < 0x80:
-                out.append(_SHORT[number])
+                out.append(_TAG_24[number])
                 total += 2
             else:
+                out.append(b"\x18")
                 digits = varint(number)
                 out.append(digits)
                 total += len(digits) + 1
         name = "disabled_codecs"
         held = message.disabled_codecs
         if held is not None:
-            out.append(b'"')
             at = len(out)
-            out.append(b"")  # the size, when it is known
+            out.append(b"")  # the tag and the size, when it is known
             size = encode_DisabledCodecs(held, out)
             if size < 0x80:
-                out[at] = _SHORT[size]
-                total += size + 2
+                out[at] = _TAG_34[size]
+                total += 2
             else:
-                block = varint(size)
-                out[at] = block
-                total += size + len(block) + 1
+                digits = b'"' + varint(size)
+                out[at] = digits
+                total += len(digits)
+            total += size
         name = "force_relay"
         held = message.force_relay
         number = held if type(held) is _ClientConfigSetting else _check_enum(held)
         if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
             _check_enum(held)
         if number:
-            out.append(b"(")
             if 0 <= number < 0x80:
-                out.append(_SHORT[number])
+                out.append(_TAG_40[number])
                 total += 2
             else:
+                out.append(b"(")
                 digits = varint(number)
                 out.append(digits)
                 total += len(digits) + 1
@@ -602,11 +656,11 @@ def encode_ClientInfo(message: Any, out: list[bytes]) -> i64:
         if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
             _check_enum(held)
         if number:
-            out.append(b"\x08")
             if 0 <= number < 0x80:
-                out.append(_SHORT[number])
+                out.append(_TAG_8[number])
                 total += 2
             else:
+                out.append(b"\x08")
                 digits = varint(number)
                 out.append(digits)
                 total += len(digits) + 1
@@ -616,11 +670,11 @@ def encode_ClientInfo(message: Any, out: list[bytes]) -> i64:
         if text:
             block = text.encode()
             size = len(block)
-            out.append(b"\x12")
             if 0 <= size < 0x80:
-                out.append(_SHORT[size])
+                out.append(_TAG_18[size])
                 total += 2
             else:
+                out.append(b"\x12")
                 digits = varint(size)
                 out.append(digits)
                 total += len(digits) + 1
@@ -632,11 +686,11 @@ def encode_ClientInfo(message: Any, out: list[bytes]) -> i64:
         if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
             _check_int32(held)
         if number:
-            out.append(b"\x18")
             if 0 <= number < 0x80:
-                out.append(_SHORT[number])
+                out.append(_TAG_24[number])
                 total += 2
             else:
+                out.append(b"\x18")
                 digits = varint(number)
                 out.append(digits)
                 total += len(digits) + 1
@@ -646,11 +700,11 @@ def encode_ClientInfo(message: Any, out: list[bytes]) -> i64:
         if text:
             block = text.encode()
             size = len(block)
-            out.append(b'"')
             if 0 <= size < 0x80:
-                out.append(_SHORT[size])
+                out.append(_TAG_34[size])
                 total += 2
             else:
+                out.append(b'"')
                 digits = varint(size)
                 out.append(digits)
                 total += len(digits) + 1
@@ -662,11 +716,11 @@ def encode_ClientInfo(message: Any, out: list[bytes]) -> i64:
         if text:
             block = text.encode()
             size = len(block)
-            out.append(b"*")
             if 0 <= size < 0x80:
-                out.append(_SHORT[size])
+                out.append(_TAG_42[size])
                 total += 2
             else:
+                out.append(b"*")
                 digits = varint(size)
                 out.append(digits)
                 total += len(digits) + 1
@@ -678,11 +732,11 @@ def encode_ClientInfo(message: Any, out: list[bytes]) -> i64:
         if text:
             block = text.encode()
             size = len(block)
-            out.append(b"2")
             if 0 <= size < 0x80:
-                out.append(_SHORT[size])
+                out.append(_TAG_50[size])
                 total += 2
             else:
+                out.append(b"2")
                 digits = varint(size)
                 out.append(digits)
                 total += len(digits) + 1
@@ -694,11 +748,11 @@ def encode_ClientInfo(message: Any, out: list[bytes]) -> i64:
         if text:
             block = text.encode()
             size = len(block)
-            out.append(b":")
             if 0 <= size < 0x80:
-                out.append(_SHORT[size])
+                out.append(_TAG_58[size])
                 total += 2
             else:
+                out.append(b":")
                 digits = varint(size)
                 out.append(digits)
                 total += len(digits) + 1
@@ -710,11 +764,11 @@ def encode_ClientInfo(message: Any, out: list[bytes]) -> i64:
         if text:
             block = text.encode()
             size = len(block)
-            out.append(b"B")
             if 0 <= size < 0x80:
-                out.append(_SHORT[size])
+                out.append(_TAG_66[size])
                 total += 2
             else:
+                out.append(b"B")
                 digits = varint(size)
                 out.append(digits)
                 total += len(digits) + 1
@@ -726,11 +780,11 @@ def encode_ClientInfo(message: Any, out: list[bytes]) -> i64:
         if text:
             block = text.encode()
             size = len(block)
-            out.append(b"J")
             if 0 <= size < 0x80:
-                out.append(_SHORT[size])
+                out.append(_TAG_74[size])
                 total += 2
             else:
+                out.append(b"J")
                 digits = varint(size)
                 out.append(digits)
                 total += len(digits) + 1
@@ -742,11 +796,11 @@ def encode_ClientInfo(message: Any, out: list[bytes]) -> i64:
         if text:
             block = text.encode()
             size = len(block)
-            out.append(b"R")
             if 0 <= size < 0x80:
-                out.append(_SHORT[size])
+                out.append(_TAG_82[size])
                 total += 2
             else:
+                out.append(b"R")
                 digits = varint(size)
                 out.append(digits)
                 total += len(digits) + 1
@@ -758,11 +812,11 @@ def encode_ClientInfo(message: Any, out: list[bytes]) -> i64:
         if text:
             block = text.encode()
             size = len(block)
-            out.append(b"Z")
             if 0 <= size < 0x80:
-                out.append(_SHORT[size])
+                out.append(_TAG_90[size])
                 total += 2
             else:
+                out.append(b"Z")
                 digits = varint(size)
                 out.append(digits)
                 total += len(digits) + 1
@@ -774,11 +828,11 @@ def encode_ClientInfo(message: Any, out: list[bytes]) -> i64:
         if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
             _check_int32(held)
         if number:
-            out.append(b"`")
             if 0 <= number < 0x80:
-                out.append(_SHORT[number])
+                out.append(_TAG_96[number])
                 total += 2
             else:
+                out.append(b"`")
                 digits = varint(number)
                 out.append(digits)
                 total += len(digits) + 1
@@ -786,9 +840,8 @@ def encode_ClientInfo(message: Any, out: list[bytes]) -> i64:
         held = message.capabilities
         items = check_list(held)
         if items:
-            out.append(b"j")
             begin = len(out)
-            out.append(b"")  # the size, when it is known
+            out.append(b"")  # the tag and the size, when it is known
             before = total
             total = 0
             for held in items:
@@ -802,9 +855,15 @@ def encode_ClientInfo(message: Any, out: list[bytes]) -> i64:
                     digits = varint(number)
                     out.append(digits)
                     total += len(digits) + 0
-            block = varint(total)
-            out[begin] = block
-            total += before + len(block) + 1
+            size = total
+            total += before
+            if size < 0x80:
+                out[begin] = _TAG_106[size]
+                total += 2
+            else:
+                digits = b"j" + varint(size)
+                out[begin] = digits
+                total += len(digits)
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
     unknown = message._unknown_fields
@@ -832,11 +891,11 @@ def encode_Codec(message: Any, out: list[bytes]) -> i64:
         if text:
             block = text.encode()
             size = len(block)
-            out.append(b"\n")
             if 0 <= size < 0x80:
-                out.append(_SHORT[size])
+                out.append(_TAG_10[size])
                 total += 2
             else:
+                out.append(b"\n")
                 digits = varint(size)
                 out.append(digits)
                 total += len(digits) + 1
@@ -848,11 +907,11 @@ def encode_Codec(message: Any, out: list[bytes]) -> i64:
         if text:
             block = text.encode()
             size = len(block)
-            out.append(b"\x12")
             if 0 <= size < 0x80:
-                out.append(_SHORT[size])
+                out.append(_TAG_18[size])
                 total += 2
             else:
+                out.append(b"\x12")
                 digits = varint(size)
                 out.append(digits)
                 total += len(digits) + 1
@@ -886,11 +945,11 @@ def encode_ConnectionQualityInfo(message: Any, out: list[bytes]) -> i64:
         if text:
             block = text.encode()
             size = len(block)
-            out.append(b"\n")
             if 0 <= size < 0x80:
-                out.append(_SHORT[size])
+                out.append(_TAG_10[size])
                 total += 2
             else:
+                out.append(b"\n")
                 digits = varint(size)
                 out.append(digits)
                 total += len(digits) + 1
@@ -902,11 +961,11 @@ def encode_ConnectionQualityInfo(message: Any, out: list[bytes]) -> i64:
         if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
             _check_enum(held)
         if number:
-            out.append(b"\x10")
             if 0 <= number < 0x80:
-                out.append(_SHORT[number])
+                out.append(_TAG_16[number])
                 total += 2
             else:
+                out.append(b"\x10")
                 digits = varint(number)
                 out.append(digits)
                 total += len(digits) + 1
@@ -933,7 +992,6 @@ def encode_ConnectionQualityUpdate(message: Any, out: list[bytes]) -> i64:
     if type(message) is not _ConnectionQualityUpdate:
         check_message(_ConnectionQualityUpdate, message)
     total: i64 = 0
-    block: bytes
     size: i64
     at: i64
     name = ""
@@ -943,17 +1001,17 @@ def encode_ConnectionQualityUpdate(message: Any, out: list[bytes]) -> i64:
         if type(held) is not list:
             check_list(held)
         for held in held:
-            out.append(b"\n")
             at = len(out)
-            out.append(b"")  # the size, when it is known
+            out.append(b"")  # the tag and the size, when it is known
             size = encode_ConnectionQualityInfo(held, out)
             if size < 0x80:
-                out[at] = _SHORT[size]
-                total += size + 2
+                out[at] = _TAG_10[size]
+                total += 2
             else:
-                block = varint(size)
-                out[at] = block
-                total += size + len(block) + 1
+                digits = b"\n" + varint(size)
+                out[at] = digits
+                total += len(digits)
+            total += size
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
     unknown = message._unknown_fields
@@ -977,36 +1035,31 @@ def encode_ConnectionSettings(message: Any, out: list[bytes]) -> i64:
         held = message.auto_subscribe
         flag = held if type(held) is bool else _check_bool(held)
         if flag:
-            out.append(b"\x08")
-            out.append(_SHORT[flag])
+            out.append(b"\x08\x01")
             total += 2
         name = "adaptive_stream"
         held = message.adaptive_stream
         flag = held if type(held) is bool else _check_bool(held)
         if flag:
-            out.append(b"\x10")
-            out.append(_SHORT[flag])
+            out.append(b"\x10\x01")
             total += 2
         name = "subscriber_allow_pause"
         held = message.subscriber_allow_pause
         if held is not None:
             flag = held if type(held) is bool else _check_bool(held)
-            out.append(b"\x18")
-            out.append(_SHORT[flag])
+            out.append(b"\x18\x01" if flag else b"\x18\x00")
             total += 2
         name = "disable_ice_lite"
         held = message.disable_ice_lite
         flag = held if type(held) is bool else _check_bool(held)
         if flag:
-            out.append(b" ")
-            out.append(_SHORT[flag])
+            out.append(b" \x01")
             total += 2
         name = "auto_subscribe_data_track"
         held = message.auto_subscribe_data_track
         if held is not None:
             flag = held if type(held) is bool else _check_bool(held)
-            out.append(b"(")
-            out.append(_SHORT[flag])
+            out.append(b"(\x01" if flag else b"(\x00")
             total += 2
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
@@ -1032,27 +1085,27 @@ def encode_DataBlob(message: Any, out: list[bytes]) -> i64:
         name = "key"
         held = message.key
         if held is not None:
-            out.append(b"\n")
             at = len(out)
-            out.append(b"")  # the size, when it is known
+            out.append(b"")  # the tag and the size, when it is known
             size = encode_DataBlobKey(held, out)
             if size < 0x80:
-                out[at] = _SHORT[size]
-                total += size + 2
+                out[at] = _TAG_10[size]
+                total += 2
             else:
-                block = varint(size)
-                out[at] = block
-                total += size + len(block) + 1
+                digits = b"\n" + varint(size)
+                out[at] = digits
+                total += len(digits)
+            total += size
         name = "contents"
         held = message.contents
         block = held if type(held) is bytes else _check_bytes(held)
         if block:
             size = len(block)
-            out.append(b"\x12")
             if 0 <= size < 0x80:
-                out.append(_SHORT[size])
+                out.append(_TAG_18[size])
                 total += 2
             else:
+                out.append(b"\x12")
                 digits = varint(size)
                 out.append(digits)
                 total += len(digits) + 1
@@ -1091,11 +1144,11 @@ def encode_DataBlobKey(message: Any, out: list[bytes]) -> i64:
             text = held if type(held) is str else _check_string(held)
             block = text.encode()
             size = len(block)
-            out.append(b"\n")
             if 0 <= size < 0x80:
-                out.append(_SHORT[size])
+                out.append(_TAG_10[size])
                 total += 2
             else:
+                out.append(b"\n")
                 digits = varint(size)
                 out.append(digits)
                 total += len(digits) + 1
@@ -1108,17 +1161,17 @@ def encode_DataBlobKey(message: Any, out: list[bytes]) -> i64:
                 name = ""
                 check_oneofs(shape_of(_DataBlobKey), message)
             chosen_key = True
-            out.append(b"\x12")
             at = len(out)
-            out.append(b"")  # the size, when it is known
+            out.append(b"")  # the tag and the size, when it is known
             size = encode_DataTrackSchemaId(held, out)
             if size < 0x80:
-                out[at] = _SHORT[size]
-                total += size + 2
+                out[at] = _TAG_18[size]
+                total += 2
             else:
-                block = varint(size)
-                out[at] = block
-                total += size + len(block) + 1
+                digits = b"\x12" + varint(size)
+                out[at] = digits
+                total += len(digits)
+            total += size
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
     unknown = message._unknown_fields
@@ -1147,11 +1200,11 @@ def encode_DataChannelInfo(message: Any, out: list[bytes]) -> i64:
         if text:
             block = text.encode()
             size = len(block)
-            out.append(b"\n")
             if 0 <= size < 0x80:
-                out.append(_SHORT[size])
+                out.append(_TAG_10[size])
                 total += 2
             else:
+                out.append(b"\n")
                 digits = varint(size)
                 out.append(digits)
                 total += len(digits) + 1
@@ -1163,11 +1216,11 @@ def encode_DataChannelInfo(message: Any, out: list[bytes]) -> i64:
         if not 0 <= number <= 0xFFFF_FFFF:
             _check_uint32(held)
         if number:
-            out.append(b"\x10")
             if 0 <= number < 0x80:
-                out.append(_SHORT[number])
+                out.append(_TAG_16[number])
                 total += 2
             else:
+                out.append(b"\x10")
                 digits = varint(number)
                 out.append(digits)
                 total += len(digits) + 1
@@ -1177,11 +1230,11 @@ def encode_DataChannelInfo(message: Any, out: list[bytes]) -> i64:
         if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
             _check_enum(held)
         if number:
-            out.append(b"\x18")
             if 0 <= number < 0x80:
-                out.append(_SHORT[number])
+                out.append(_TAG_24[number])
                 total += 2
             else:
+                out.append(b"\x18")
                 digits = varint(number)
                 out.append(digits)
                 total += len(digits) + 1
@@ -1213,11 +1266,11 @@ def encode_DataChannelReceiveState(message: Any, out: list[bytes]) -> i64:
         if text:
             block = text.encode()
             size = len(block)
-            out.append(b"\n")
             if 0 <= size < 0x80:
-                out.append(_SHORT[size])
+                out.append(_TAG_10[size])
                 total += 2
             else:
+                out.append(b"\n")
                 digits = varint(size)
                 out.append(digits)
                 total += len(digits) + 1
@@ -1229,11 +1282,11 @@ def encode_DataChannelReceiveState(message: Any, out: list[bytes]) -> i64:
         if not 0 <= number <= 0xFFFF_FFFF:
             _check_uint32(held)
         if number:
-            out.append(b"\x10")
             if 0 <= number < 0x80:
-                out.append(_SHORT[number])
+                out.append(_TAG_16[number])
                 total += 2
             else:
+                out.append(b"\x10")
                 digits = varint(number)
                 out.append(digits)
                 total += len(digits) + 1
@@ -1267,11 +1320,11 @@ def encode_DataPacket(message: Any, out: list[bytes]) -> i64:
         if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
             _check_enum(held)
         if number:
-            out.append(b"\x08")
             if 0 <= number < 0x80:
-                out.append(_SHORT[number])
+                out.append(_TAG_8[number])
                 total += 2
             else:
+                out.append(b"\x08")
                 digits = varint(number)
                 out.append(digits)
                 total += len(digits) + 1
@@ -1282,17 +1335,17 @@ def encode_DataPacket(message: Any, out: list[bytes]) -> i64:
                 name = ""
                 check_oneofs(shape_of(_DataPacket), message)
             chosen_value = True
-            out.append(b"\x12")
             at = len(out)
-            out.append(b"")  # the size, when it is known
+            out.append(b"")  # the tag and the size, when it is known
             size = encode_UserPacket(held, out)
             if size < 0x80:
-                out[at] = _SHORT[size]
-                total += size + 2
+                out[at] = _TAG_18[size]
+                total += 2
             else:
-                block = varint(size)
-                out[at] = block
-                total += size + len(block) + 1
+                digits = b"\x12" + varint(size)
+                out[at] = digits
+                total += len(digits)
+            total += size
         name = "speaker"
         held = message.speaker
         if held is not None:
@@ -1300,28 +1353,28 @@ def encode_DataPacket(message: Any, out: list[bytes]) -> i64:
                 name = ""
                 check_oneofs(shape_of(_DataPacket), message)
             chosen_value = True
-            out.append(b"\x1a")
             at = len(out)
-            out.append(b"")  # the size, when it is known
+            out.append(b"")  # the tag and the size, when it is known
             size = encode_ActiveSpeakerUpdate(held, out)
             if size < 0x80:
-                out[at] = _SHORT[size]
-                total += size + 2
+                out[at] = _TAG_26[size]
+                total += 2
             else:
-                block = varint(size)
-                out[at] = block
-                total += size + len(block) + 1
+                digits = b"\x1a" + varint(size)
+                out[at] = digits
+                total += len(digits)
+            total += size
         name = "participant_identity"
         held = message.participant_identity
         text = held if type(held) is str else _check_string(held)
         if text:
             block = text.encode()
             size = len(block)
-            out.append(b'"')
             if 0 <= size < 0x80:
-                out.append(_SHORT[size])
+                out.append(_TAG_34[size])
                 total += 2
             else:
+                out.append(b'"')
                 digits = varint(size)
                 out.append(digits)
                 total += len(digits) + 1
@@ -1335,11 +1388,11 @@ def encode_DataPacket(message: Any, out: list[bytes]) -> i64:
             text = held if type(held) is str else _check_string(held)
             block = text.encode()
             size = len(block)
-            out.append(b"*")
             if 0 <= size < 0x80:
-                out.append(_SHORT[size])
+                out.append(_TAG_42[size])
                 total += 2
             else:
+                out.append(b"*")
                 digits = varint(size)
                 out.append(digits)
                 total += len(digits) + 1
@@ -1352,17 +1405,17 @@ def encode_DataPacket(message: Any, out: list[bytes]) -> i64:
                 name = ""
                 check_oneofs(shape_of(_DataPacket), message)
             chosen_value = True
-            out.append(b"2")
             at = len(out)
-            out.append(b"")  # the size, when it is known
+            out.append(b"")  # the tag and the size, when it is known
             size = encode_SipDtmf(held, out)
             if size < 0x80:
-                out[at] = _SHORT[size]
-                total += size + 2
+                out[at] = _TAG_50[size]
+                total += 2
             else:
-                block = varint(size)
-                out[at] = block
-                total += size + len(block) + 1
+                digits = b"2" + varint(size)
+                out[at] = digits
+                total += len(digits)
+            total += size
         name = "transcription"
         held = message.transcription
         if held is not None:
@@ -1370,17 +1423,17 @@ def encode_DataPacket(message: Any, out: list[bytes]) -> i64:
                 name = ""
                 check_oneofs(shape_of(_DataPacket), message)
             chosen_value = True
-            out.append(b":")
             at = len(out)
-            out.append(b"")  # the size, when it is known
+            out.append(b"")  # the tag and the size, when it is known
             size = encode_Transcription(held, out)
             if size < 0x80:
-                out[at] = _SHORT[size]
-                total += size + 2
+                out[at] = _TAG_58[size]
+                total += 2
             else:
-                block = varint(size)
-                out[at] = block
-                total += size + len(block) + 1
+                digits = b":" + varint(size)
+                out[at] = digits
+                total += len(digits)
+            total += size
         name = "metrics"
         held = message.metrics
         if held is not None:
@@ -1388,17 +1441,17 @@ def encode_DataPacket(message: Any, out: list[bytes]) -> i64:
                 name = ""
                 check_oneofs(shape_of(_DataPacket), message)
             chosen_value = True
-            out.append(b"B")
             at = len(out)
-            out.append(b"")  # the size, when it is known
+            out.append(b"")  # the tag and the size, when it is known
             size = encode_MetricsBatch(held, out)
             if size < 0x80:
-                out[at] = _SHORT[size]
-                total += size + 2
+                out[at] = _TAG_66[size]
+                total += 2
             else:
-                block = varint(size)
-                out[at] = block
-                total += size + len(block) + 1
+                digits = b"B" + varint(size)
+                out[at] = digits
+                total += len(digits)
+            total += size
         name = "chat_message"
         held = message.chat_message
         if held is not None:
@@ -1406,17 +1459,17 @@ def encode_DataPacket(message: Any, out: list[bytes]) -> i64:
                 name = ""
                 check_oneofs(shape_of(_DataPacket), message)
             chosen_value = True
-            out.append(b"J")
             at = len(out)
-            out.append(b"")  # the size, when it is known
+            out.append(b"")  # the tag and the size, when it is known
             size = encode_ChatMessage(held, out)
             if size < 0x80:
-                out[at] = _SHORT[size]
-                total += size + 2
+                out[at] = _TAG_74[size]
+                total += 2
             else:
-                block = varint(size)
-                out[at] = block
-                total += size + len(block) + 1
+                digits = b"J" + varint(size)
+                out[at] = digits
+                total += len(digits)
+            total += size
         name = "rpc_request"
         held = message.rpc_request
         if held is not None:
@@ -1424,17 +1477,17 @@ def encode_DataPacket(message: Any, out: list[bytes]) -> i64:
                 name = ""
                 check_oneofs(shape_of(_DataPacket), message)
             chosen_value = True
-            out.append(b"R")
             at = len(out)
-            out.append(b"")  # the size, when it is known
+            out.append(b"")  # the tag and the size, when it is known
             size = encode_RpcRequest(held, out)
             if size < 0x80:
-                out[at] = _SHORT[size]
-                total += size + 2
+                out[at] = _TAG_82[size]
+                total += 2
             else:
-                block = varint(size)
-                out[at] = block
-                total += size + len(block) + 1
+                digits = b"R" + varint(size)
+                out[at] = digits
+                total += len(digits)
+            total += size
         name = "rpc_ack"
         held = message.rpc_ack
         if held is not None:
@@ -1442,17 +1495,17 @@ def encode_DataPacket(message: Any, out: list[bytes]) -> i64:
                 name = ""
                 check_oneofs(shape_of(_DataPacket), message)
             chosen_value = True
-            out.append(b"Z")
             at = len(out)
-            out.append(b"")  # the size, when it is known
+            out.append(b"")  # the tag and the size, when it is known
             size = encode_RpcAck(held, out)
             if size < 0x80:
-                out[at] = _SHORT[size]
-                total += size + 2
+                out[at] = _TAG_90[size]
+                total += 2
             else:
-                block = varint(size)
-                out[at] = block
-                total += size + len(block) + 1
+                digits = b"Z" + varint(size)
+                out[at] = digits
+                total += len(digits)
+            total += size
         name = "rpc_response"
         held = message.rpc_response
         if held is not None:
@@ -1460,17 +1513,17 @@ def encode_DataPacket(message: Any, out: list[bytes]) -> i64:
                 name = ""
                 check_oneofs(shape_of(_DataPacket), message)
             chosen_value = True
-            out.append(b"b")
             at = len(out)
-            out.append(b"")  # the size, when it is known
+            out.append(b"")  # the tag and the size, when it is known
             size = encode_RpcResponse(held, out)
             if size < 0x80:
-                out[at] = _SHORT[size]
-                total += size + 2
+                out[at] = _TAG_98[size]
+                total += 2
             else:
-                block = varint(size)
-                out[at] = block
-                total += size + len(block) + 1
+                digits = b"b" + varint(size)
+                out[at] = digits
+                total += len(digits)
+            total += size
         name = "stream_header"
         held = message.stream_header
         if held is not None:
@@ -1478,17 +1531,17 @@ def encode_DataPacket(message: Any, out: list[bytes]) -> i64:
                 name = ""
                 check_oneofs(shape_of(_DataPacket), message)
             chosen_value = True
-            out.append(b"j")
             at = len(out)
-            out.append(b"")  # the size, when it is known
+            out.append(b"")  # the tag and the size, when it is known
             size = encode_DataStreamHeader(held, out)
             if size < 0x80:
-                out[at] = _SHORT[size]
-                total += size + 2
+                out[at] = _TAG_106[size]
+                total += 2
             else:
-                block = varint(size)
-                out[at] = block
-                total += size + len(block) + 1
+                digits = b"j" + varint(size)
+                out[at] = digits
+                total += len(digits)
+            total += size
         name = "stream_chunk"
         held = message.stream_chunk
         if held is not None:
@@ -1496,17 +1549,17 @@ def encode_DataPacket(message: Any, out: list[bytes]) -> i64:
                 name = ""
                 check_oneofs(shape_of(_DataPacket), message)
             chosen_value = True
-            out.append(b"r")
             at = len(out)
-            out.append(b"")  # the size, when it is known
+            out.append(b"")  # the tag and the size, when it is known
             size = encode_DataStreamChunk(held, out)
             if size < 0x80:
-                out[at] = _SHORT[size]
-                total += size + 2
+                out[at] = _TAG_114[size]
+                total += 2
             else:
-                block = varint(size)
-                out[at] = block
-                total += size + len(block) + 1
+                digits = b"r" + varint(size)
+                out[at] = digits
+                total += len(digits)
+            total += size
         name = "stream_trailer"
         held = message.stream_trailer
         if held is not None:
@@ -1514,28 +1567,28 @@ def encode_DataPacket(message: Any, out: list[bytes]) -> i64:
                 name = ""
                 check_oneofs(shape_of(_DataPacket), message)
             chosen_value = True
-            out.append(b"z")
             at = len(out)
-            out.append(b"")  # the size, when it is known
+            out.append(b"")  # the tag and the size, when it is known
             size = encode_DataStreamTrailer(held, out)
             if size < 0x80:
-                out[at] = _SHORT[size]
-                total += size + 2
+                out[at] = _TAG_122[size]
+                total += 2
             else:
-                block = varint(size)
-                out[at] = block
-                total += size + len(block) + 1
+                digits = b"z" + varint(size)
+                out[at] = digits
+                total += len(digits)
+            total += size
         name = "sequence"
         held = message.sequence
         number = held if type(held) is int else _check_uint32(held)
         if not 0 <= number <= 0xFFFF_FFFF:
             _check_uint32(held)
         if number:
-            out.append(b"\x80\x01")
             if 0 <= number < 0x80:
-                out.append(_SHORT[number])
+                out.append(_TAG_128[number])
                 total += 3
             else:
+                out.append(b"\x80\x01")
                 digits = varint(number)
                 out.append(digits)
                 total += len(digits) + 2
@@ -1545,11 +1598,11 @@ def encode_DataPacket(message: Any, out: list[bytes]) -> i64:
         if text:
             block = text.encode()
             size = len(block)
-            out.append(b"\x8a\x01")
             if 0 <= size < 0x80:
-                out.append(_SHORT[size])
+                out.append(_TAG_138[size])
                 total += 3
             else:
+                out.append(b"\x8a\x01")
                 digits = varint(size)
                 out.append(digits)
                 total += len(digits) + 2
@@ -1562,17 +1615,17 @@ def encode_DataPacket(message: Any, out: list[bytes]) -> i64:
                 name = ""
                 check_oneofs(shape_of(_DataPacket), message)
             chosen_value = True
-            out.append(b"\x92\x01")
             at = len(out)
-            out.append(b"")  # the size, when it is known
+            out.append(b"")  # the tag and the size, when it is known
             size = encode_EncryptedPacket(held, out)
             if size < 0x80:
-                out[at] = _SHORT[size]
-                total += size + 3
+                out[at] = _TAG_146[size]
+                total += 3
             else:
-                block = varint(size)
-                out[at] = block
-                total += size + len(block) + 2
+                digits = b"\x92\x01" + varint(size)
+                out[at] = digits
+                total += len(digits)
+            total += size
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
     unknown = message._unknown_fields
@@ -1614,11 +1667,11 @@ def encode_DataStreamByteHeader(message: Any, out: list[bytes]) -> i64:
         if text:
             block = text.encode()
             size = len(block)
-            out.append(b"\n")
             if 0 <= size < 0x80:
-                out.append(_SHORT[size])
+                out.append(_TAG_10[size])
                 total += 2
             else:
+                out.append(b"\n")
                 digits = varint(size)
                 out.append(digits)
                 total += len(digits) + 1
@@ -1652,11 +1705,11 @@ def encode_DataStreamChunk(message: Any, out: list[bytes]) -> i64:
         if text:
             block = text.encode()
             size = len(block)
-            out.append(b"\n")
             if 0 <= size < 0x80:
-                out.append(_SHORT[size])
+                out.append(_TAG_10[size])
                 total += 2
             else:
+                out.append(b"\n")
                 digits = varint(size)
                 out.append(digits)
                 total += len(digits) + 1
@@ -1668,11 +1721,11 @@ def encode_DataStreamChunk(message: Any, out: list[bytes]) -> i64:
         if not 0 <= number <= 0x3FFF_FFFF_FFFF_FFFF:
             _check_uint64(held)
         if number:
-            out.append(b"\x10")
             if 0 <= number < 0x80:
-                out.append(_SHORT[number])
+                out.append(_TAG_16[number])
                 total += 2
             else:
+                out.append(b"\x10")
                 digits = varint(number)
                 out.append(digits)
                 total += len(digits) + 1
@@ -1681,11 +1734,11 @@ def encode_DataStreamChunk(message: Any, out: list[bytes]) -> i64:
         block = held if type(held) is bytes else _check_bytes(held)
         if block:
             size = len(block)
-            out.append(b"\x1a")
             if 0 <= size < 0x80:
-                out.append(_SHORT[size])
+                out.append(_TAG_26[size])
                 total += 2
             else:
+                out.append(b"\x1a")
                 digits = varint(size)
                 out.append(digits)
                 total += len(digits) + 1
@@ -1697,11 +1750,11 @@ def encode_DataStreamChunk(message: Any, out: list[bytes]) -> i64:
         if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
             _check_int32(held)
         if number:
-            out.append(b" ")
             if 0 <= number < 0x80:
-                out.append(_SHORT[number])
+                out.append(_TAG_32[number])
                 total += 2
             else:
+                out.append(b" ")
                 digits = varint(number)
                 out.append(digits)
                 total += len(digits) + 1
@@ -1710,11 +1763,11 @@ def encode_DataStreamChunk(message: Any, out: list[bytes]) -> i64:
         if held is not None:
             block = held if type(held) is bytes else _check_bytes(held)
             size = len(block)
-            out.append(b"*")
             if 0 <= size < 0x80:
-                out.append(_SHORT[size])
+                out.append(_TAG_42[size])
                 total += 2
             else:
+                out.append(b"*")
                 digits = varint(size)
                 out.append(digits)
                 total += len(digits) + 1
@@ -1740,11 +1793,11 @@ def encode_DataStreamHeader_attributes(message: Entry, out: list[bytes]) -> i64:
         if text:
             block = text.encode()
             size = len(block)
-            out.append(b"\n")
             if 0 <= size < 0x80:
-                out.append(_SHORT[size])
+                out.append(_TAG_10[size])
                 total += 2
             else:
+                out.append(b"\n")
                 digits = varint(size)
                 out.append(digits)
                 total += len(digits) + 1
@@ -1755,11 +1808,11 @@ def encode_DataStreamHeader_attributes(message: Entry, out: list[bytes]) -> i64:
         if text:
             block = text.encode()
             size = len(block)
-            out.append(b"\x12")
             if 0 <= size < 0x80:
-                out.append(_SHORT[size])
+                out.append(_TAG_18[size])
                 total += 2
             else:
+                out.append(b"\x12")
                 digits = varint(size)
                 out.append(digits)
                 total += len(digits) + 1
@@ -1797,11 +1850,11 @@ def encode_DataStreamHeader(message: Any, out: list[bytes]) -> i64:
         if text:
             block = text.encode()
             size = len(block)
-            out.append(b"\n")
             if 0 <= size < 0x80:
-                out.append(_SHORT[size])
+                out.append(_TAG_10[size])
                 total += 2
             else:
+                out.append(b"\n")
                 digits = varint(size)
                 out.append(digits)
                 total += len(digits) + 1
@@ -1813,11 +1866,11 @@ def encode_DataStreamHeader(message: Any, out: list[bytes]) -> i64:
         if not -0x3FFF_FFFF_FFFF_FFFF <= number <= 0x3FFF_FFFF_FFFF_FFFF:
             _check_int64(held)
         if number:
-            out.append(b"\x10")
             if 0 <= number < 0x80:
-                out.append(_SHORT[number])
+                out.append(_TAG_16[number])
                 total += 2
             else:
+                out.append(b"\x10")
                 digits = varint(number)
                 out.append(digits)
                 total += len(digits) + 1
@@ -1827,11 +1880,11 @@ def encode_DataStreamHeader(message: Any, out: list[bytes]) -> i64:
         if text:
             block = text.encode()
             size = len(block)
-            out.append(b"\x1a")
             if 0 <= size < 0x80:
-                out.append(_SHORT[size])
+                out.append(_TAG_26[size])
                 total += 2
             else:
+                out.append(b"\x1a")
                 digits = varint(size)
                 out.append(digits)
                 total += len(digits) + 1
@@ -1843,11 +1896,11 @@ def encode_DataStreamHeader(message: Any, out: list[bytes]) -> i64:
         if text:
             block = text.encode()
             size = len(block)
-            out.append(b'"')
             if 0 <= size < 0x80:
-                out.append(_SHORT[size])
+                out.append(_TAG_34[size])
                 total += 2
             else:
+                out.append(b'"')
                 digits = varint(size)
                 out.append(digits)
                 total += len(digits) + 1
@@ -1859,11 +1912,11 @@ def encode_DataStreamHeader(message: Any, out: list[bytes]) -> i64:
             number = held if type(held) is int else _check_uint64(held)
             if not 0 <= number <= 0x3FFF_FFFF_FFFF_FFFF:
                 _check_uint64(held)
-            out.append(b"(")
             if 0 <= number < 0x80:
-                out.append(_SHORT[number])
+                out.append(_TAG_40[number])
                 total += 2
             else:
+                out.append(b"(")
                 digits = varint(number)
                 out.append(digits)
                 total += len(digits) + 1
@@ -1873,30 +1926,29 @@ def encode_DataStreamHeader(message: Any, out: list[bytes]) -> i64:
         if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
             _check_enum(held)
         if number:
-            out.append(b"8")
             if 0 <= number < 0x80:
-                out.append(_SHORT[number])
+                out.append(_TAG_56[number])
                 total += 2
             else:
+                out.append(b"8")
                 digits = varint(number)
                 out.append(digits)
                 total += len(digits) + 1
         name = "attributes"
         held = message.attributes
         for held, value in check_map(held).items():
-            out.append(b"B")
             begin = len(out)
-            out.append(b"")  # the size, when it is known
+            out.append(b"")  # the tag and the size, when it is known
             before = total
             total = 0
             text = held if type(held) is str else _check_string(held)
             block = text.encode()
             size = len(block)
-            out.append(b"\n")
             if 0 <= size < 0x80:
-                out.append(_SHORT[size])
+                out.append(_TAG_10[size])
                 total += 2
             else:
+                out.append(b"\n")
                 digits = varint(size)
                 out.append(digits)
                 total += len(digits) + 1
@@ -1906,19 +1958,25 @@ def encode_DataStreamHeader(message: Any, out: list[bytes]) -> i64:
             text = held if type(held) is str else _check_string(held)
             block = text.encode()
             size = len(block)
-            out.append(b"\x12")
             if 0 <= size < 0x80:
-                out.append(_SHORT[size])
+                out.append(_TAG_18[size])
                 total += 2
             else:
+                out.append(b"\x12")
                 digits = varint(size)
                 out.append(digits)
                 total += len(digits) + 1
             out.append(block)
             total += size
-            block = varint(total)
-            out[begin] = block
-            total += before + len(block) + 1
+            size = total
+            total += before
+            if size < 0x80:
+                out[begin] = _TAG_66[size]
+                total += 2
+            else:
+                digits = b"B" + varint(size)
+                out[begin] = digits
+                total += len(digits)
         name = "text_header"
         held = message.text_header
         if held is not None:
@@ -1926,17 +1984,17 @@ def encode_DataStreamHeader(message: Any, out: list[bytes]) -> i64:
                 name = ""
                 check_oneofs(shape_of(_DataStreamHeader), message)
             chosen_content_header = True
-            out.append(b"J")
             at = len(out)
-            out.append(b"")  # the size, when it is known
+            out.append(b"")  # the tag and the size, when it is known
             size = encode_DataStreamTextHeader(held, out)
             if size < 0x80:
-                out[at] = _SHORT[size]
-                total += size + 2
+                out[at] = _TAG_74[size]
+                total += 2
             else:
-                block = varint(size)
-                out[at] = block
-                total += size + len(block) + 1
+                digits = b"J" + varint(size)
+                out[at] = digits
+                total += len(digits)
+            total += size
         name = "byte_header"
         held = message.byte_header
         if held is not None:
@@ -1944,27 +2002,27 @@ def encode_DataStreamHeader(message: Any, out: list[bytes]) -> i64:
                 name = ""
                 check_oneofs(shape_of(_DataStreamHeader), message)
             chosen_content_header = True
-            out.append(b"R")
             at = len(out)
-            out.append(b"")  # the size, when it is known
+            out.append(b"")  # the tag and the size, when it is known
             size = encode_DataStreamByteHeader(held, out)
             if size < 0x80:
-                out[at] = _SHORT[size]
-                total += size + 2
+                out[at] = _TAG_82[size]
+                total += 2
             else:
-                block = varint(size)
-                out[at] = block
-                total += size + len(block) + 1
+                digits = b"R" + varint(size)
+                out[at] = digits
+                total += len(digits)
+            total += size
         name = "inline_content"
         held = message.inline_content
         if held is not None:
             block = held if type(held) is bytes else _check_bytes(held)
             size = len(block)
-            out.append(b"Z")
             if 0 <= size < 0x80:
-                out.append(_SHORT[size])
+                out.append(_TAG_90[size])
                 total += 2
             else:
+                out.append(b"Z")
                 digits = varint(size)
                 out.append(digits)
                 total += len(digits) + 1
@@ -1976,11 +2034,11 @@ def encode_DataStreamHeader(message: Any, out: list[bytes]) -> i64:
         if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
             _check_enum(held)
         if number:
-            out.append(b"`")
             if 0 <= number < 0x80:
-                out.append(_SHORT[number])
+                out.append(_TAG_96[number])
                 total += 2
             else:
+                out.append(b"`")
                 digits = varint(number)
                 out.append(digits)
                 total += len(digits) + 1
@@ -2013,11 +2071,11 @@ def encode_DataStreamTextHeader(message: Any, out: list[bytes]) -> i64:
         if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
             _check_enum(held)
         if number:
-            out.append(b"\x08")
             if 0 <= number < 0x80:
-                out.append(_SHORT[number])
+                out.append(_TAG_8[number])
                 total += 2
             else:
+                out.append(b"\x08")
                 digits = varint(number)
                 out.append(digits)
                 total += len(digits) + 1
@@ -2027,11 +2085,11 @@ def encode_DataStreamTextHeader(message: Any, out: list[bytes]) -> i64:
         if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
             _check_int32(held)
         if number:
-            out.append(b"\x10")
             if 0 <= number < 0x80:
-                out.append(_SHORT[number])
+                out.append(_TAG_16[number])
                 total += 2
             else:
+                out.append(b"\x10")
                 digits = varint(number)
                 out.append(digits)
                 total += len(digits) + 1
@@ -2041,11 +2099,11 @@ def encode_DataStreamTextHeader(message: Any, out: list[bytes]) -> i64:
         if text:
             block = text.encode()
             size = len(block)
-            out.append(b"\x1a")
             if 0 <= size < 0x80:
-                out.append(_SHORT[size])
+                out.append(_TAG_26[size])
                 total += 2
             else:
+                out.append(b"\x1a")
                 digits = varint(size)
                 out.append(digits)
                 total += len(digits) + 1
@@ -2059,11 +2117,11 @@ def encode_DataStreamTextHeader(message: Any, out: list[bytes]) -> i64:
             text = held if type(held) is str else _check_string(held)
             block = text.encode()
             size = len(block)
-            out.append(b'"')
             if 0 <= size < 0x80:
-                out.append(_SHORT[size])
+                out.append(_TAG_34[size])
                 total += 2
             else:
+                out.append(b'"')
                 digits = varint(size)
                 out.append(digits)
                 total += len(digits) + 1
@@ -2073,8 +2131,7 @@ def encode_DataStreamTextHeader(message: Any, out: list[bytes]) -> i64:
         held = message.generated
         flag = held if type(held) is bool else _check_bool(held)
         if flag:
-            out.append(b"(")
-            out.append(_SHORT[flag])
+            out.append(b"(\x01")
             total += 2
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
@@ -2096,11 +2153,11 @@ def encode_DataStreamTrailer_attributes(message: Entry, out: list[bytes]) -> i64
         if text:
             block = text.encode()
             size = len(block)
-            out.append(b"\n")
             if 0 <= size < 0x80:
-                out.append(_SHORT[size])
+                out.append(_TAG_10[size])
                 total += 2
             else:
+                out.append(b"\n")
                 digits = varint(size)
                 out.append(digits)
                 total += len(digits) + 1
@@ -2111,11 +2168,11 @@ def encode_DataStreamTrailer_attributes(message: Entry, out: list[bytes]) -> i64
         if text:
             block = text.encode()
             size = len(block)
-            out.append(b"\x12")
             if 0 <= size < 0x80:
-                out.append(_SHORT[size])
+                out.append(_TAG_18[size])
                 total += 2
             else:
+                out.append(b"\x12")
                 digits = varint(size)
                 out.append(digits)
                 total += len(digits) + 1
@@ -2150,11 +2207,11 @@ def encode_DataStreamTrailer(message: Any, out: list[bytes]) -> i64:
         if text:
             block = text.encode()
             size = len(block)
-            out.append(b"\n")
             if 0 <= size < 0x80:
-                out.append(_SHORT[size])
+                out.append(_TAG_10[size])
                 total += 2
             else:
+                out.append(b"\n")
                 digits = varint(size)
                 out.append(digits)
                 total += len(digits) + 1
@@ -2166,11 +2223,11 @@ def encode_DataStreamTrailer(message: Any, out: list[bytes]) -> i64:
         if text:
             block = text.encode()
             size = len(block)
-            out.append(b"\x12")
             if 0 <= size < 0x80:
-                out.append(_SHORT[size])
+                out.append(_TAG_18[size])
                 total += 2
             else:
+                out.append(b"\x12")
                 digits = varint(size)
                 out.append(digits)
                 total += len(digits) + 1
@@ -2179,19 +2236,18 @@ def encode_DataStreamTrailer(message: Any, out: list[bytes]) -> i64:
         name = "attributes"
         held = message.attributes
         for held, value in check_map(held).items():
-            out.append(b"\x1a")
             begin = len(out)
-            out.append(b"")  # the size, when it is known
+            out.append(b"")  # the tag and the size, when it is known
             before = total
             total = 0
             text = held if type(held) is str else _check_string(held)
             block = text.encode()
             size = len(block)
-            out.append(b"\n")
             if 0 <= size < 0x80:
-                out.append(_SHORT[size])
+                out.append(_TAG_10[size])
                 total += 2
             else:
+                out.append(b"\n")
                 digits = varint(size)
                 out.append(digits)
                 total += len(digits) + 1
@@ -2201,19 +2257,25 @@ def encode_DataStreamTrailer(message: Any, out: list[bytes]) -> i64:
             text = held if type(held) is str else _check_string(held)
             block = text.encode()
             size = len(block)
-            out.append(b"\x12")
             if 0 <= size < 0x80:
-                out.append(_SHORT[size])
+                out.append(_TAG_18[size])
                 total += 2
             else:
+                out.append(b"\x12")
                 digits = varint(size)
                 out.append(digits)
                 total += len(digits) + 1
             out.append(block)
             total += size
-            block = varint(total)
-            out[begin] = block
-            total += before + len(block) + 1
+            size = total
+            total += before
+            if size < 0x80:
+                out[begin] = _TAG_26[size]
+                total += 2
+            else:
+                digits = b"\x1a" + varint(size)
+                out[begin] = digits
+                total += len(digits)
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
     unknown = message._unknown_fields
@@ -2251,11 +2313,11 @@ def encode_DataTrackFrameEncoding(message: Any, out: list[bytes]) -> i64:
             )
             if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
                 _check_enum(held)
-            out.append(b"\x08")
             if 0 <= number < 0x80:
-                out.append(_SHORT[number])
+                out.append(_TAG_8[number])
                 total += 2
             else:
+                out.append(b"\x08")
                 digits = varint(number)
                 out.append(digits)
                 total += len(digits) + 1
@@ -2269,11 +2331,11 @@ def encode_DataTrackFrameEncoding(message: Any, out: list[bytes]) -> i64:
             text = held if type(held) is str else _check_string(held)
             block = text.encode()
             size = len(block)
-            out.append(b"\x12")
             if 0 <= size < 0x80:
-                out.append(_SHORT[size])
+                out.append(_TAG_18[size])
                 total += 2
             else:
+                out.append(b"\x12")
                 digits = varint(size)
                 out.append(digits)
                 total += len(digits) + 1
@@ -2308,11 +2370,11 @@ def encode_DataTrackInfo(message: Any, out: list[bytes]) -> i64:
         if not 0 <= number <= 0xFFFF_FFFF:
             _check_uint32(held)
         if number:
-            out.append(b"\x08")
             if 0 <= number < 0x80:
-                out.append(_SHORT[number])
+                out.append(_TAG_8[number])
                 total += 2
             else:
+                out.append(b"\x08")
                 digits = varint(number)
                 out.append(digits)
                 total += len(digits) + 1
@@ -2322,11 +2384,11 @@ def encode_DataTrackInfo(message: Any, out: list[bytes]) -> i64:
         if text:
             block = text.encode()
             size = len(block)
-            out.append(b"\x12")
             if 0 <= size < 0x80:
-                out.append(_SHORT[size])
+                out.append(_TAG_18[size])
                 total += 2
             else:
+                out.append(b"\x12")
                 digits = varint(size)
                 out.append(digits)
                 total += len(digits) + 1
@@ -2338,11 +2400,11 @@ def encode_DataTrackInfo(message: Any, out: list[bytes]) -> i64:
         if text:
             block = text.encode()
             size = len(block)
-            out.append(b"\x1a")
             if 0 <= size < 0x80:
-                out.append(_SHORT[size])
+                out.append(_TAG_26[size])
                 total += 2
             else:
+                out.append(b"\x1a")
                 digits = varint(size)
                 out.append(digits)
                 total += len(digits) + 1
@@ -2354,42 +2416,42 @@ def encode_DataTrackInfo(message: Any, out: list[bytes]) -> i64:
         if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
             _check_enum(held)
         if number:
-            out.append(b" ")
             if 0 <= number < 0x80:
-                out.append(_SHORT[number])
+                out.append(_TAG_32[number])
                 total += 2
             else:
+                out.append(b" ")
                 digits = varint(number)
                 out.append(digits)
                 total += len(digits) + 1
         name = "frame_encoding"
         held = message.frame_encoding
         if held is not None:
-            out.append(b"*")
             at = len(out)
-            out.append(b"")  # the size, when it is known
+            out.append(b"")  # the tag and the size, when it is known
             size = encode_DataTrackFrameEncoding(held, out)
             if size < 0x80:
-                out[at] = _SHORT[size]
-                total += size + 2
+                out[at] = _TAG_42[size]
+                total += 2
             else:
-                block = varint(size)
-                out[at] = block
-                total += size + len(block) + 1
+                digits = b"*" + varint(size)
+                out[at] = digits
+                total += len(digits)
+            total += size
         name = "schema"
         held = message.schema
         if held is not None:
-            out.append(b"2")
             at = len(out)
-            out.append(b"")  # the size, when it is known
+            out.append(b"")  # the tag and the size, when it is known
             size = encode_DataTrackSchemaId(held, out)
             if size < 0x80:
-                out[at] = _SHORT[size]
-                total += size + 2
+                out[at] = _TAG_50[size]
+                total += 2
             else:
-                block = varint(size)
-                out[at] = block
-                total += size + len(block) + 1
+                digits = b"2" + varint(size)
+                out[at] = digits
+                total += len(digits)
+            total += size
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
     unknown = message._unknown_fields
@@ -2427,11 +2489,11 @@ def encode_DataTrackSchemaEncoding(message: Any, out: list[bytes]) -> i64:
             )
             if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
                 _check_enum(held)
-            out.append(b"\x08")
             if 0 <= number < 0x80:
-                out.append(_SHORT[number])
+                out.append(_TAG_8[number])
                 total += 2
             else:
+                out.append(b"\x08")
                 digits = varint(number)
                 out.append(digits)
                 total += len(digits) + 1
@@ -2445,11 +2507,11 @@ def encode_DataTrackSchemaEncoding(message: Any, out: list[bytes]) -> i64:
             text = held if type(held) is str else _check_string(held)
             block = text.encode()
             size = len(block)
-            out.append(b"\x12")
             if 0 <= size < 0x80:
-                out.append(_SHORT[size])
+                out.append(_TAG_18[size])
                 total += 2
             else:
+                out.append(b"\x12")
                 digits = varint(size)
                 out.append(digits)
                 total += len(digits) + 1
@@ -2483,11 +2545,11 @@ def encode_DataTrackSchemaId(message: Any, out: list[bytes]) -> i64:
         if text:
             block = text.encode()
             size = len(block)
-            out.append(b"\n")
             if 0 <= size < 0x80:
-                out.append(_SHORT[size])
+                out.append(_TAG_10[size])
                 total += 2
             else:
+                out.append(b"\n")
                 digits = varint(size)
                 out.append(digits)
                 total += len(digits) + 1
@@ -2496,17 +2558,17 @@ def encode_DataTrackSchemaId(message: Any, out: list[bytes]) -> i64:
         name = "encoding"
         held = message.encoding
         if held is not None:
-            out.append(b"\x12")
             at = len(out)
-            out.append(b"")  # the size, when it is known
+            out.append(b"")  # the tag and the size, when it is known
             size = encode_DataTrackSchemaEncoding(held, out)
             if size < 0x80:
-                out[at] = _SHORT[size]
-                total += size + 2
+                out[at] = _TAG_18[size]
+                total += 2
             else:
-                block = varint(size)
-                out[at] = block
-                total += size + len(block) + 1
+                digits = b"\x12" + varint(size)
+                out[at] = digits
+                total += len(digits)
+            total += size
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
     unknown = message._unknown_fields
@@ -2519,7 +2581,6 @@ def encode_DataTrackSchemaId(message: Any, out: list[bytes]) -> i64:
 def encode_DataTrackSubscriberHandles_sub_handles(message: Entry, out: list[bytes]) -> i64:
     total: i64 = 0
     number: int
-    block: bytes
     size: i64
     at: i64
     try:
@@ -2528,27 +2589,27 @@ def encode_DataTrackSubscriberHandles_sub_handles(message: Entry, out: list[byte
         if not 0 <= number <= 0xFFFF_FFFF:
             _check_uint32(held)
         if number:
-            out.append(b"\x08")
             if 0 <= number < 0x80:
-                out.append(_SHORT[number])
+                out.append(_TAG_8[number])
                 total += 2
             else:
+                out.append(b"\x08")
                 digits = varint(number)
                 out.append(digits)
                 total += len(digits) + 1
         held = message.value
         if held is not None:
-            out.append(b"\x12")
             at = len(out)
-            out.append(b"")  # the size, when it is known
+            out.append(b"")  # the tag and the size, when it is known
             size = encode_DataTrackSubscriberHandlesPublishedDataTrack(held, out)
             if size < 0x80:
-                out[at] = _SHORT[size]
-                total += size + 2
+                out[at] = _TAG_18[size]
+                total += 2
             else:
-                block = varint(size)
-                out[at] = block
-                total += size + len(block) + 1
+                digits = b"\x12" + varint(size)
+                out[at] = digits
+                total += len(digits)
+            total += size
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, "") from None
     unknown = message._unknown_fields
@@ -2566,7 +2627,6 @@ def encode_DataTrackSubscriberHandles(message: Any, out: list[bytes]) -> i64:
         check_message(_DataTrackSubscriberHandles, message)
     total: i64 = 0
     number: int
-    block: bytes
     size: i64
     at: i64
     begin: i64
@@ -2576,37 +2636,42 @@ def encode_DataTrackSubscriberHandles(message: Any, out: list[bytes]) -> i64:
         name = "sub_handles"
         held = message.sub_handles
         for held, value in check_map(held).items():
-            out.append(b"\n")
             begin = len(out)
-            out.append(b"")  # the size, when it is known
+            out.append(b"")  # the tag and the size, when it is known
             before = total
             total = 0
             number = held if type(held) is int else _check_uint32(held)
             if not 0 <= number <= 0xFFFF_FFFF:
                 _check_uint32(held)
-            out.append(b"\x08")
             if 0 <= number < 0x80:
-                out.append(_SHORT[number])
+                out.append(_TAG_8[number])
                 total += 2
             else:
+                out.append(b"\x08")
                 digits = varint(number)
                 out.append(digits)
                 total += len(digits) + 1
             held = value
-            out.append(b"\x12")
             at = len(out)
-            out.append(b"")  # the size, when it is known
+            out.append(b"")  # the tag and the size, when it is known
             size = encode_DataTrackSubscriberHandlesPublishedDataTrack(held, out)
             if size < 0x80:
-                out[at] = _SHORT[size]
-                total += size + 2
+                out[at] = _TAG_18[size]
+                total += 2
             else:
-                block = varint(size)
-                out[at] = block
-                total += size + len(block) + 1
-            block = varint(total)
-            out[begin] = block
-            total += before + len(block) + 1
+                digits = b"\x12" + varint(size)
+                out[at] = digits
+                total += len(digits)
+            total += size
+            size = total
+            total += before
+            if size < 0x80:
+                out[begin] = _TAG_10[size]
+                total += 2
+            else:
+                digits = b"\n" + varint(size)
+                out[begin] = digits
+                total += len(digits)
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
     unknown = message._unknown_fields
@@ -2636,11 +2701,11 @@ def encode_DataTrackSubscriberHandlesPublishedDataTrack(message: Any, out: list[
         if text:
             block = text.encode()
             size = len(block)
-            out.append(b"\n")
             if 0 <= size < 0x80:
-                out.append(_SHORT[size])
+                out.append(_TAG_10[size])
                 total += 2
             else:
+                out.append(b"\n")
                 digits = varint(size)
                 out.append(digits)
                 total += len(digits) + 1
@@ -2652,11 +2717,11 @@ def encode_DataTrackSubscriberHandlesPublishedDataTrack(message: Any, out: list[
         if text:
             block = text.encode()
             size = len(block)
-            out.append(b"\x12")
             if 0 <= size < 0x80:
-                out.append(_SHORT[size])
+                out.append(_TAG_18[size])
                 total += 2
             else:
+                out.append(b"\x12")
                 digits = varint(size)
                 out.append(digits)
                 total += len(digits) + 1
@@ -2668,11 +2733,11 @@ def encode_DataTrackSubscriberHandlesPublishedDataTrack(message: Any, out: list[
         if text:
             block = text.encode()
             size = len(block)
-            out.append(b"\x1a")
             if 0 <= size < 0x80:
-                out.append(_SHORT[size])
+                out.append(_TAG_26[size])
                 total += 2
             else:
+                out.append(b"\x1a")
                 digits = varint(size)
                 out.append(digits)
                 total += len(digits) + 1
@@ -2703,11 +2768,11 @@ def encode_DataTrackSubscriptionOptions(message: Any, out: list[bytes]) -> i64:
             number = held if type(held) is int else _check_uint32(held)
             if not 0 <= number <= 0xFFFF_FFFF:
                 _check_uint32(held)
-            out.append(b"\x08")
             if 0 <= number < 0x80:
-                out.append(_SHORT[number])
+                out.append(_TAG_8[number])
                 total += 2
             else:
+                out.append(b"\x08")
                 digits = varint(number)
                 out.append(digits)
                 total += len(digits) + 1
@@ -2727,7 +2792,6 @@ def encode_DisabledCodecs(message: Any, out: list[bytes]) -> i64:
     if type(message) is not _DisabledCodecs:
         check_message(_DisabledCodecs, message)
     total: i64 = 0
-    block: bytes
     size: i64
     at: i64
     name = ""
@@ -2737,33 +2801,33 @@ def encode_DisabledCodecs(message: Any, out: list[bytes]) -> i64:
         if type(held) is not list:
             check_list(held)
         for held in held:
-            out.append(b"\n")
             at = len(out)
-            out.append(b"")  # the size, when it is known
+            out.append(b"")  # the tag and the size, when it is known
             size = encode_Codec(held, out)
             if size < 0x80:
-                out[at] = _SHORT[size]
-                total += size + 2
+                out[at] = _TAG_10[size]
+                total += 2
             else:
-                block = varint(size)
-                out[at] = block
-                total += size + len(block) + 1
+                digits = b"\n" + varint(size)
+                out[at] = digits
+                total += len(digits)
+            total += size
         name = "publish"
         held = message.publish
         if type(held) is not list:
             check_list(held)
         for held in held:
-            out.append(b"\x12")
             at = len(out)
-            out.append(b"")  # the size, when it is known
+            out.append(b"")  # the tag and the size, when it is known
             size = encode_Codec(held, out)
             if size < 0x80:
-                out[at] = _SHORT[size]
-                total += size + 2
+                out[at] = _TAG_18[size]
+                total += 2
             else:
-                block = varint(size)
-                out[at] = block
-                total += size + len(block) + 1
+                digits = b"\x12" + varint(size)
+                out[at] = digits
+                total += len(digits)
+            total += size
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
     unknown = message._unknown_fields
@@ -2791,11 +2855,11 @@ def encode_EncryptedPacket(message: Any, out: list[bytes]) -> i64:
         if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
             _check_enum(held)
         if number:
-            out.append(b"\x08")
             if 0 <= number < 0x80:
-                out.append(_SHORT[number])
+                out.append(_TAG_8[number])
                 total += 2
             else:
+                out.append(b"\x08")
                 digits = varint(number)
                 out.append(digits)
                 total += len(digits) + 1
@@ -2804,11 +2868,11 @@ def encode_EncryptedPacket(message: Any, out: list[bytes]) -> i64:
         block = held if type(held) is bytes else _check_bytes(held)
         if block:
             size = len(block)
-            out.append(b"\x12")
             if 0 <= size < 0x80:
-                out.append(_SHORT[size])
+                out.append(_TAG_18[size])
                 total += 2
             else:
+                out.append(b"\x12")
                 digits = varint(size)
                 out.append(digits)
                 total += len(digits) + 1
@@ -2820,11 +2884,11 @@ def encode_EncryptedPacket(message: Any, out: list[bytes]) -> i64:
         if not 0 <= number <= 0xFFFF_FFFF:
             _check_uint32(held)
         if number:
-            out.append(b"\x18")
             if 0 <= number < 0x80:
-                out.append(_SHORT[number])
+                out.append(_TAG_24[number])
                 total += 2
             else:
+                out.append(b"\x18")
                 digits = varint(number)
                 out.append(digits)
                 total += len(digits) + 1
@@ -2833,11 +2897,11 @@ def encode_EncryptedPacket(message: Any, out: list[bytes]) -> i64:
         block = held if type(held) is bytes else _check_bytes(held)
         if block:
             size = len(block)
-            out.append(b'"')
             if 0 <= size < 0x80:
-                out.append(_SHORT[size])
+                out.append(_TAG_34[size])
                 total += 2
             else:
+                out.append(b'"')
                 digits = varint(size)
                 out.append(digits)
                 total += len(digits) + 1
@@ -2886,11 +2950,11 @@ def encode_EventMetric(message: Any, out: list[bytes]) -> i64:
         if not 0 <= number <= 0xFFFF_FFFF:
             _check_uint32(held)
         if number:
-            out.append(b"\x08")
             if 0 <= number < 0x80:
-                out.append(_SHORT[number])
+                out.append(_TAG_8[number])
                 total += 2
             else:
+                out.append(b"\x08")
                 digits = varint(number)
                 out.append(digits)
                 total += len(digits) + 1
@@ -2900,11 +2964,11 @@ def encode_EventMetric(message: Any, out: list[bytes]) -> i64:
         if not 0 <= number <= 0xFFFF_FFFF:
             _check_uint32(held)
         if number:
-            out.append(b"\x10")
             if 0 <= number < 0x80:
-                out.append(_SHORT[number])
+                out.append(_TAG_16[number])
                 total += 2
             else:
+                out.append(b"\x10")
                 digits = varint(number)
                 out.append(digits)
                 total += len(digits) + 1
@@ -2914,11 +2978,11 @@ def encode_EventMetric(message: Any, out: list[bytes]) -> i64:
         if not 0 <= number <= 0xFFFF_FFFF:
             _check_uint32(held)
         if number:
-            out.append(b"\x18")
             if 0 <= number < 0x80:
-                out.append(_SHORT[number])
+                out.append(_TAG_24[number])
                 total += 2
             else:
+                out.append(b"\x18")
                 digits = varint(number)
                 out.append(digits)
                 total += len(digits) + 1
@@ -2928,11 +2992,11 @@ def encode_EventMetric(message: Any, out: list[bytes]) -> i64:
         if not -0x3FFF_FFFF_FFFF_FFFF <= number <= 0x3FFF_FFFF_FFFF_FFFF:
             _check_int64(held)
         if number:
-            out.append(b" ")
             if 0 <= number < 0x80:
-                out.append(_SHORT[number])
+                out.append(_TAG_32[number])
                 total += 2
             else:
+                out.append(b" ")
                 digits = varint(number)
                 out.append(digits)
                 total += len(digits) + 1
@@ -2942,53 +3006,53 @@ def encode_EventMetric(message: Any, out: list[bytes]) -> i64:
             number = held if type(held) is int else _check_int64(held)
             if not -0x3FFF_FFFF_FFFF_FFFF <= number <= 0x3FFF_FFFF_FFFF_FFFF:
                 _check_int64(held)
-            out.append(b"(")
             if 0 <= number < 0x80:
-                out.append(_SHORT[number])
+                out.append(_TAG_40[number])
                 total += 2
             else:
+                out.append(b"(")
                 digits = varint(number)
                 out.append(digits)
                 total += len(digits) + 1
         name = "normalized_start_timestamp"
         held = message.normalized_start_timestamp
         if held is not None:
-            out.append(b"2")
             at = len(out)
-            out.append(b"")  # the size, when it is known
+            out.append(b"")  # the tag and the size, when it is known
             size = encode_Timestamp(held, out)
             if size < 0x80:
-                out[at] = _SHORT[size]
-                total += size + 2
+                out[at] = _TAG_50[size]
+                total += 2
             else:
-                block = varint(size)
-                out[at] = block
-                total += size + len(block) + 1
+                digits = b"2" + varint(size)
+                out[at] = digits
+                total += len(digits)
+            total += size
         name = "normalized_end_timestamp"
         held = message.normalized_end_timestamp
         if held is not None:
-            out.append(b":")
             at = len(out)
-            out.append(b"")  # the size, when it is known
+            out.append(b"")  # the tag and the size, when it is known
             size = encode_Timestamp(held, out)
             if size < 0x80:
-                out[at] = _SHORT[size]
-                total += size + 2
+                out[at] = _TAG_58[size]
+                total += 2
             else:
-                block = varint(size)
-                out[at] = block
-                total += size + len(block) + 1
+                digits = b":" + varint(size)
+                out[at] = digits
+                total += len(digits)
+            total += size
         name = "metadata"
         held = message.metadata
         text = held if type(held) is str else _check_string(held)
         if text:
             block = text.encode()
             size = len(block)
-            out.append(b"B")
             if 0 <= size < 0x80:
-                out.append(_SHORT[size])
+                out.append(_TAG_66[size])
                 total += 2
             else:
+                out.append(b"B")
                 digits = varint(size)
                 out.append(digits)
                 total += len(digits) + 1
@@ -3000,11 +3064,11 @@ def encode_EventMetric(message: Any, out: list[bytes]) -> i64:
         if not 0 <= number <= 0xFFFF_FFFF:
             _check_uint32(held)
         if number:
-            out.append(b"H")
             if 0 <= number < 0x80:
-                out.append(_SHORT[number])
+                out.append(_TAG_72[number])
                 total += 2
             else:
+                out.append(b"H")
                 digits = varint(number)
                 out.append(digits)
                 total += len(digits) + 1
@@ -3037,11 +3101,11 @@ def encode_GetDataBlobRequest(message: Any, out: list[bytes]) -> i64:
         if not 0 <= number <= 0xFFFF_FFFF:
             _check_uint32(held)
         if number:
-            out.append(b"\x08")
             if 0 <= number < 0x80:
-                out.append(_SHORT[number])
+                out.append(_TAG_8[number])
                 total += 2
             else:
+                out.append(b"\x08")
                 digits = varint(number)
                 out.append(digits)
                 total += len(digits) + 1
@@ -3051,11 +3115,11 @@ def encode_GetDataBlobRequest(message: Any, out: list[bytes]) -> i64:
         if text:
             block = text.encode()
             size = len(block)
-            out.append(b"\x12")
             if 0 <= size < 0x80:
-                out.append(_SHORT[size])
+                out.append(_TAG_18[size])
                 total += 2
             else:
+                out.append(b"\x12")
                 digits = varint(size)
                 out.append(digits)
                 total += len(digits) + 1
@@ -3064,17 +3128,17 @@ def encode_GetDataBlobRequest(message: Any, out: list[bytes]) -> i64:
         name = "key"
         held = message.key
         if held is not None:
-            out.append(b"\x1a")
             at = len(out)
-            out.append(b"")  # the size, when it is known
+            out.append(b"")  # the tag and the size, when it is known
             size = encode_DataBlobKey(held, out)
             if size < 0x80:
-                out[at] = _SHORT[size]
-                total += size + 2
+                out[at] = _TAG_26[size]
+                total += 2
             else:
-                block = varint(size)
-                out[at] = block
-                total += size + len(block) + 1
+                digits = b"\x1a" + varint(size)
+                out[at] = digits
+                total += len(digits)
+            total += size
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
     unknown = message._unknown_fields
@@ -3092,7 +3156,6 @@ def encode_GetDataBlobResponse(message: Any, out: list[bytes]) -> i64:
         check_message(_GetDataBlobResponse, message)
     total: i64 = 0
     number: int
-    block: bytes
     size: i64
     at: i64
     name = ""
@@ -3103,28 +3166,28 @@ def encode_GetDataBlobResponse(message: Any, out: list[bytes]) -> i64:
         if not 0 <= number <= 0xFFFF_FFFF:
             _check_uint32(held)
         if number:
-            out.append(b"\x08")
             if 0 <= number < 0x80:
-                out.append(_SHORT[number])
+                out.append(_TAG_8[number])
                 total += 2
             else:
+                out.append(b"\x08")
                 digits = varint(number)
                 out.append(digits)
                 total += len(digits) + 1
         name = "blob"
         held = message.blob
         if held is not None:
-            out.append(b"\x12")
             at = len(out)
-            out.append(b"")  # the size, when it is known
+            out.append(b"")  # the tag and the size, when it is known
             size = encode_DataBlob(held, out)
             if size < 0x80:
-                out[at] = _SHORT[size]
-                total += size + 2
+                out[at] = _TAG_18[size]
+                total += 2
             else:
-                block = varint(size)
-                out[at] = block
-                total += size + len(block) + 1
+                digits = b"\x12" + varint(size)
+                out[at] = digits
+                total += len(digits)
+            total += size
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
     unknown = message._unknown_fields
@@ -3154,11 +3217,11 @@ def encode_IceServer(message: Any, out: list[bytes]) -> i64:
             text = held if type(held) is str else _check_string(held)
             block = text.encode()
             size = len(block)
-            out.append(b"\n")
             if 0 <= size < 0x80:
-                out.append(_SHORT[size])
+                out.append(_TAG_10[size])
                 total += 2
             else:
+                out.append(b"\n")
                 digits = varint(size)
                 out.append(digits)
                 total += len(digits) + 1
@@ -3170,11 +3233,11 @@ def encode_IceServer(message: Any, out: list[bytes]) -> i64:
         if text:
             block = text.encode()
             size = len(block)
-            out.append(b"\x12")
             if 0 <= size < 0x80:
-                out.append(_SHORT[size])
+                out.append(_TAG_18[size])
                 total += 2
             else:
+                out.append(b"\x12")
                 digits = varint(size)
                 out.append(digits)
                 total += len(digits) + 1
@@ -3186,11 +3249,11 @@ def encode_IceServer(message: Any, out: list[bytes]) -> i64:
         if text:
             block = text.encode()
             size = len(block)
-            out.append(b"\x1a")
             if 0 <= size < 0x80:
-                out.append(_SHORT[size])
+                out.append(_TAG_26[size])
                 total += 2
             else:
+                out.append(b"\x1a")
                 digits = varint(size)
                 out.append(digits)
                 total += len(digits) + 1
@@ -3216,11 +3279,11 @@ def encode_JoinRequest_participant_attributes(message: Entry, out: list[bytes]) 
         if text:
             block = text.encode()
             size = len(block)
-            out.append(b"\n")
             if 0 <= size < 0x80:
-                out.append(_SHORT[size])
+                out.append(_TAG_10[size])
                 total += 2
             else:
+                out.append(b"\n")
                 digits = varint(size)
                 out.append(digits)
                 total += len(digits) + 1
@@ -3231,11 +3294,11 @@ def encode_JoinRequest_participant_attributes(message: Entry, out: list[bytes]) 
         if text:
             block = text.encode()
             size = len(block)
-            out.append(b"\x12")
             if 0 <= size < 0x80:
-                out.append(_SHORT[size])
+                out.append(_TAG_18[size])
                 total += 2
             else:
+                out.append(b"\x12")
                 digits = varint(size)
                 out.append(digits)
                 total += len(digits) + 1
@@ -3270,42 +3333,42 @@ def encode_JoinRequest(message: Any, out: list[bytes]) -> i64:
         name = "client_info"
         held = message.client_info
         if held is not None:
-            out.append(b"\n")
             at = len(out)
-            out.append(b"")  # the size, when it is known
+            out.append(b"")  # the tag and the size, when it is known
             size = encode_ClientInfo(held, out)
             if size < 0x80:
-                out[at] = _SHORT[size]
-                total += size + 2
+                out[at] = _TAG_10[size]
+                total += 2
             else:
-                block = varint(size)
-                out[at] = block
-                total += size + len(block) + 1
+                digits = b"\n" + varint(size)
+                out[at] = digits
+                total += len(digits)
+            total += size
         name = "connection_settings"
         held = message.connection_settings
         if held is not None:
-            out.append(b"\x12")
             at = len(out)
-            out.append(b"")  # the size, when it is known
+            out.append(b"")  # the tag and the size, when it is known
             size = encode_ConnectionSettings(held, out)
             if size < 0x80:
-                out[at] = _SHORT[size]
-                total += size + 2
+                out[at] = _TAG_18[size]
+                total += 2
             else:
-                block = varint(size)
-                out[at] = block
-                total += size + len(block) + 1
+                digits = b"\x12" + varint(size)
+                out[at] = digits
+                total += len(digits)
+            total += size
         name = "metadata"
         held = message.metadata
         text = held if type(held) is str else _check_string(held)
         if text:
             block = text.encode()
             size = len(block)
-            out.append(b"\x1a")
             if 0 <= size < 0x80:
-                out.append(_SHORT[size])
+                out.append(_TAG_26[size])
                 total += 2
             else:
+                out.append(b"\x1a")
                 digits = varint(size)
                 out.append(digits)
                 total += len(digits) + 1
@@ -3314,19 +3377,18 @@ def encode_JoinRequest(message: Any, out: list[bytes]) -> i64:
         name = "participant_attributes"
         held = message.participant_attributes
         for held, value in check_map(held).items():
-            out.append(b'"')
             begin = len(out)
-            out.append(b"")  # the size, when it is known
+            out.append(b"")  # the tag and the size, when it is known
             before = total
             total = 0
             text = held if type(held) is str else _check_string(held)
             block = text.encode()
             size = len(block)
-            out.append(b"\n")
             if 0 <= size < 0x80:
-                out.append(_SHORT[size])
+                out.append(_TAG_10[size])
                 total += 2
             else:
+                out.append(b"\n")
                 digits = varint(size)
                 out.append(digits)
                 total += len(digits) + 1
@@ -3336,55 +3398,60 @@ def encode_JoinRequest(message: Any, out: list[bytes]) -> i64:
             text = held if type(held) is str else _check_string(held)
             block = text.encode()
             size = len(block)
-            out.append(b"\x12")
             if 0 <= size < 0x80:
-                out.append(_SHORT[size])
+                out.append(_TAG_18[size])
                 total += 2
             else:
+                out.append(b"\x12")
                 digits = varint(size)
                 out.append(digits)
                 total += len(digits) + 1
             out.append(block)
             total += size
-            block = varint(total)
-            out[begin] = block
-            total += before + len(block) + 1
+            size = total
+            total += before
+            if size < 0x80:
+                out[begin] = _TAG_34[size]
+                total += 2
+            else:
+                digits = b'"' + varint(size)
+                out[begin] = digits
+                total += len(digits)
         name = "add_track_requests"
         held = message.add_track_requests
         if type(held) is not list:
             check_list(held)
         for held in held:
-            out.append(b"*")
             at = len(out)
-            out.append(b"")  # the size, when it is known
+            out.append(b"")  # the tag and the size, when it is known
             size = encode_AddTrackRequest(held, out)
             if size < 0x80:
-                out[at] = _SHORT[size]
-                total += size + 2
+                out[at] = _TAG_42[size]
+                total += 2
             else:
-                block = varint(size)
-                out[at] = block
-                total += size + len(block) + 1
+                digits = b"*" + varint(size)
+                out[at] = digits
+                total += len(digits)
+            total += size
         name = "publisher_offer"
         held = message.publisher_offer
         if held is not None:
-            out.append(b"2")
             at = len(out)
-            out.append(b"")  # the size, when it is known
+            out.append(b"")  # the tag and the size, when it is known
             size = encode_SessionDescription(held, out)
             if size < 0x80:
-                out[at] = _SHORT[size]
-                total += size + 2
+                out[at] = _TAG_50[size]
+                total += 2
             else:
-                block = varint(size)
-                out[at] = block
-                total += size + len(block) + 1
+                digits = b"2" + varint(size)
+                out[at] = digits
+                total += len(digits)
+            total += size
         name = "reconnect"
         held = message.reconnect
         flag = held if type(held) is bool else _check_bool(held)
         if flag:
-            out.append(b"8")
-            out.append(_SHORT[flag])
+            out.append(b"8\x01")
             total += 2
         name = "reconnect_reason"
         held = message.reconnect_reason
@@ -3392,11 +3459,11 @@ def encode_JoinRequest(message: Any, out: list[bytes]) -> i64:
         if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
             _check_enum(held)
         if number:
-            out.append(b"@")
             if 0 <= number < 0x80:
-                out.append(_SHORT[number])
+                out.append(_TAG_64[number])
                 total += 2
             else:
+                out.append(b"@")
                 digits = varint(number)
                 out.append(digits)
                 total += len(digits) + 1
@@ -3406,11 +3473,11 @@ def encode_JoinRequest(message: Any, out: list[bytes]) -> i64:
         if text:
             block = text.encode()
             size = len(block)
-            out.append(b"J")
             if 0 <= size < 0x80:
-                out.append(_SHORT[size])
+                out.append(_TAG_74[size])
                 total += 2
             else:
+                out.append(b"J")
                 digits = varint(size)
                 out.append(digits)
                 total += len(digits) + 1
@@ -3419,17 +3486,17 @@ def encode_JoinRequest(message: Any, out: list[bytes]) -> i64:
         name = "sync_state"
         held = message.sync_state
         if held is not None:
-            out.append(b"R")
             at = len(out)
-            out.append(b"")  # the size, when it is known
+            out.append(b"")  # the tag and the size, when it is known
             size = encode_SyncState(held, out)
             if size < 0x80:
-                out[at] = _SHORT[size]
-                total += size + 2
+                out[at] = _TAG_82[size]
+                total += 2
             else:
-                block = varint(size)
-                out[at] = block
-                total += size + len(block) + 1
+                digits = b"R" + varint(size)
+                out[at] = digits
+                total += len(digits)
+            total += size
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
     unknown = message._unknown_fields
@@ -3457,58 +3524,58 @@ def encode_JoinResponse(message: Any, out: list[bytes]) -> i64:
         name = "room"
         held = message.room
         if held is not None:
-            out.append(b"\n")
             at = len(out)
-            out.append(b"")  # the size, when it is known
+            out.append(b"")  # the tag and the size, when it is known
             size = encode_Room(held, out)
             if size < 0x80:
-                out[at] = _SHORT[size]
-                total += size + 2
+                out[at] = _TAG_10[size]
+                total += 2
             else:
-                block = varint(size)
-                out[at] = block
-                total += size + len(block) + 1
+                digits = b"\n" + varint(size)
+                out[at] = digits
+                total += len(digits)
+            total += size
         name = "participant"
         held = message.participant
         if held is not None:
-            out.append(b"\x12")
             at = len(out)
-            out.append(b"")  # the size, when it is known
+            out.append(b"")  # the tag and the size, when it is known
             size = encode_ParticipantInfo(held, out)
             if size < 0x80:
-                out[at] = _SHORT[size]
-                total += size + 2
+                out[at] = _TAG_18[size]
+                total += 2
             else:
-                block = varint(size)
-                out[at] = block
-                total += size + len(block) + 1
+                digits = b"\x12" + varint(size)
+                out[at] = digits
+                total += len(digits)
+            total += size
         name = "other_participants"
         held = message.other_participants
         if type(held) is not list:
             check_list(held)
         for held in held:
-            out.append(b"\x1a")
             at = len(out)
-            out.append(b"")  # the size, when it is known
+            out.append(b"")  # the tag and the size, when it is known
             size = encode_ParticipantInfo(held, out)
             if size < 0x80:
-                out[at] = _SHORT[size]
-                total += size + 2
+                out[at] = _TAG_26[size]
+                total += 2
             else:
-                block = varint(size)
-                out[at] = block
-                total += size + len(block) + 1
+                digits = b"\x1a" + varint(size)
+                out[at] = digits
+                total += len(digits)
+            total += size
         name = "server_version"
         held = message.server_version
         text = held if type(held) is str else _check_string(held)
         if text:
             block = text.encode()
             size = len(block)
-            out.append(b'"')
             if 0 <= size < 0x80:
-                out.append(_SHORT[size])
+                out.append(_TAG_34[size])
                 total += 2
             else:
+                out.append(b'"')
                 digits = varint(size)
                 out.append(digits)
                 total += len(digits) + 1
@@ -3519,23 +3586,22 @@ def encode_JoinResponse(message: Any, out: list[bytes]) -> i64:
         if type(held) is not list:
             check_list(held)
         for held in held:
-            out.append(b"*")
             at = len(out)
-            out.append(b"")  # the size, when it is known
+            out.append(b"")  # the tag and the size, when it is known
             size = encode_IceServer(held, out)
             if size < 0x80:
-                out[at] = _SHORT[size]
-                total += size + 2
+                out[at] = _TAG_42[size]
+                total += 2
             else:
-                block = varint(size)
-                out[at] = block
-                total += size + len(block) + 1
+                digits = b"*" + varint(size)
+                out[at] = digits
+                total += len(digits)
+            total += size
         name = "subscriber_primary"
         held = message.subscriber_primary
         flag = held if type(held) is bool else _check_bool(held)
         if flag:
-            out.append(b"0")
-            out.append(_SHORT[flag])
+            out.append(b"0\x01")
             total += 2
         name = "alternative_url"
         held = message.alternative_url
@@ -3543,11 +3609,11 @@ def encode_JoinResponse(message: Any, out: list[bytes]) -> i64:
         if text:
             block = text.encode()
             size = len(block)
-            out.append(b":")
             if 0 <= size < 0x80:
-                out.append(_SHORT[size])
+                out.append(_TAG_58[size])
                 total += 2
             else:
+                out.append(b":")
                 digits = varint(size)
                 out.append(digits)
                 total += len(digits) + 1
@@ -3556,28 +3622,28 @@ def encode_JoinResponse(message: Any, out: list[bytes]) -> i64:
         name = "client_configuration"
         held = message.client_configuration
         if held is not None:
-            out.append(b"B")
             at = len(out)
-            out.append(b"")  # the size, when it is known
+            out.append(b"")  # the tag and the size, when it is known
             size = encode_ClientConfiguration(held, out)
             if size < 0x80:
-                out[at] = _SHORT[size]
-                total += size + 2
+                out[at] = _TAG_66[size]
+                total += 2
             else:
-                block = varint(size)
-                out[at] = block
-                total += size + len(block) + 1
+                digits = b"B" + varint(size)
+                out[at] = digits
+                total += len(digits)
+            total += size
         name = "server_region"
         held = message.server_region
         text = held if type(held) is str else _check_string(held)
         if text:
             block = text.encode()
             size = len(block)
-            out.append(b"J")
             if 0 <= size < 0x80:
-                out.append(_SHORT[size])
+                out.append(_TAG_74[size])
                 total += 2
             else:
+                out.append(b"J")
                 digits = varint(size)
                 out.append(digits)
                 total += len(digits) + 1
@@ -3589,11 +3655,11 @@ def encode_JoinResponse(message: Any, out: list[bytes]) -> i64:
         if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
             _check_int32(held)
         if number:
-            out.append(b"P")
             if 0 <= number < 0x80:
-                out.append(_SHORT[number])
+                out.append(_TAG_80[number])
                 total += 2
             else:
+                out.append(b"P")
                 digits = varint(number)
                 out.append(digits)
                 total += len(digits) + 1
@@ -3603,38 +3669,38 @@ def encode_JoinResponse(message: Any, out: list[bytes]) -> i64:
         if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
             _check_int32(held)
         if number:
-            out.append(b"X")
             if 0 <= number < 0x80:
-                out.append(_SHORT[number])
+                out.append(_TAG_88[number])
                 total += 2
             else:
+                out.append(b"X")
                 digits = varint(number)
                 out.append(digits)
                 total += len(digits) + 1
         name = "server_info"
         held = message.server_info
         if held is not None:
-            out.append(b"b")
             at = len(out)
-            out.append(b"")  # the size, when it is known
+            out.append(b"")  # the tag and the size, when it is known
             size = encode_ServerInfo(held, out)
             if size < 0x80:
-                out[at] = _SHORT[size]
-                total += size + 2
+                out[at] = _TAG_98[size]
+                total += 2
             else:
-                block = varint(size)
-                out[at] = block
-                total += size + len(block) + 1
+                digits = b"b" + varint(size)
+                out[at] = digits
+                total += len(digits)
+            total += size
         name = "sif_trailer"
         held = message.sif_trailer
         block = held if type(held) is bytes else _check_bytes(held)
         if block:
             size = len(block)
-            out.append(b"j")
             if 0 <= size < 0x80:
-                out.append(_SHORT[size])
+                out.append(_TAG_106[size])
                 total += 2
             else:
+                out.append(b"j")
                 digits = varint(size)
                 out.append(digits)
                 total += len(digits) + 1
@@ -3645,23 +3711,22 @@ def encode_JoinResponse(message: Any, out: list[bytes]) -> i64:
         if type(held) is not list:
             check_list(held)
         for held in held:
-            out.append(b"r")
             at = len(out)
-            out.append(b"")  # the size, when it is known
+            out.append(b"")  # the tag and the size, when it is known
             size = encode_Codec(held, out)
             if size < 0x80:
-                out[at] = _SHORT[size]
-                total += size + 2
+                out[at] = _TAG_114[size]
+                total += 2
             else:
-                block = varint(size)
-                out[at] = block
-                total += size + len(block) + 1
+                digits = b"r" + varint(size)
+                out[at] = digits
+                total += len(digits)
+            total += size
         name = "fast_publish"
         held = message.fast_publish
         flag = held if type(held) is bool else _check_bool(held)
         if flag:
-            out.append(b"x")
-            out.append(_SHORT[flag])
+            out.append(b"x\x01")
             total += 2
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
@@ -3681,7 +3746,6 @@ def encode_LeaveRequest(message: Any, out: list[bytes]) -> i64:
     total: i64 = 0
     number: int
     flag: bool
-    block: bytes
     size: i64
     at: i64
     name = ""
@@ -3690,8 +3754,7 @@ def encode_LeaveRequest(message: Any, out: list[bytes]) -> i64:
         held = message.can_reconnect
         flag = held if type(held) is bool else _check_bool(held)
         if flag:
-            out.append(b"\x08")
-            out.append(_SHORT[flag])
+            out.append(b"\x08\x01")
             total += 2
         name = "reason"
         held = message.reason
@@ -3699,11 +3762,11 @@ def encode_LeaveRequest(message: Any, out: list[bytes]) -> i64:
         if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
             _check_enum(held)
         if number:
-            out.append(b"\x10")
             if 0 <= number < 0x80:
-                out.append(_SHORT[number])
+                out.append(_TAG_16[number])
                 total += 2
             else:
+                out.append(b"\x10")
                 digits = varint(number)
                 out.append(digits)
                 total += len(digits) + 1
@@ -3713,28 +3776,28 @@ def encode_LeaveRequest(message: Any, out: list[bytes]) -> i64:
         if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
             _check_enum(held)
         if number:
-            out.append(b"\x18")
             if 0 <= number < 0x80:
-                out.append(_SHORT[number])
+                out.append(_TAG_24[number])
                 total += 2
             else:
+                out.append(b"\x18")
                 digits = varint(number)
                 out.append(digits)
                 total += len(digits) + 1
         name = "regions"
         held = message.regions
         if held is not None:
-            out.append(b'"')
             at = len(out)
-            out.append(b"")  # the size, when it is known
+            out.append(b"")  # the tag and the size, when it is known
             size = encode_RegionSettings(held, out)
             if size < 0x80:
-                out[at] = _SHORT[size]
-                total += size + 2
+                out[at] = _TAG_34[size]
+                total += 2
             else:
-                block = varint(size)
-                out[at] = block
-                total += size + len(block) + 1
+                digits = b'"' + varint(size)
+                out[at] = digits
+                total += len(digits)
+            total += size
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
     unknown = message._unknown_fields
@@ -3760,11 +3823,11 @@ def encode_MediaSectionsRequirement(message: Any, out: list[bytes]) -> i64:
         if not 0 <= number <= 0xFFFF_FFFF:
             _check_uint32(held)
         if number:
-            out.append(b"\x08")
             if 0 <= number < 0x80:
-                out.append(_SHORT[number])
+                out.append(_TAG_8[number])
                 total += 2
             else:
+                out.append(b"\x08")
                 digits = varint(number)
                 out.append(digits)
                 total += len(digits) + 1
@@ -3774,11 +3837,11 @@ def encode_MediaSectionsRequirement(message: Any, out: list[bytes]) -> i64:
         if not 0 <= number <= 0xFFFF_FFFF:
             _check_uint32(held)
         if number:
-            out.append(b"\x10")
             if 0 <= number < 0x80:
-                out.append(_SHORT[number])
+                out.append(_TAG_16[number])
                 total += 2
             else:
+                out.append(b"\x10")
                 digits = varint(number)
                 out.append(digits)
                 total += len(digits) + 1
@@ -3810,28 +3873,28 @@ def encode_MetricSample(message: Any, out: list[bytes]) -> i64:
         if not -0x3FFF_FFFF_FFFF_FFFF <= number <= 0x3FFF_FFFF_FFFF_FFFF:
             _check_int64(held)
         if number:
-            out.append(b"\x08")
             if 0 <= number < 0x80:
-                out.append(_SHORT[number])
+                out.append(_TAG_8[number])
                 total += 2
             else:
+                out.append(b"\x08")
                 digits = varint(number)
                 out.append(digits)
                 total += len(digits) + 1
         name = "normalized_timestamp"
         held = message.normalized_timestamp
         if held is not None:
-            out.append(b"\x12")
             at = len(out)
-            out.append(b"")  # the size, when it is known
+            out.append(b"")  # the tag and the size, when it is known
             size = encode_Timestamp(held, out)
             if size < 0x80:
-                out[at] = _SHORT[size]
-                total += size + 2
+                out[at] = _TAG_18[size]
+                total += 2
             else:
-                block = varint(size)
-                out[at] = block
-                total += size + len(block) + 1
+                digits = b"\x12" + varint(size)
+                out[at] = digits
+                total += len(digits)
+            total += size
         name = "value"
         held = message.value
         block = write_float(_check_float(held))
@@ -3868,28 +3931,28 @@ def encode_MetricsBatch(message: Any, out: list[bytes]) -> i64:
         if not -0x3FFF_FFFF_FFFF_FFFF <= number <= 0x3FFF_FFFF_FFFF_FFFF:
             _check_int64(held)
         if number:
-            out.append(b"\x08")
             if 0 <= number < 0x80:
-                out.append(_SHORT[number])
+                out.append(_TAG_8[number])
                 total += 2
             else:
+                out.append(b"\x08")
                 digits = varint(number)
                 out.append(digits)
                 total += len(digits) + 1
         name = "normalized_timestamp"
         held = message.normalized_timestamp
         if held is not None:
-            out.append(b"\x12")
             at = len(out)
-            out.append(b"")  # the size, when it is known
+            out.append(b"")  # the tag and the size, when it is known
             size = encode_Timestamp(held, out)
             if size < 0x80:
-                out[at] = _SHORT[size]
-                total += size + 2
+                out[at] = _TAG_18[size]
+                total += 2
             else:
-                block = varint(size)
-                out[at] = block
-                total += size + len(block) + 1
+                digits = b"\x12" + varint(size)
+                out[at] = digits
+                total += len(digits)
+            total += size
         name = "str_data"
         held = message.str_data
         if type(held) is not list:
@@ -3898,11 +3961,11 @@ def encode_MetricsBatch(message: Any, out: list[bytes]) -> i64:
             text = held if type(held) is str else _check_string(held)
             block = text.encode()
             size = len(block)
-            out.append(b"\x1a")
             if 0 <= size < 0x80:
-                out.append(_SHORT[size])
+                out.append(_TAG_26[size])
                 total += 2
             else:
+                out.append(b"\x1a")
                 digits = varint(size)
                 out.append(digits)
                 total += len(digits) + 1
@@ -3913,33 +3976,33 @@ def encode_MetricsBatch(message: Any, out: list[bytes]) -> i64:
         if type(held) is not list:
             check_list(held)
         for held in held:
-            out.append(b'"')
             at = len(out)
-            out.append(b"")  # the size, when it is known
+            out.append(b"")  # the tag and the size, when it is known
             size = encode_TimeSeriesMetric(held, out)
             if size < 0x80:
-                out[at] = _SHORT[size]
-                total += size + 2
+                out[at] = _TAG_34[size]
+                total += 2
             else:
-                block = varint(size)
-                out[at] = block
-                total += size + len(block) + 1
+                digits = b'"' + varint(size)
+                out[at] = digits
+                total += len(digits)
+            total += size
         name = "events"
         held = message.events
         if type(held) is not list:
             check_list(held)
         for held in held:
-            out.append(b"*")
             at = len(out)
-            out.append(b"")  # the size, when it is known
+            out.append(b"")  # the tag and the size, when it is known
             size = encode_EventMetric(held, out)
             if size < 0x80:
-                out[at] = _SHORT[size]
-                total += size + 2
+                out[at] = _TAG_42[size]
+                total += 2
             else:
-                block = varint(size)
-                out[at] = block
-                total += size + len(block) + 1
+                digits = b"*" + varint(size)
+                out[at] = digits
+                total += len(digits)
+            total += size
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
     unknown = message._unknown_fields
@@ -3968,11 +4031,11 @@ def encode_MuteTrackRequest(message: Any, out: list[bytes]) -> i64:
         if text:
             block = text.encode()
             size = len(block)
-            out.append(b"\n")
             if 0 <= size < 0x80:
-                out.append(_SHORT[size])
+                out.append(_TAG_10[size])
                 total += 2
             else:
+                out.append(b"\n")
                 digits = varint(size)
                 out.append(digits)
                 total += len(digits) + 1
@@ -3982,8 +4045,7 @@ def encode_MuteTrackRequest(message: Any, out: list[bytes]) -> i64:
         held = message.muted
         flag = held if type(held) is bool else _check_bool(held)
         if flag:
-            out.append(b"\x10")
-            out.append(_SHORT[flag])
+            out.append(b"\x10\x01")
             total += 2
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
@@ -4005,11 +4067,11 @@ def encode_ParticipantInfo_attributes(message: Entry, out: list[bytes]) -> i64:
         if text:
             block = text.encode()
             size = len(block)
-            out.append(b"\n")
             if 0 <= size < 0x80:
-                out.append(_SHORT[size])
+                out.append(_TAG_10[size])
                 total += 2
             else:
+                out.append(b"\n")
                 digits = varint(size)
                 out.append(digits)
                 total += len(digits) + 1
@@ -4020,11 +4082,11 @@ def encode_ParticipantInfo_attributes(message: Entry, out: list[bytes]) -> i64:
         if text:
             block = text.encode()
             size = len(block)
-            out.append(b"\x12")
             if 0 <= size < 0x80:
-                out.append(_SHORT[size])
+                out.append(_TAG_18[size])
                 total += 2
             else:
+                out.append(b"\x12")
                 digits = varint(size)
                 out.append(digits)
                 total += len(digits) + 1
@@ -4062,11 +4124,11 @@ def encode_ParticipantInfo(message: Any, out: list[bytes]) -> i64:
         if text:
             block = text.encode()
             size = len(block)
-            out.append(b"\n")
             if 0 <= size < 0x80:
-                out.append(_SHORT[size])
+                out.append(_TAG_10[size])
                 total += 2
             else:
+                out.append(b"\n")
                 digits = varint(size)
                 out.append(digits)
                 total += len(digits) + 1
@@ -4078,11 +4140,11 @@ def encode_ParticipantInfo(message: Any, out: list[bytes]) -> i64:
         if text:
             block = text.encode()
             size = len(block)
-            out.append(b"\x12")
             if 0 <= size < 0x80:
-                out.append(_SHORT[size])
+                out.append(_TAG_18[size])
                 total += 2
             else:
+                out.append(b"\x12")
                 digits = varint(size)
                 out.append(digits)
                 total += len(digits) + 1
@@ -4094,11 +4156,11 @@ def encode_ParticipantInfo(message: Any, out: list[bytes]) -> i64:
         if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
             _check_enum(held)
         if number:
-            out.append(b"\x18")
             if 0 <= number < 0x80:
-                out.append(_SHORT[number])
+                out.append(_TAG_24[number])
                 total += 2
             else:
+                out.append(b"\x18")
                 digits = varint(number)
                 out.append(digits)
                 total += len(digits) + 1
@@ -4107,28 +4169,28 @@ def encode_ParticipantInfo(message: Any, out: list[bytes]) -> i64:
         if type(held) is not list:
             check_list(held)
         for held in held:
-            out.append(b'"')
             at = len(out)
-            out.append(b"")  # the size, when it is known
+            out.append(b"")  # the tag and the size, when it is known
             size = encode_TrackInfo(held, out)
             if size < 0x80:
-                out[at] = _SHORT[size]
-                total += size + 2
+                out[at] = _TAG_34[size]
+                total += 2
             else:
-                block = varint(size)
-                out[at] = block
-                total += size + len(block) + 1
+                digits = b'"' + varint(size)
+                out[at] = digits
+                total += len(digits)
+            total += size
         name = "metadata"
         held = message.metadata
         text = held if type(held) is str else _check_string(held)
         if text:
             block = text.encode()
             size = len(block)
-            out.append(b"*")
             if 0 <= size < 0x80:
-                out.append(_SHORT[size])
+                out.append(_TAG_42[size])
                 total += 2
             else:
+                out.append(b"*")
                 digits = varint(size)
                 out.append(digits)
                 total += len(digits) + 1
@@ -4140,11 +4202,11 @@ def encode_ParticipantInfo(message: Any, out: list[bytes]) -> i64:
         if not -0x3FFF_FFFF_FFFF_FFFF <= number <= 0x3FFF_FFFF_FFFF_FFFF:
             _check_int64(held)
         if number:
-            out.append(b"0")
             if 0 <= number < 0x80:
-                out.append(_SHORT[number])
+                out.append(_TAG_48[number])
                 total += 2
             else:
+                out.append(b"0")
                 digits = varint(number)
                 out.append(digits)
                 total += len(digits) + 1
@@ -4154,11 +4216,11 @@ def encode_ParticipantInfo(message: Any, out: list[bytes]) -> i64:
         if text:
             block = text.encode()
             size = len(block)
-            out.append(b"J")
             if 0 <= size < 0x80:
-                out.append(_SHORT[size])
+                out.append(_TAG_74[size])
                 total += 2
             else:
+                out.append(b"J")
                 digits = varint(size)
                 out.append(digits)
                 total += len(digits) + 1
@@ -4170,39 +4232,39 @@ def encode_ParticipantInfo(message: Any, out: list[bytes]) -> i64:
         if not 0 <= number <= 0xFFFF_FFFF:
             _check_uint32(held)
         if number:
-            out.append(b"P")
             if 0 <= number < 0x80:
-                out.append(_SHORT[number])
+                out.append(_TAG_80[number])
                 total += 2
             else:
+                out.append(b"P")
                 digits = varint(number)
                 out.append(digits)
                 total += len(digits) + 1
         name = "permission"
         held = message.permission
         if held is not None:
-            out.append(b"Z")
             at = len(out)
-            out.append(b"")  # the size, when it is known
+            out.append(b"")  # the tag and the size, when it is known
             size = encode_ParticipantPermission(held, out)
             if size < 0x80:
-                out[at] = _SHORT[size]
-                total += size + 2
+                out[at] = _TAG_90[size]
+                total += 2
             else:
-                block = varint(size)
-                out[at] = block
-                total += size + len(block) + 1
+                digits = b"Z" + varint(size)
+                out[at] = digits
+                total += len(digits)
+            total += size
         name = "region"
         held = message.region
         text = held if type(held) is str else _check_string(held)
         if text:
             block = text.encode()
             size = len(block)
-            out.append(b"b")
             if 0 <= size < 0x80:
-                out.append(_SHORT[size])
+                out.append(_TAG_98[size])
                 total += 2
             else:
+                out.append(b"b")
                 digits = varint(size)
                 out.append(digits)
                 total += len(digits) + 1
@@ -4212,8 +4274,7 @@ def encode_ParticipantInfo(message: Any, out: list[bytes]) -> i64:
         held = message.is_publisher
         flag = held if type(held) is bool else _check_bool(held)
         if flag:
-            out.append(b"h")
-            out.append(_SHORT[flag])
+            out.append(b"h\x01")
             total += 2
         name = "kind"
         held = message.kind
@@ -4221,30 +4282,29 @@ def encode_ParticipantInfo(message: Any, out: list[bytes]) -> i64:
         if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
             _check_enum(held)
         if number:
-            out.append(b"p")
             if 0 <= number < 0x80:
-                out.append(_SHORT[number])
+                out.append(_TAG_112[number])
                 total += 2
             else:
+                out.append(b"p")
                 digits = varint(number)
                 out.append(digits)
                 total += len(digits) + 1
         name = "attributes"
         held = message.attributes
         for held, value in check_map(held).items():
-            out.append(b"z")
             begin = len(out)
-            out.append(b"")  # the size, when it is known
+            out.append(b"")  # the tag and the size, when it is known
             before = total
             total = 0
             text = held if type(held) is str else _check_string(held)
             block = text.encode()
             size = len(block)
-            out.append(b"\n")
             if 0 <= size < 0x80:
-                out.append(_SHORT[size])
+                out.append(_TAG_10[size])
                 total += 2
             else:
+                out.append(b"\n")
                 digits = varint(size)
                 out.append(digits)
                 total += len(digits) + 1
@@ -4254,30 +4314,36 @@ def encode_ParticipantInfo(message: Any, out: list[bytes]) -> i64:
             text = held if type(held) is str else _check_string(held)
             block = text.encode()
             size = len(block)
-            out.append(b"\x12")
             if 0 <= size < 0x80:
-                out.append(_SHORT[size])
+                out.append(_TAG_18[size])
                 total += 2
             else:
+                out.append(b"\x12")
                 digits = varint(size)
                 out.append(digits)
                 total += len(digits) + 1
             out.append(block)
             total += size
-            block = varint(total)
-            out[begin] = block
-            total += before + len(block) + 1
+            size = total
+            total += before
+            if size < 0x80:
+                out[begin] = _TAG_122[size]
+                total += 2
+            else:
+                digits = b"z" + varint(size)
+                out[begin] = digits
+                total += len(digits)
         name = "disconnect_reason"
         held = message.disconnect_reason
         number = held if type(held) is _DisconnectReason else _check_enum(held)
         if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
             _check_enum(held)
         if number:
-            out.append(b"\x80\x01")
             if 0 <= number < 0x80:
-                out.append(_SHORT[number])
+                out.append(_TAG_128[number])
                 total += 3
             else:
+                out.append(b"\x80\x01")
                 digits = varint(number)
                 out.append(digits)
                 total += len(digits) + 2
@@ -4287,11 +4353,11 @@ def encode_ParticipantInfo(message: Any, out: list[bytes]) -> i64:
         if not -0x3FFF_FFFF_FFFF_FFFF <= number <= 0x3FFF_FFFF_FFFF_FFFF:
             _check_int64(held)
         if number:
-            out.append(b"\x88\x01")
             if 0 <= number < 0x80:
-                out.append(_SHORT[number])
+                out.append(_TAG_136[number])
                 total += 3
             else:
+                out.append(b"\x88\x01")
                 digits = varint(number)
                 out.append(digits)
                 total += len(digits) + 2
@@ -4299,9 +4365,8 @@ def encode_ParticipantInfo(message: Any, out: list[bytes]) -> i64:
         held = message.kind_details
         items = check_list(held)
         if items:
-            out.append(b"\x92\x01")
             begin = len(out)
-            out.append(b"")  # the size, when it is known
+            out.append(b"")  # the tag and the size, when it is known
             before = total
             total = 0
             for held in items:
@@ -4315,36 +4380,42 @@ def encode_ParticipantInfo(message: Any, out: list[bytes]) -> i64:
                     digits = varint(number)
                     out.append(digits)
                     total += len(digits) + 0
-            block = varint(total)
-            out[begin] = block
-            total += before + len(block) + 2
+            size = total
+            total += before
+            if size < 0x80:
+                out[begin] = _TAG_146[size]
+                total += 3
+            else:
+                digits = b"\x92\x01" + varint(size)
+                out[begin] = digits
+                total += len(digits)
         name = "data_tracks"
         held = message.data_tracks
         if type(held) is not list:
             check_list(held)
         for held in held:
-            out.append(b"\x9a\x01")
             at = len(out)
-            out.append(b"")  # the size, when it is known
+            out.append(b"")  # the tag and the size, when it is known
             size = encode_DataTrackInfo(held, out)
             if size < 0x80:
-                out[at] = _SHORT[size]
-                total += size + 3
+                out[at] = _TAG_154[size]
+                total += 3
             else:
-                block = varint(size)
-                out[at] = block
-                total += size + len(block) + 2
+                digits = b"\x9a\x01" + varint(size)
+                out[at] = digits
+                total += len(digits)
+            total += size
         name = "client_protocol"
         held = message.client_protocol
         number = held if type(held) is int else _check_int32(held)
         if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
             _check_int32(held)
         if number:
-            out.append(b"\xa0\x01")
             if 0 <= number < 0x80:
-                out.append(_SHORT[number])
+                out.append(_TAG_160[number])
                 total += 3
             else:
+                out.append(b"\xa0\x01")
                 digits = varint(number)
                 out.append(digits)
                 total += len(digits) + 2
@@ -4352,9 +4423,8 @@ def encode_ParticipantInfo(message: Any, out: list[bytes]) -> i64:
         held = message.capabilities
         items = check_list(held)
         if items:
-            out.append(b"\xaa\x01")
             begin = len(out)
-            out.append(b"")  # the size, when it is known
+            out.append(b"")  # the tag and the size, when it is known
             before = total
             total = 0
             for held in items:
@@ -4368,9 +4438,15 @@ def encode_ParticipantInfo(message: Any, out: list[bytes]) -> i64:
                     digits = varint(number)
                     out.append(digits)
                     total += len(digits) + 0
-            block = varint(total)
-            out[begin] = block
-            total += before + len(block) + 2
+            size = total
+            total += before
+            if size < 0x80:
+                out[begin] = _TAG_170[size]
+                total += 3
+            else:
+                digits = b"\xaa\x01" + varint(size)
+                out[begin] = digits
+                total += len(digits)
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
     unknown = message._unknown_fields
@@ -4389,7 +4465,7 @@ def encode_ParticipantPermission(message: Any, out: list[bytes]) -> i64:
     total: i64 = 0
     number: int
     flag: bool
-    block: bytes
+    size: i64
     begin: i64
     before: i64
     name = ""
@@ -4398,44 +4474,38 @@ def encode_ParticipantPermission(message: Any, out: list[bytes]) -> i64:
         held = message.can_subscribe
         flag = held if type(held) is bool else _check_bool(held)
         if flag:
-            out.append(b"\x08")
-            out.append(_SHORT[flag])
+            out.append(b"\x08\x01")
             total += 2
         name = "can_publish"
         held = message.can_publish
         flag = held if type(held) is bool else _check_bool(held)
         if flag:
-            out.append(b"\x10")
-            out.append(_SHORT[flag])
+            out.append(b"\x10\x01")
             total += 2
         name = "can_publish_data"
         held = message.can_publish_data
         flag = held if type(held) is bool else _check_bool(held)
         if flag:
-            out.append(b"\x18")
-            out.append(_SHORT[flag])
+            out.append(b"\x18\x01")
             total += 2
         name = "hidden"
         held = message.hidden
         flag = held if type(held) is bool else _check_bool(held)
         if flag:
-            out.append(b"8")
-            out.append(_SHORT[flag])
+            out.append(b"8\x01")
             total += 2
         name = "recorder"
         held = message.recorder
         flag = held if type(held) is bool else _check_bool(held)
         if flag:
-            out.append(b"@")
-            out.append(_SHORT[flag])
+            out.append(b"@\x01")
             total += 2
         name = "can_publish_sources"
         held = message.can_publish_sources
         items = check_list(held)
         if items:
-            out.append(b"J")
             begin = len(out)
-            out.append(b"")  # the size, when it is known
+            out.append(b"")  # the tag and the size, when it is known
             before = total
             total = 0
             for held in items:
@@ -4449,36 +4519,38 @@ def encode_ParticipantPermission(message: Any, out: list[bytes]) -> i64:
                     digits = varint(number)
                     out.append(digits)
                     total += len(digits) + 0
-            block = varint(total)
-            out[begin] = block
-            total += before + len(block) + 1
+            size = total
+            total += before
+            if size < 0x80:
+                out[begin] = _TAG_74[size]
+                total += 2
+            else:
+                digits = b"J" + varint(size)
+                out[begin] = digits
+                total += len(digits)
         name = "can_update_metadata"
         held = message.can_update_metadata
         flag = held if type(held) is bool else _check_bool(held)
         if flag:
-            out.append(b"P")
-            out.append(_SHORT[flag])
+            out.append(b"P\x01")
             total += 2
         name = "agent"
         held = message.agent
         flag = held if type(held) is bool else _check_bool(held)
         if flag:
-            out.append(b"X")
-            out.append(_SHORT[flag])
+            out.append(b"X\x01")
             total += 2
         name = "can_subscribe_metrics"
         held = message.can_subscribe_metrics
         flag = held if type(held) is bool else _check_bool(held)
         if flag:
-            out.append(b"`")
-            out.append(_SHORT[flag])
+            out.append(b"`\x01")
             total += 2
         name = "can_manage_agent_session"
         held = message.can_manage_agent_session
         flag = held if type(held) is bool else _check_bool(held)
         if flag:
-            out.append(b"h")
-            out.append(_SHORT[flag])
+            out.append(b"h\x01")
             total += 2
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
@@ -4507,11 +4579,11 @@ def encode_ParticipantTracks(message: Any, out: list[bytes]) -> i64:
         if text:
             block = text.encode()
             size = len(block)
-            out.append(b"\n")
             if 0 <= size < 0x80:
-                out.append(_SHORT[size])
+                out.append(_TAG_10[size])
                 total += 2
             else:
+                out.append(b"\n")
                 digits = varint(size)
                 out.append(digits)
                 total += len(digits) + 1
@@ -4525,11 +4597,11 @@ def encode_ParticipantTracks(message: Any, out: list[bytes]) -> i64:
             text = held if type(held) is str else _check_string(held)
             block = text.encode()
             size = len(block)
-            out.append(b"\x12")
             if 0 <= size < 0x80:
-                out.append(_SHORT[size])
+                out.append(_TAG_18[size])
                 total += 2
             else:
+                out.append(b"\x12")
                 digits = varint(size)
                 out.append(digits)
                 total += len(digits) + 1
@@ -4551,7 +4623,6 @@ def encode_ParticipantUpdate(message: Any, out: list[bytes]) -> i64:
     if type(message) is not _ParticipantUpdate:
         check_message(_ParticipantUpdate, message)
     total: i64 = 0
-    block: bytes
     size: i64
     at: i64
     name = ""
@@ -4561,17 +4632,17 @@ def encode_ParticipantUpdate(message: Any, out: list[bytes]) -> i64:
         if type(held) is not list:
             check_list(held)
         for held in held:
-            out.append(b"\n")
             at = len(out)
-            out.append(b"")  # the size, when it is known
+            out.append(b"")  # the tag and the size, when it is known
             size = encode_ParticipantInfo(held, out)
             if size < 0x80:
-                out[at] = _SHORT[size]
-                total += size + 2
+                out[at] = _TAG_10[size]
+                total += 2
             else:
-                block = varint(size)
-                out[at] = block
-                total += size + len(block) + 1
+                digits = b"\n" + varint(size)
+                out[at] = digits
+                total += len(digits)
+            total += size
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
     unknown = message._unknown_fields
@@ -4597,11 +4668,11 @@ def encode_Ping(message: Any, out: list[bytes]) -> i64:
         if not -0x3FFF_FFFF_FFFF_FFFF <= number <= 0x3FFF_FFFF_FFFF_FFFF:
             _check_int64(held)
         if number:
-            out.append(b"\x08")
             if 0 <= number < 0x80:
-                out.append(_SHORT[number])
+                out.append(_TAG_8[number])
                 total += 2
             else:
+                out.append(b"\x08")
                 digits = varint(number)
                 out.append(digits)
                 total += len(digits) + 1
@@ -4611,11 +4682,11 @@ def encode_Ping(message: Any, out: list[bytes]) -> i64:
         if not -0x3FFF_FFFF_FFFF_FFFF <= number <= 0x3FFF_FFFF_FFFF_FFFF:
             _check_int64(held)
         if number:
-            out.append(b"\x10")
             if 0 <= number < 0x80:
-                out.append(_SHORT[number])
+                out.append(_TAG_16[number])
                 total += 2
             else:
+                out.append(b"\x10")
                 digits = varint(number)
                 out.append(digits)
                 total += len(digits) + 1
@@ -4644,11 +4715,11 @@ def encode_Pong(message: Any, out: list[bytes]) -> i64:
         if not -0x3FFF_FFFF_FFFF_FFFF <= number <= 0x3FFF_FFFF_FFFF_FFFF:
             _check_int64(held)
         if number:
-            out.append(b"\x08")
             if 0 <= number < 0x80:
-                out.append(_SHORT[number])
+                out.append(_TAG_8[number])
                 total += 2
             else:
+                out.append(b"\x08")
                 digits = varint(number)
                 out.append(digits)
                 total += len(digits) + 1
@@ -4658,11 +4729,11 @@ def encode_Pong(message: Any, out: list[bytes]) -> i64:
         if not -0x3FFF_FFFF_FFFF_FFFF <= number <= 0x3FFF_FFFF_FFFF_FFFF:
             _check_int64(held)
         if number:
-            out.append(b"\x10")
             if 0 <= number < 0x80:
-                out.append(_SHORT[number])
+                out.append(_TAG_16[number])
                 total += 2
             else:
+                out.append(b"\x10")
                 digits = varint(number)
                 out.append(digits)
                 total += len(digits) + 1
@@ -4695,11 +4766,11 @@ def encode_PublishDataTrackRequest(message: Any, out: list[bytes]) -> i64:
         if not 0 <= number <= 0xFFFF_FFFF:
             _check_uint32(held)
         if number:
-            out.append(b"\x08")
             if 0 <= number < 0x80:
-                out.append(_SHORT[number])
+                out.append(_TAG_8[number])
                 total += 2
             else:
+                out.append(b"\x08")
                 digits = varint(number)
                 out.append(digits)
                 total += len(digits) + 1
@@ -4709,11 +4780,11 @@ def encode_PublishDataTrackRequest(message: Any, out: list[bytes]) -> i64:
         if text:
             block = text.encode()
             size = len(block)
-            out.append(b"\x12")
             if 0 <= size < 0x80:
-                out.append(_SHORT[size])
+                out.append(_TAG_18[size])
                 total += 2
             else:
+                out.append(b"\x12")
                 digits = varint(size)
                 out.append(digits)
                 total += len(digits) + 1
@@ -4725,42 +4796,42 @@ def encode_PublishDataTrackRequest(message: Any, out: list[bytes]) -> i64:
         if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
             _check_enum(held)
         if number:
-            out.append(b"\x18")
             if 0 <= number < 0x80:
-                out.append(_SHORT[number])
+                out.append(_TAG_24[number])
                 total += 2
             else:
+                out.append(b"\x18")
                 digits = varint(number)
                 out.append(digits)
                 total += len(digits) + 1
         name = "frame_encoding"
         held = message.frame_encoding
         if held is not None:
-            out.append(b'"')
             at = len(out)
-            out.append(b"")  # the size, when it is known
+            out.append(b"")  # the tag and the size, when it is known
             size = encode_DataTrackFrameEncoding(held, out)
             if size < 0x80:
-                out[at] = _SHORT[size]
-                total += size + 2
+                out[at] = _TAG_34[size]
+                total += 2
             else:
-                block = varint(size)
-                out[at] = block
-                total += size + len(block) + 1
+                digits = b'"' + varint(size)
+                out[at] = digits
+                total += len(digits)
+            total += size
         name = "schema"
         held = message.schema
         if held is not None:
-            out.append(b"*")
             at = len(out)
-            out.append(b"")  # the size, when it is known
+            out.append(b"")  # the tag and the size, when it is known
             size = encode_DataTrackSchemaId(held, out)
             if size < 0x80:
-                out[at] = _SHORT[size]
-                total += size + 2
+                out[at] = _TAG_42[size]
+                total += 2
             else:
-                block = varint(size)
-                out[at] = block
-                total += size + len(block) + 1
+                digits = b"*" + varint(size)
+                out[at] = digits
+                total += len(digits)
+            total += size
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
     unknown = message._unknown_fields
@@ -4777,7 +4848,6 @@ def encode_PublishDataTrackResponse(message: Any, out: list[bytes]) -> i64:
     if type(message) is not _PublishDataTrackResponse:
         check_message(_PublishDataTrackResponse, message)
     total: i64 = 0
-    block: bytes
     size: i64
     at: i64
     name = ""
@@ -4785,17 +4855,17 @@ def encode_PublishDataTrackResponse(message: Any, out: list[bytes]) -> i64:
         name = "info"
         held = message.info
         if held is not None:
-            out.append(b"\n")
             at = len(out)
-            out.append(b"")  # the size, when it is known
+            out.append(b"")  # the tag and the size, when it is known
             size = encode_DataTrackInfo(held, out)
             if size < 0x80:
-                out[at] = _SHORT[size]
-                total += size + 2
+                out[at] = _TAG_10[size]
+                total += 2
             else:
-                block = varint(size)
-                out[at] = block
-                total += size + len(block) + 1
+                digits = b"\n" + varint(size)
+                out[at] = digits
+                total += len(digits)
+            total += size
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
     unknown = message._unknown_fields
@@ -4813,7 +4883,6 @@ def encode_ReconnectResponse(message: Any, out: list[bytes]) -> i64:
         check_message(_ReconnectResponse, message)
     total: i64 = 0
     number: int
-    block: bytes
     size: i64
     at: i64
     name = ""
@@ -4823,56 +4892,56 @@ def encode_ReconnectResponse(message: Any, out: list[bytes]) -> i64:
         if type(held) is not list:
             check_list(held)
         for held in held:
-            out.append(b"\n")
             at = len(out)
-            out.append(b"")  # the size, when it is known
+            out.append(b"")  # the tag and the size, when it is known
             size = encode_IceServer(held, out)
             if size < 0x80:
-                out[at] = _SHORT[size]
-                total += size + 2
+                out[at] = _TAG_10[size]
+                total += 2
             else:
-                block = varint(size)
-                out[at] = block
-                total += size + len(block) + 1
+                digits = b"\n" + varint(size)
+                out[at] = digits
+                total += len(digits)
+            total += size
         name = "client_configuration"
         held = message.client_configuration
         if held is not None:
-            out.append(b"\x12")
             at = len(out)
-            out.append(b"")  # the size, when it is known
+            out.append(b"")  # the tag and the size, when it is known
             size = encode_ClientConfiguration(held, out)
             if size < 0x80:
-                out[at] = _SHORT[size]
-                total += size + 2
+                out[at] = _TAG_18[size]
+                total += 2
             else:
-                block = varint(size)
-                out[at] = block
-                total += size + len(block) + 1
+                digits = b"\x12" + varint(size)
+                out[at] = digits
+                total += len(digits)
+            total += size
         name = "server_info"
         held = message.server_info
         if held is not None:
-            out.append(b"\x1a")
             at = len(out)
-            out.append(b"")  # the size, when it is known
+            out.append(b"")  # the tag and the size, when it is known
             size = encode_ServerInfo(held, out)
             if size < 0x80:
-                out[at] = _SHORT[size]
-                total += size + 2
+                out[at] = _TAG_26[size]
+                total += 2
             else:
-                block = varint(size)
-                out[at] = block
-                total += size + len(block) + 1
+                digits = b"\x1a" + varint(size)
+                out[at] = digits
+                total += len(digits)
+            total += size
         name = "last_message_seq"
         held = message.last_message_seq
         number = held if type(held) is int else _check_uint32(held)
         if not 0 <= number <= 0xFFFF_FFFF:
             _check_uint32(held)
         if number:
-            out.append(b" ")
             if 0 <= number < 0x80:
-                out.append(_SHORT[number])
+                out.append(_TAG_32[number])
                 total += 2
             else:
+                out.append(b" ")
                 digits = varint(number)
                 out.append(digits)
                 total += len(digits) + 1
@@ -4904,11 +4973,11 @@ def encode_RegionInfo(message: Any, out: list[bytes]) -> i64:
         if text:
             block = text.encode()
             size = len(block)
-            out.append(b"\n")
             if 0 <= size < 0x80:
-                out.append(_SHORT[size])
+                out.append(_TAG_10[size])
                 total += 2
             else:
+                out.append(b"\n")
                 digits = varint(size)
                 out.append(digits)
                 total += len(digits) + 1
@@ -4920,11 +4989,11 @@ def encode_RegionInfo(message: Any, out: list[bytes]) -> i64:
         if text:
             block = text.encode()
             size = len(block)
-            out.append(b"\x12")
             if 0 <= size < 0x80:
-                out.append(_SHORT[size])
+                out.append(_TAG_18[size])
                 total += 2
             else:
+                out.append(b"\x12")
                 digits = varint(size)
                 out.append(digits)
                 total += len(digits) + 1
@@ -4936,11 +5005,11 @@ def encode_RegionInfo(message: Any, out: list[bytes]) -> i64:
         if not -0x3FFF_FFFF_FFFF_FFFF <= number <= 0x3FFF_FFFF_FFFF_FFFF:
             _check_int64(held)
         if number:
-            out.append(b"\x18")
             if 0 <= number < 0x80:
-                out.append(_SHORT[number])
+                out.append(_TAG_24[number])
                 total += 2
             else:
+                out.append(b"\x18")
                 digits = varint(number)
                 out.append(digits)
                 total += len(digits) + 1
@@ -4960,7 +5029,6 @@ def encode_RegionSettings(message: Any, out: list[bytes]) -> i64:
     if type(message) is not _RegionSettings:
         check_message(_RegionSettings, message)
     total: i64 = 0
-    block: bytes
     size: i64
     at: i64
     name = ""
@@ -4970,17 +5038,17 @@ def encode_RegionSettings(message: Any, out: list[bytes]) -> i64:
         if type(held) is not list:
             check_list(held)
         for held in held:
-            out.append(b"\n")
             at = len(out)
-            out.append(b"")  # the size, when it is known
+            out.append(b"")  # the tag and the size, when it is known
             size = encode_RegionInfo(held, out)
             if size < 0x80:
-                out[at] = _SHORT[size]
-                total += size + 2
+                out[at] = _TAG_10[size]
+                total += 2
             else:
-                block = varint(size)
-                out[at] = block
-                total += size + len(block) + 1
+                digits = b"\n" + varint(size)
+                out[at] = digits
+                total += len(digits)
+            total += size
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
     unknown = message._unknown_fields
@@ -5011,11 +5079,11 @@ def encode_RequestResponse(message: Any, out: list[bytes]) -> i64:
         if not 0 <= number <= 0xFFFF_FFFF:
             _check_uint32(held)
         if number:
-            out.append(b"\x08")
             if 0 <= number < 0x80:
-                out.append(_SHORT[number])
+                out.append(_TAG_8[number])
                 total += 2
             else:
+                out.append(b"\x08")
                 digits = varint(number)
                 out.append(digits)
                 total += len(digits) + 1
@@ -5025,11 +5093,11 @@ def encode_RequestResponse(message: Any, out: list[bytes]) -> i64:
         if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
             _check_enum(held)
         if number:
-            out.append(b"\x10")
             if 0 <= number < 0x80:
-                out.append(_SHORT[number])
+                out.append(_TAG_16[number])
                 total += 2
             else:
+                out.append(b"\x10")
                 digits = varint(number)
                 out.append(digits)
                 total += len(digits) + 1
@@ -5039,11 +5107,11 @@ def encode_RequestResponse(message: Any, out: list[bytes]) -> i64:
         if text:
             block = text.encode()
             size = len(block)
-            out.append(b"\x1a")
             if 0 <= size < 0x80:
-                out.append(_SHORT[size])
+                out.append(_TAG_26[size])
                 total += 2
             else:
+                out.append(b"\x1a")
                 digits = varint(size)
                 out.append(digits)
                 total += len(digits) + 1
@@ -5056,17 +5124,17 @@ def encode_RequestResponse(message: Any, out: list[bytes]) -> i64:
                 name = ""
                 check_oneofs(shape_of(_RequestResponse), message)
             chosen_request = True
-            out.append(b'"')
             at = len(out)
-            out.append(b"")  # the size, when it is known
+            out.append(b"")  # the tag and the size, when it is known
             size = encode_TrickleRequest(held, out)
             if size < 0x80:
-                out[at] = _SHORT[size]
-                total += size + 2
+                out[at] = _TAG_34[size]
+                total += 2
             else:
-                block = varint(size)
-                out[at] = block
-                total += size + len(block) + 1
+                digits = b'"' + varint(size)
+                out[at] = digits
+                total += len(digits)
+            total += size
         name = "add_track"
         held = message.add_track
         if held is not None:
@@ -5074,17 +5142,17 @@ def encode_RequestResponse(message: Any, out: list[bytes]) -> i64:
                 name = ""
                 check_oneofs(shape_of(_RequestResponse), message)
             chosen_request = True
-            out.append(b"*")
             at = len(out)
-            out.append(b"")  # the size, when it is known
+            out.append(b"")  # the tag and the size, when it is known
             size = encode_AddTrackRequest(held, out)
             if size < 0x80:
-                out[at] = _SHORT[size]
-                total += size + 2
+                out[at] = _TAG_42[size]
+                total += 2
             else:
-                block = varint(size)
-                out[at] = block
-                total += size + len(block) + 1
+                digits = b"*" + varint(size)
+                out[at] = digits
+                total += len(digits)
+            total += size
         name = "mute"
         held = message.mute
         if held is not None:
@@ -5092,17 +5160,17 @@ def encode_RequestResponse(message: Any, out: list[bytes]) -> i64:
                 name = ""
                 check_oneofs(shape_of(_RequestResponse), message)
             chosen_request = True
-            out.append(b"2")
             at = len(out)
-            out.append(b"")  # the size, when it is known
+            out.append(b"")  # the tag and the size, when it is known
             size = encode_MuteTrackRequest(held, out)
             if size < 0x80:
-                out[at] = _SHORT[size]
-                total += size + 2
+                out[at] = _TAG_50[size]
+                total += 2
             else:
-                block = varint(size)
-                out[at] = block
-                total += size + len(block) + 1
+                digits = b"2" + varint(size)
+                out[at] = digits
+                total += len(digits)
+            total += size
         name = "update_metadata"
         held = message.update_metadata
         if held is not None:
@@ -5110,17 +5178,17 @@ def encode_RequestResponse(message: Any, out: list[bytes]) -> i64:
                 name = ""
                 check_oneofs(shape_of(_RequestResponse), message)
             chosen_request = True
-            out.append(b":")
             at = len(out)
-            out.append(b"")  # the size, when it is known
+            out.append(b"")  # the tag and the size, when it is known
             size = encode_UpdateParticipantMetadata(held, out)
             if size < 0x80:
-                out[at] = _SHORT[size]
-                total += size + 2
+                out[at] = _TAG_58[size]
+                total += 2
             else:
-                block = varint(size)
-                out[at] = block
-                total += size + len(block) + 1
+                digits = b":" + varint(size)
+                out[at] = digits
+                total += len(digits)
+            total += size
         name = "update_audio_track"
         held = message.update_audio_track
         if held is not None:
@@ -5128,17 +5196,17 @@ def encode_RequestResponse(message: Any, out: list[bytes]) -> i64:
                 name = ""
                 check_oneofs(shape_of(_RequestResponse), message)
             chosen_request = True
-            out.append(b"B")
             at = len(out)
-            out.append(b"")  # the size, when it is known
+            out.append(b"")  # the tag and the size, when it is known
             size = encode_UpdateLocalAudioTrack(held, out)
             if size < 0x80:
-                out[at] = _SHORT[size]
-                total += size + 2
+                out[at] = _TAG_66[size]
+                total += 2
             else:
-                block = varint(size)
-                out[at] = block
-                total += size + len(block) + 1
+                digits = b"B" + varint(size)
+                out[at] = digits
+                total += len(digits)
+            total += size
         name = "update_video_track"
         held = message.update_video_track
         if held is not None:
@@ -5146,17 +5214,17 @@ def encode_RequestResponse(message: Any, out: list[bytes]) -> i64:
                 name = ""
                 check_oneofs(shape_of(_RequestResponse), message)
             chosen_request = True
-            out.append(b"J")
             at = len(out)
-            out.append(b"")  # the size, when it is known
+            out.append(b"")  # the tag and the size, when it is known
             size = encode_UpdateLocalVideoTrack(held, out)
             if size < 0x80:
-                out[at] = _SHORT[size]
-                total += size + 2
+                out[at] = _TAG_74[size]
+                total += 2
             else:
-                block = varint(size)
-                out[at] = block
-                total += size + len(block) + 1
+                digits = b"J" + varint(size)
+                out[at] = digits
+                total += len(digits)
+            total += size
         name = "publish_data_track"
         held = message.publish_data_track
         if held is not None:
@@ -5164,17 +5232,17 @@ def encode_RequestResponse(message: Any, out: list[bytes]) -> i64:
                 name = ""
                 check_oneofs(shape_of(_RequestResponse), message)
             chosen_request = True
-            out.append(b"R")
             at = len(out)
-            out.append(b"")  # the size, when it is known
+            out.append(b"")  # the tag and the size, when it is known
             size = encode_PublishDataTrackRequest(held, out)
             if size < 0x80:
-                out[at] = _SHORT[size]
-                total += size + 2
+                out[at] = _TAG_82[size]
+                total += 2
             else:
-                block = varint(size)
-                out[at] = block
-                total += size + len(block) + 1
+                digits = b"R" + varint(size)
+                out[at] = digits
+                total += len(digits)
+            total += size
         name = "unpublish_data_track"
         held = message.unpublish_data_track
         if held is not None:
@@ -5182,17 +5250,17 @@ def encode_RequestResponse(message: Any, out: list[bytes]) -> i64:
                 name = ""
                 check_oneofs(shape_of(_RequestResponse), message)
             chosen_request = True
-            out.append(b"Z")
             at = len(out)
-            out.append(b"")  # the size, when it is known
+            out.append(b"")  # the tag and the size, when it is known
             size = encode_UnpublishDataTrackRequest(held, out)
             if size < 0x80:
-                out[at] = _SHORT[size]
-                total += size + 2
+                out[at] = _TAG_90[size]
+                total += 2
             else:
-                block = varint(size)
-                out[at] = block
-                total += size + len(block) + 1
+                digits = b"Z" + varint(size)
+                out[at] = digits
+                total += len(digits)
+            total += size
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
     unknown = message._unknown_fields
@@ -5223,11 +5291,11 @@ def encode_Room(message: Any, out: list[bytes]) -> i64:
         if text:
             block = text.encode()
             size = len(block)
-            out.append(b"\n")
             if 0 <= size < 0x80:
-                out.append(_SHORT[size])
+                out.append(_TAG_10[size])
                 total += 2
             else:
+                out.append(b"\n")
                 digits = varint(size)
                 out.append(digits)
                 total += len(digits) + 1
@@ -5239,11 +5307,11 @@ def encode_Room(message: Any, out: list[bytes]) -> i64:
         if text:
             block = text.encode()
             size = len(block)
-            out.append(b"\x12")
             if 0 <= size < 0x80:
-                out.append(_SHORT[size])
+                out.append(_TAG_18[size])
                 total += 2
             else:
+                out.append(b"\x12")
                 digits = varint(size)
                 out.append(digits)
                 total += len(digits) + 1
@@ -5255,11 +5323,11 @@ def encode_Room(message: Any, out: list[bytes]) -> i64:
         if not 0 <= number <= 0xFFFF_FFFF:
             _check_uint32(held)
         if number:
-            out.append(b"\x18")
             if 0 <= number < 0x80:
-                out.append(_SHORT[number])
+                out.append(_TAG_24[number])
                 total += 2
             else:
+                out.append(b"\x18")
                 digits = varint(number)
                 out.append(digits)
                 total += len(digits) + 1
@@ -5269,11 +5337,11 @@ def encode_Room(message: Any, out: list[bytes]) -> i64:
         if not 0 <= number <= 0xFFFF_FFFF:
             _check_uint32(held)
         if number:
-            out.append(b" ")
             if 0 <= number < 0x80:
-                out.append(_SHORT[number])
+                out.append(_TAG_32[number])
                 total += 2
             else:
+                out.append(b" ")
                 digits = varint(number)
                 out.append(digits)
                 total += len(digits) + 1
@@ -5283,11 +5351,11 @@ def encode_Room(message: Any, out: list[bytes]) -> i64:
         if not -0x3FFF_FFFF_FFFF_FFFF <= number <= 0x3FFF_FFFF_FFFF_FFFF:
             _check_int64(held)
         if number:
-            out.append(b"(")
             if 0 <= number < 0x80:
-                out.append(_SHORT[number])
+                out.append(_TAG_40[number])
                 total += 2
             else:
+                out.append(b"(")
                 digits = varint(number)
                 out.append(digits)
                 total += len(digits) + 1
@@ -5297,11 +5365,11 @@ def encode_Room(message: Any, out: list[bytes]) -> i64:
         if text:
             block = text.encode()
             size = len(block)
-            out.append(b"2")
             if 0 <= size < 0x80:
-                out.append(_SHORT[size])
+                out.append(_TAG_50[size])
                 total += 2
             else:
+                out.append(b"2")
                 digits = varint(size)
                 out.append(digits)
                 total += len(digits) + 1
@@ -5312,28 +5380,28 @@ def encode_Room(message: Any, out: list[bytes]) -> i64:
         if type(held) is not list:
             check_list(held)
         for held in held:
-            out.append(b":")
             at = len(out)
-            out.append(b"")  # the size, when it is known
+            out.append(b"")  # the tag and the size, when it is known
             size = encode_Codec(held, out)
             if size < 0x80:
-                out[at] = _SHORT[size]
-                total += size + 2
+                out[at] = _TAG_58[size]
+                total += 2
             else:
-                block = varint(size)
-                out[at] = block
-                total += size + len(block) + 1
+                digits = b":" + varint(size)
+                out[at] = digits
+                total += len(digits)
+            total += size
         name = "metadata"
         held = message.metadata
         text = held if type(held) is str else _check_string(held)
         if text:
             block = text.encode()
             size = len(block)
-            out.append(b"B")
             if 0 <= size < 0x80:
-                out.append(_SHORT[size])
+                out.append(_TAG_66[size])
                 total += 2
             else:
+                out.append(b"B")
                 digits = varint(size)
                 out.append(digits)
                 total += len(digits) + 1
@@ -5345,11 +5413,11 @@ def encode_Room(message: Any, out: list[bytes]) -> i64:
         if not 0 <= number <= 0xFFFF_FFFF:
             _check_uint32(held)
         if number:
-            out.append(b"H")
             if 0 <= number < 0x80:
-                out.append(_SHORT[number])
+                out.append(_TAG_72[number])
                 total += 2
             else:
+                out.append(b"H")
                 digits = varint(number)
                 out.append(digits)
                 total += len(digits) + 1
@@ -5357,8 +5425,7 @@ def encode_Room(message: Any, out: list[bytes]) -> i64:
         held = message.active_recording
         flag = held if type(held) is bool else _check_bool(held)
         if flag:
-            out.append(b"P")
-            out.append(_SHORT[flag])
+            out.append(b"P\x01")
             total += 2
         name = "num_publishers"
         held = message.num_publishers
@@ -5366,39 +5433,39 @@ def encode_Room(message: Any, out: list[bytes]) -> i64:
         if not 0 <= number <= 0xFFFF_FFFF:
             _check_uint32(held)
         if number:
-            out.append(b"X")
             if 0 <= number < 0x80:
-                out.append(_SHORT[number])
+                out.append(_TAG_88[number])
                 total += 2
             else:
+                out.append(b"X")
                 digits = varint(number)
                 out.append(digits)
                 total += len(digits) + 1
         name = "version"
         held = message.version
         if held is not None:
-            out.append(b"j")
             at = len(out)
-            out.append(b"")  # the size, when it is known
+            out.append(b"")  # the tag and the size, when it is known
             size = encode_TimedVersion(held, out)
             if size < 0x80:
-                out[at] = _SHORT[size]
-                total += size + 2
+                out[at] = _TAG_106[size]
+                total += 2
             else:
-                block = varint(size)
-                out[at] = block
-                total += size + len(block) + 1
+                digits = b"j" + varint(size)
+                out[at] = digits
+                total += len(digits)
+            total += size
         name = "departure_timeout"
         held = message.departure_timeout
         number = held if type(held) is int else _check_uint32(held)
         if not 0 <= number <= 0xFFFF_FFFF:
             _check_uint32(held)
         if number:
-            out.append(b"p")
             if 0 <= number < 0x80:
-                out.append(_SHORT[number])
+                out.append(_TAG_112[number])
                 total += 2
             else:
+                out.append(b"p")
                 digits = varint(number)
                 out.append(digits)
                 total += len(digits) + 1
@@ -5408,11 +5475,11 @@ def encode_Room(message: Any, out: list[bytes]) -> i64:
         if not -0x3FFF_FFFF_FFFF_FFFF <= number <= 0x3FFF_FFFF_FFFF_FFFF:
             _check_int64(held)
         if number:
-            out.append(b"x")
             if 0 <= number < 0x80:
-                out.append(_SHORT[number])
+                out.append(_TAG_120[number])
                 total += 2
             else:
+                out.append(b"x")
                 digits = varint(number)
                 out.append(digits)
                 total += len(digits) + 1
@@ -5441,28 +5508,28 @@ def encode_RoomMovedResponse(message: Any, out: list[bytes]) -> i64:
         name = "room"
         held = message.room
         if held is not None:
-            out.append(b"\n")
             at = len(out)
-            out.append(b"")  # the size, when it is known
+            out.append(b"")  # the tag and the size, when it is known
             size = encode_Room(held, out)
             if size < 0x80:
-                out[at] = _SHORT[size]
-                total += size + 2
+                out[at] = _TAG_10[size]
+                total += 2
             else:
-                block = varint(size)
-                out[at] = block
-                total += size + len(block) + 1
+                digits = b"\n" + varint(size)
+                out[at] = digits
+                total += len(digits)
+            total += size
         name = "token"
         held = message.token
         text = held if type(held) is str else _check_string(held)
         if text:
             block = text.encode()
             size = len(block)
-            out.append(b"\x12")
             if 0 <= size < 0x80:
-                out.append(_SHORT[size])
+                out.append(_TAG_18[size])
                 total += 2
             else:
+                out.append(b"\x12")
                 digits = varint(size)
                 out.append(digits)
                 total += len(digits) + 1
@@ -5471,33 +5538,33 @@ def encode_RoomMovedResponse(message: Any, out: list[bytes]) -> i64:
         name = "participant"
         held = message.participant
         if held is not None:
-            out.append(b"\x1a")
             at = len(out)
-            out.append(b"")  # the size, when it is known
+            out.append(b"")  # the tag and the size, when it is known
             size = encode_ParticipantInfo(held, out)
             if size < 0x80:
-                out[at] = _SHORT[size]
-                total += size + 2
+                out[at] = _TAG_26[size]
+                total += 2
             else:
-                block = varint(size)
-                out[at] = block
-                total += size + len(block) + 1
+                digits = b"\x1a" + varint(size)
+                out[at] = digits
+                total += len(digits)
+            total += size
         name = "other_participants"
         held = message.other_participants
         if type(held) is not list:
             check_list(held)
         for held in held:
-            out.append(b'"')
             at = len(out)
-            out.append(b"")  # the size, when it is known
+            out.append(b"")  # the tag and the size, when it is known
             size = encode_ParticipantInfo(held, out)
             if size < 0x80:
-                out[at] = _SHORT[size]
-                total += size + 2
+                out[at] = _TAG_34[size]
+                total += 2
             else:
-                block = varint(size)
-                out[at] = block
-                total += size + len(block) + 1
+                digits = b'"' + varint(size)
+                out[at] = digits
+                total += len(digits)
+            total += size
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
     unknown = message._unknown_fields
@@ -5514,7 +5581,6 @@ def encode_RoomUpdate(message: Any, out: list[bytes]) -> i64:
     if type(message) is not _RoomUpdate:
         check_message(_RoomUpdate, message)
     total: i64 = 0
-    block: bytes
     size: i64
     at: i64
     name = ""
@@ -5522,17 +5588,17 @@ def encode_RoomUpdate(message: Any, out: list[bytes]) -> i64:
         name = "room"
         held = message.room
         if held is not None:
-            out.append(b"\n")
             at = len(out)
-            out.append(b"")  # the size, when it is known
+            out.append(b"")  # the tag and the size, when it is known
             size = encode_Room(held, out)
             if size < 0x80:
-                out[at] = _SHORT[size]
-                total += size + 2
+                out[at] = _TAG_10[size]
+                total += 2
             else:
-                block = varint(size)
-                out[at] = block
-                total += size + len(block) + 1
+                digits = b"\n" + varint(size)
+                out[at] = digits
+                total += len(digits)
+            total += size
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
     unknown = message._unknown_fields
@@ -5560,11 +5626,11 @@ def encode_RpcAck(message: Any, out: list[bytes]) -> i64:
         if text:
             block = text.encode()
             size = len(block)
-            out.append(b"\n")
             if 0 <= size < 0x80:
-                out.append(_SHORT[size])
+                out.append(_TAG_10[size])
                 total += 2
             else:
+                out.append(b"\n")
                 digits = varint(size)
                 out.append(digits)
                 total += len(digits) + 1
@@ -5598,11 +5664,11 @@ def encode_RpcError(message: Any, out: list[bytes]) -> i64:
         if not 0 <= number <= 0xFFFF_FFFF:
             _check_uint32(held)
         if number:
-            out.append(b"\x08")
             if 0 <= number < 0x80:
-                out.append(_SHORT[number])
+                out.append(_TAG_8[number])
                 total += 2
             else:
+                out.append(b"\x08")
                 digits = varint(number)
                 out.append(digits)
                 total += len(digits) + 1
@@ -5612,11 +5678,11 @@ def encode_RpcError(message: Any, out: list[bytes]) -> i64:
         if text:
             block = text.encode()
             size = len(block)
-            out.append(b"\x12")
             if 0 <= size < 0x80:
-                out.append(_SHORT[size])
+                out.append(_TAG_18[size])
                 total += 2
             else:
+                out.append(b"\x12")
                 digits = varint(size)
                 out.append(digits)
                 total += len(digits) + 1
@@ -5628,11 +5694,11 @@ def encode_RpcError(message: Any, out: list[bytes]) -> i64:
         if text:
             block = text.encode()
             size = len(block)
-            out.append(b"\x1a")
             if 0 <= size < 0x80:
-                out.append(_SHORT[size])
+                out.append(_TAG_26[size])
                 total += 2
             else:
+                out.append(b"\x1a")
                 digits = varint(size)
                 out.append(digits)
                 total += len(digits) + 1
@@ -5666,11 +5732,11 @@ def encode_RpcRequest(message: Any, out: list[bytes]) -> i64:
         if text:
             block = text.encode()
             size = len(block)
-            out.append(b"\n")
             if 0 <= size < 0x80:
-                out.append(_SHORT[size])
+                out.append(_TAG_10[size])
                 total += 2
             else:
+                out.append(b"\n")
                 digits = varint(size)
                 out.append(digits)
                 total += len(digits) + 1
@@ -5682,11 +5748,11 @@ def encode_RpcRequest(message: Any, out: list[bytes]) -> i64:
         if text:
             block = text.encode()
             size = len(block)
-            out.append(b"\x12")
             if 0 <= size < 0x80:
-                out.append(_SHORT[size])
+                out.append(_TAG_18[size])
                 total += 2
             else:
+                out.append(b"\x12")
                 digits = varint(size)
                 out.append(digits)
                 total += len(digits) + 1
@@ -5698,11 +5764,11 @@ def encode_RpcRequest(message: Any, out: list[bytes]) -> i64:
         if text:
             block = text.encode()
             size = len(block)
-            out.append(b"\x1a")
             if 0 <= size < 0x80:
-                out.append(_SHORT[size])
+                out.append(_TAG_26[size])
                 total += 2
             else:
+                out.append(b"\x1a")
                 digits = varint(size)
                 out.append(digits)
                 total += len(digits) + 1
@@ -5714,11 +5780,11 @@ def encode_RpcRequest(message: Any, out: list[bytes]) -> i64:
         if not 0 <= number <= 0xFFFF_FFFF:
             _check_uint32(held)
         if number:
-            out.append(b" ")
             if 0 <= number < 0x80:
-                out.append(_SHORT[number])
+                out.append(_TAG_32[number])
                 total += 2
             else:
+                out.append(b" ")
                 digits = varint(number)
                 out.append(digits)
                 total += len(digits) + 1
@@ -5728,11 +5794,11 @@ def encode_RpcRequest(message: Any, out: list[bytes]) -> i64:
         if not 0 <= number <= 0xFFFF_FFFF:
             _check_uint32(held)
         if number:
-            out.append(b"(")
             if 0 <= number < 0x80:
-                out.append(_SHORT[number])
+                out.append(_TAG_40[number])
                 total += 2
             else:
+                out.append(b"(")
                 digits = varint(number)
                 out.append(digits)
                 total += len(digits) + 1
@@ -5741,11 +5807,11 @@ def encode_RpcRequest(message: Any, out: list[bytes]) -> i64:
         block = held if type(held) is bytes else _check_bytes(held)
         if block:
             size = len(block)
-            out.append(b"2")
             if 0 <= size < 0x80:
-                out.append(_SHORT[size])
+                out.append(_TAG_50[size])
                 total += 2
             else:
+                out.append(b"2")
                 digits = varint(size)
                 out.append(digits)
                 total += len(digits) + 1
@@ -5780,11 +5846,11 @@ def encode_RpcResponse(message: Any, out: list[bytes]) -> i64:
         if text:
             block = text.encode()
             size = len(block)
-            out.append(b"\n")
             if 0 <= size < 0x80:
-                out.append(_SHORT[size])
+                out.append(_TAG_10[size])
                 total += 2
             else:
+                out.append(b"\n")
                 digits = varint(size)
                 out.append(digits)
                 total += len(digits) + 1
@@ -5800,11 +5866,11 @@ def encode_RpcResponse(message: Any, out: list[bytes]) -> i64:
             text = held if type(held) is str else _check_string(held)
             block = text.encode()
             size = len(block)
-            out.append(b"\x12")
             if 0 <= size < 0x80:
-                out.append(_SHORT[size])
+                out.append(_TAG_18[size])
                 total += 2
             else:
+                out.append(b"\x12")
                 digits = varint(size)
                 out.append(digits)
                 total += len(digits) + 1
@@ -5817,17 +5883,17 @@ def encode_RpcResponse(message: Any, out: list[bytes]) -> i64:
                 name = ""
                 check_oneofs(shape_of(_RpcResponse), message)
             chosen_value = True
-            out.append(b"\x1a")
             at = len(out)
-            out.append(b"")  # the size, when it is known
+            out.append(b"")  # the tag and the size, when it is known
             size = encode_RpcError(held, out)
             if size < 0x80:
-                out[at] = _SHORT[size]
-                total += size + 2
+                out[at] = _TAG_26[size]
+                total += 2
             else:
-                block = varint(size)
-                out[at] = block
-                total += size + len(block) + 1
+                digits = b"\x1a" + varint(size)
+                out[at] = digits
+                total += len(digits)
+            total += size
         name = "compressed_payload"
         held = message.compressed_payload
         if held is not None:
@@ -5837,11 +5903,11 @@ def encode_RpcResponse(message: Any, out: list[bytes]) -> i64:
             chosen_value = True
             block = held if type(held) is bytes else _check_bytes(held)
             size = len(block)
-            out.append(b'"')
             if 0 <= size < 0x80:
-                out.append(_SHORT[size])
+                out.append(_TAG_34[size])
                 total += 2
             else:
+                out.append(b'"')
                 digits = varint(size)
                 out.append(digits)
                 total += len(digits) + 1
@@ -5875,11 +5941,11 @@ def encode_ServerInfo(message: Any, out: list[bytes]) -> i64:
         if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
             _check_enum(held)
         if number:
-            out.append(b"\x08")
             if 0 <= number < 0x80:
-                out.append(_SHORT[number])
+                out.append(_TAG_8[number])
                 total += 2
             else:
+                out.append(b"\x08")
                 digits = varint(number)
                 out.append(digits)
                 total += len(digits) + 1
@@ -5889,11 +5955,11 @@ def encode_ServerInfo(message: Any, out: list[bytes]) -> i64:
         if text:
             block = text.encode()
             size = len(block)
-            out.append(b"\x12")
             if 0 <= size < 0x80:
-                out.append(_SHORT[size])
+                out.append(_TAG_18[size])
                 total += 2
             else:
+                out.append(b"\x12")
                 digits = varint(size)
                 out.append(digits)
                 total += len(digits) + 1
@@ -5905,11 +5971,11 @@ def encode_ServerInfo(message: Any, out: list[bytes]) -> i64:
         if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
             _check_int32(held)
         if number:
-            out.append(b"\x18")
             if 0 <= number < 0x80:
-                out.append(_SHORT[number])
+                out.append(_TAG_24[number])
                 total += 2
             else:
+                out.append(b"\x18")
                 digits = varint(number)
                 out.append(digits)
                 total += len(digits) + 1
@@ -5919,11 +5985,11 @@ def encode_ServerInfo(message: Any, out: list[bytes]) -> i64:
         if text:
             block = text.encode()
             size = len(block)
-            out.append(b'"')
             if 0 <= size < 0x80:
-                out.append(_SHORT[size])
+                out.append(_TAG_34[size])
                 total += 2
             else:
+                out.append(b'"')
                 digits = varint(size)
                 out.append(digits)
                 total += len(digits) + 1
@@ -5935,11 +6001,11 @@ def encode_ServerInfo(message: Any, out: list[bytes]) -> i64:
         if text:
             block = text.encode()
             size = len(block)
-            out.append(b"*")
             if 0 <= size < 0x80:
-                out.append(_SHORT[size])
+                out.append(_TAG_42[size])
                 total += 2
             else:
+                out.append(b"*")
                 digits = varint(size)
                 out.append(digits)
                 total += len(digits) + 1
@@ -5951,11 +6017,11 @@ def encode_ServerInfo(message: Any, out: list[bytes]) -> i64:
         if text:
             block = text.encode()
             size = len(block)
-            out.append(b"2")
             if 0 <= size < 0x80:
-                out.append(_SHORT[size])
+                out.append(_TAG_50[size])
                 total += 2
             else:
+                out.append(b"2")
                 digits = varint(size)
                 out.append(digits)
                 total += len(digits) + 1
@@ -5967,11 +6033,11 @@ def encode_ServerInfo(message: Any, out: list[bytes]) -> i64:
         if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
             _check_int32(held)
         if number:
-            out.append(b"8")
             if 0 <= number < 0x80:
-                out.append(_SHORT[number])
+                out.append(_TAG_56[number])
                 total += 2
             else:
+                out.append(b"8")
                 digits = varint(number)
                 out.append(digits)
                 total += len(digits) + 1
@@ -5995,11 +6061,11 @@ def encode_SessionDescription_mid_to_track_id(message: Entry, out: list[bytes]) 
         if text:
             block = text.encode()
             size = len(block)
-            out.append(b"\n")
             if 0 <= size < 0x80:
-                out.append(_SHORT[size])
+                out.append(_TAG_10[size])
                 total += 2
             else:
+                out.append(b"\n")
                 digits = varint(size)
                 out.append(digits)
                 total += len(digits) + 1
@@ -6010,11 +6076,11 @@ def encode_SessionDescription_mid_to_track_id(message: Entry, out: list[bytes]) 
         if text:
             block = text.encode()
             size = len(block)
-            out.append(b"\x12")
             if 0 <= size < 0x80:
-                out.append(_SHORT[size])
+                out.append(_TAG_18[size])
                 total += 2
             else:
+                out.append(b"\x12")
                 digits = varint(size)
                 out.append(digits)
                 total += len(digits) + 1
@@ -6050,11 +6116,11 @@ def encode_SessionDescription(message: Any, out: list[bytes]) -> i64:
         if text:
             block = text.encode()
             size = len(block)
-            out.append(b"\n")
             if 0 <= size < 0x80:
-                out.append(_SHORT[size])
+                out.append(_TAG_10[size])
                 total += 2
             else:
+                out.append(b"\n")
                 digits = varint(size)
                 out.append(digits)
                 total += len(digits) + 1
@@ -6066,11 +6132,11 @@ def encode_SessionDescription(message: Any, out: list[bytes]) -> i64:
         if text:
             block = text.encode()
             size = len(block)
-            out.append(b"\x12")
             if 0 <= size < 0x80:
-                out.append(_SHORT[size])
+                out.append(_TAG_18[size])
                 total += 2
             else:
+                out.append(b"\x12")
                 digits = varint(size)
                 out.append(digits)
                 total += len(digits) + 1
@@ -6082,30 +6148,29 @@ def encode_SessionDescription(message: Any, out: list[bytes]) -> i64:
         if not 0 <= number <= 0xFFFF_FFFF:
             _check_uint32(held)
         if number:
-            out.append(b"\x18")
             if 0 <= number < 0x80:
-                out.append(_SHORT[number])
+                out.append(_TAG_24[number])
                 total += 2
             else:
+                out.append(b"\x18")
                 digits = varint(number)
                 out.append(digits)
                 total += len(digits) + 1
         name = "mid_to_track_id"
         held = message.mid_to_track_id
         for held, value in check_map(held).items():
-            out.append(b'"')
             begin = len(out)
-            out.append(b"")  # the size, when it is known
+            out.append(b"")  # the tag and the size, when it is known
             before = total
             total = 0
             text = held if type(held) is str else _check_string(held)
             block = text.encode()
             size = len(block)
-            out.append(b"\n")
             if 0 <= size < 0x80:
-                out.append(_SHORT[size])
+                out.append(_TAG_10[size])
                 total += 2
             else:
+                out.append(b"\n")
                 digits = varint(size)
                 out.append(digits)
                 total += len(digits) + 1
@@ -6115,19 +6180,25 @@ def encode_SessionDescription(message: Any, out: list[bytes]) -> i64:
             text = held if type(held) is str else _check_string(held)
             block = text.encode()
             size = len(block)
-            out.append(b"\x12")
             if 0 <= size < 0x80:
-                out.append(_SHORT[size])
+                out.append(_TAG_18[size])
                 total += 2
             else:
+                out.append(b"\x12")
                 digits = varint(size)
                 out.append(digits)
                 total += len(digits) + 1
             out.append(block)
             total += size
-            block = varint(total)
-            out[begin] = block
-            total += before + len(block) + 1
+            size = total
+            total += before
+            if size < 0x80:
+                out[begin] = _TAG_34[size]
+                total += 2
+            else:
+                digits = b'"' + varint(size)
+                out[begin] = digits
+                total += len(digits)
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
     unknown = message._unknown_fields
@@ -6169,7 +6240,6 @@ def encode_SignalRequest(message: Any, out: list[bytes]) -> i64:
         check_message(_SignalRequest, message)
     total: i64 = 0
     number: int
-    block: bytes
     size: i64
     at: i64
     chosen: i64
@@ -6190,301 +6260,301 @@ def encode_SignalRequest(message: Any, out: list[bytes]) -> i64:
                     if chosen < 26:
                         if chosen == 10:
                             name = "offer"
-                            out.append(b"\n")
                             at = len(out)
-                            out.append(b"")  # the size, when it is known
+                            out.append(b"")  # the tag and the size, when it is known
                             size = encode_SessionDescription(held, out)
                             if size < 0x80:
-                                out[at] = _SHORT[size]
-                                total += size + 2
+                                out[at] = _TAG_10[size]
+                                total += 2
                             else:
-                                block = varint(size)
-                                out[at] = block
-                                total += size + len(block) + 1
+                                digits = b"\n" + varint(size)
+                                out[at] = digits
+                                total += len(digits)
+                            total += size
                         if chosen == 18:
                             name = "answer"
-                            out.append(b"\x12")
                             at = len(out)
-                            out.append(b"")  # the size, when it is known
+                            out.append(b"")  # the tag and the size, when it is known
                             size = encode_SessionDescription(held, out)
                             if size < 0x80:
-                                out[at] = _SHORT[size]
-                                total += size + 2
+                                out[at] = _TAG_18[size]
+                                total += 2
                             else:
-                                block = varint(size)
-                                out[at] = block
-                                total += size + len(block) + 1
+                                digits = b"\x12" + varint(size)
+                                out[at] = digits
+                                total += len(digits)
+                            total += size
                     else:
                         if chosen == 26:
                             name = "trickle"
-                            out.append(b"\x1a")
                             at = len(out)
-                            out.append(b"")  # the size, when it is known
+                            out.append(b"")  # the tag and the size, when it is known
                             size = encode_TrickleRequest(held, out)
                             if size < 0x80:
-                                out[at] = _SHORT[size]
-                                total += size + 2
+                                out[at] = _TAG_26[size]
+                                total += 2
                             else:
-                                block = varint(size)
-                                out[at] = block
-                                total += size + len(block) + 1
+                                digits = b"\x1a" + varint(size)
+                                out[at] = digits
+                                total += len(digits)
+                            total += size
                         if chosen == 34:
                             name = "add_track"
-                            out.append(b'"')
                             at = len(out)
-                            out.append(b"")  # the size, when it is known
+                            out.append(b"")  # the tag and the size, when it is known
                             size = encode_AddTrackRequest(held, out)
                             if size < 0x80:
-                                out[at] = _SHORT[size]
-                                total += size + 2
+                                out[at] = _TAG_34[size]
+                                total += 2
                             else:
-                                block = varint(size)
-                                out[at] = block
-                                total += size + len(block) + 1
+                                digits = b'"' + varint(size)
+                                out[at] = digits
+                                total += len(digits)
+                            total += size
                         if chosen == 42:
                             name = "mute"
-                            out.append(b"*")
                             at = len(out)
-                            out.append(b"")  # the size, when it is known
+                            out.append(b"")  # the tag and the size, when it is known
                             size = encode_MuteTrackRequest(held, out)
                             if size < 0x80:
-                                out[at] = _SHORT[size]
-                                total += size + 2
+                                out[at] = _TAG_42[size]
+                                total += 2
                             else:
-                                block = varint(size)
-                                out[at] = block
-                                total += size + len(block) + 1
+                                digits = b"*" + varint(size)
+                                out[at] = digits
+                                total += len(digits)
+                            total += size
                 else:
                     if chosen < 82:
                         if chosen == 50:
                             name = "subscription"
-                            out.append(b"2")
                             at = len(out)
-                            out.append(b"")  # the size, when it is known
+                            out.append(b"")  # the tag and the size, when it is known
                             size = encode_UpdateSubscription(held, out)
                             if size < 0x80:
-                                out[at] = _SHORT[size]
-                                total += size + 2
+                                out[at] = _TAG_50[size]
+                                total += 2
                             else:
-                                block = varint(size)
-                                out[at] = block
-                                total += size + len(block) + 1
+                                digits = b"2" + varint(size)
+                                out[at] = digits
+                                total += len(digits)
+                            total += size
                         if chosen == 58:
                             name = "track_setting"
-                            out.append(b":")
                             at = len(out)
-                            out.append(b"")  # the size, when it is known
+                            out.append(b"")  # the tag and the size, when it is known
                             size = encode_UpdateTrackSettings(held, out)
                             if size < 0x80:
-                                out[at] = _SHORT[size]
-                                total += size + 2
+                                out[at] = _TAG_58[size]
+                                total += 2
                             else:
-                                block = varint(size)
-                                out[at] = block
-                                total += size + len(block) + 1
+                                digits = b":" + varint(size)
+                                out[at] = digits
+                                total += len(digits)
+                            total += size
                         if chosen == 66:
                             name = "leave"
-                            out.append(b"B")
                             at = len(out)
-                            out.append(b"")  # the size, when it is known
+                            out.append(b"")  # the tag and the size, when it is known
                             size = encode_LeaveRequest(held, out)
                             if size < 0x80:
-                                out[at] = _SHORT[size]
-                                total += size + 2
+                                out[at] = _TAG_66[size]
+                                total += 2
                             else:
-                                block = varint(size)
-                                out[at] = block
-                                total += size + len(block) + 1
+                                digits = b"B" + varint(size)
+                                out[at] = digits
+                                total += len(digits)
+                            total += size
                     else:
                         if chosen == 82:
                             name = "update_layers"
-                            out.append(b"R")
                             at = len(out)
-                            out.append(b"")  # the size, when it is known
+                            out.append(b"")  # the tag and the size, when it is known
                             size = encode_UpdateVideoLayers(held, out)
                             if size < 0x80:
-                                out[at] = _SHORT[size]
-                                total += size + 2
+                                out[at] = _TAG_82[size]
+                                total += 2
                             else:
-                                block = varint(size)
-                                out[at] = block
-                                total += size + len(block) + 1
+                                digits = b"R" + varint(size)
+                                out[at] = digits
+                                total += len(digits)
+                            total += size
                         if chosen == 90:
                             name = "subscription_permission"
-                            out.append(b"Z")
                             at = len(out)
-                            out.append(b"")  # the size, when it is known
+                            out.append(b"")  # the tag and the size, when it is known
                             size = encode_SubscriptionPermission(held, out)
                             if size < 0x80:
-                                out[at] = _SHORT[size]
-                                total += size + 2
+                                out[at] = _TAG_90[size]
+                                total += 2
                             else:
-                                block = varint(size)
-                                out[at] = block
-                                total += size + len(block) + 1
+                                digits = b"Z" + varint(size)
+                                out[at] = digits
+                                total += len(digits)
+                            total += size
                         if chosen == 98:
                             name = "sync_state"
-                            out.append(b"b")
                             at = len(out)
-                            out.append(b"")  # the size, when it is known
+                            out.append(b"")  # the tag and the size, when it is known
                             size = encode_SyncState(held, out)
                             if size < 0x80:
-                                out[at] = _SHORT[size]
-                                total += size + 2
+                                out[at] = _TAG_98[size]
+                                total += 2
                             else:
-                                block = varint(size)
-                                out[at] = block
-                                total += size + len(block) + 1
+                                digits = b"b" + varint(size)
+                                out[at] = digits
+                                total += len(digits)
+                            total += size
             else:
                 if chosen < 146:
                     if chosen < 122:
                         if chosen == 106:
                             name = "simulate"
-                            out.append(b"j")
                             at = len(out)
-                            out.append(b"")  # the size, when it is known
+                            out.append(b"")  # the tag and the size, when it is known
                             size = encode_SimulateScenario(held, out)
                             if size < 0x80:
-                                out[at] = _SHORT[size]
-                                total += size + 2
+                                out[at] = _TAG_106[size]
+                                total += 2
                             else:
-                                block = varint(size)
-                                out[at] = block
-                                total += size + len(block) + 1
+                                digits = b"j" + varint(size)
+                                out[at] = digits
+                                total += len(digits)
+                            total += size
                         if chosen == 112:
                             name = "ping"
                             number = held if type(held) is int else _check_int64(held)
                             if not -0x3FFF_FFFF_FFFF_FFFF <= number <= 0x3FFF_FFFF_FFFF_FFFF:
                                 _check_int64(held)
-                            out.append(b"p")
                             if 0 <= number < 0x80:
-                                out.append(_SHORT[number])
+                                out.append(_TAG_112[number])
                                 total += 2
                             else:
+                                out.append(b"p")
                                 digits = varint(number)
                                 out.append(digits)
                                 total += len(digits) + 1
                     else:
                         if chosen == 122:
                             name = "update_metadata"
-                            out.append(b"z")
                             at = len(out)
-                            out.append(b"")  # the size, when it is known
+                            out.append(b"")  # the tag and the size, when it is known
                             size = encode_UpdateParticipantMetadata(held, out)
                             if size < 0x80:
-                                out[at] = _SHORT[size]
-                                total += size + 2
+                                out[at] = _TAG_122[size]
+                                total += 2
                             else:
-                                block = varint(size)
-                                out[at] = block
-                                total += size + len(block) + 1
+                                digits = b"z" + varint(size)
+                                out[at] = digits
+                                total += len(digits)
+                            total += size
                         if chosen == 130:
                             name = "ping_req"
-                            out.append(b"\x82\x01")
                             at = len(out)
-                            out.append(b"")  # the size, when it is known
+                            out.append(b"")  # the tag and the size, when it is known
                             size = encode_Ping(held, out)
                             if size < 0x80:
-                                out[at] = _SHORT[size]
-                                total += size + 3
+                                out[at] = _TAG_130[size]
+                                total += 3
                             else:
-                                block = varint(size)
-                                out[at] = block
-                                total += size + len(block) + 2
+                                digits = b"\x82\x01" + varint(size)
+                                out[at] = digits
+                                total += len(digits)
+                            total += size
                         if chosen == 138:
                             name = "update_audio_track"
-                            out.append(b"\x8a\x01")
                             at = len(out)
-                            out.append(b"")  # the size, when it is known
+                            out.append(b"")  # the tag and the size, when it is known
                             size = encode_UpdateLocalAudioTrack(held, out)
                             if size < 0x80:
-                                out[at] = _SHORT[size]
-                                total += size + 3
+                                out[at] = _TAG_138[size]
+                                total += 3
                             else:
-                                block = varint(size)
-                                out[at] = block
-                                total += size + len(block) + 2
+                                digits = b"\x8a\x01" + varint(size)
+                                out[at] = digits
+                                total += len(digits)
+                            total += size
                 else:
                     if chosen < 170:
                         if chosen == 146:
                             name = "update_video_track"
-                            out.append(b"\x92\x01")
                             at = len(out)
-                            out.append(b"")  # the size, when it is known
+                            out.append(b"")  # the tag and the size, when it is known
                             size = encode_UpdateLocalVideoTrack(held, out)
                             if size < 0x80:
-                                out[at] = _SHORT[size]
-                                total += size + 3
+                                out[at] = _TAG_146[size]
+                                total += 3
                             else:
-                                block = varint(size)
-                                out[at] = block
-                                total += size + len(block) + 2
+                                digits = b"\x92\x01" + varint(size)
+                                out[at] = digits
+                                total += len(digits)
+                            total += size
                         if chosen == 154:
                             name = "publish_data_track_request"
-                            out.append(b"\x9a\x01")
                             at = len(out)
-                            out.append(b"")  # the size, when it is known
+                            out.append(b"")  # the tag and the size, when it is known
                             size = encode_PublishDataTrackRequest(held, out)
                             if size < 0x80:
-                                out[at] = _SHORT[size]
-                                total += size + 3
+                                out[at] = _TAG_154[size]
+                                total += 3
                             else:
-                                block = varint(size)
-                                out[at] = block
-                                total += size + len(block) + 2
+                                digits = b"\x9a\x01" + varint(size)
+                                out[at] = digits
+                                total += len(digits)
+                            total += size
                         if chosen == 162:
                             name = "unpublish_data_track_request"
-                            out.append(b"\xa2\x01")
                             at = len(out)
-                            out.append(b"")  # the size, when it is known
+                            out.append(b"")  # the tag and the size, when it is known
                             size = encode_UnpublishDataTrackRequest(held, out)
                             if size < 0x80:
-                                out[at] = _SHORT[size]
-                                total += size + 3
+                                out[at] = _TAG_162[size]
+                                total += 3
                             else:
-                                block = varint(size)
-                                out[at] = block
-                                total += size + len(block) + 2
+                                digits = b"\xa2\x01" + varint(size)
+                                out[at] = digits
+                                total += len(digits)
+                            total += size
                     else:
                         if chosen == 170:
                             name = "update_data_subscription"
-                            out.append(b"\xaa\x01")
                             at = len(out)
-                            out.append(b"")  # the size, when it is known
+                            out.append(b"")  # the tag and the size, when it is known
                             size = encode_UpdateDataSubscription(held, out)
                             if size < 0x80:
-                                out[at] = _SHORT[size]
-                                total += size + 3
+                                out[at] = _TAG_170[size]
+                                total += 3
                             else:
-                                block = varint(size)
-                                out[at] = block
-                                total += size + len(block) + 2
+                                digits = b"\xaa\x01" + varint(size)
+                                out[at] = digits
+                                total += len(digits)
+                            total += size
                         if chosen == 178:
                             name = "store_data_blob_request"
-                            out.append(b"\xb2\x01")
                             at = len(out)
-                            out.append(b"")  # the size, when it is known
+                            out.append(b"")  # the tag and the size, when it is known
                             size = encode_StoreDataBlobRequest(held, out)
                             if size < 0x80:
-                                out[at] = _SHORT[size]
-                                total += size + 3
+                                out[at] = _TAG_178[size]
+                                total += 3
                             else:
-                                block = varint(size)
-                                out[at] = block
-                                total += size + len(block) + 2
+                                digits = b"\xb2\x01" + varint(size)
+                                out[at] = digits
+                                total += len(digits)
+                            total += size
                         if chosen == 186:
                             name = "get_data_blob_request"
-                            out.append(b"\xba\x01")
                             at = len(out)
-                            out.append(b"")  # the size, when it is known
+                            out.append(b"")  # the tag and the size, when it is known
                             size = encode_GetDataBlobRequest(held, out)
                             if size < 0x80:
-                                out[at] = _SHORT[size]
-                                total += size + 3
+                                out[at] = _TAG_186[size]
+                                total += 3
                             else:
-                                block = varint(size)
-                                out[at] = block
-                                total += size + len(block) + 2
+                                digits = b"\xba\x01" + varint(size)
+                                out[at] = digits
+                                total += len(digits)
+                            total += size
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
     unknown = message._unknown_fields
@@ -6556,206 +6626,206 @@ def encode_SignalResponse(message: Any, out: list[bytes]) -> i64:
                     if chosen < 34:
                         if chosen == 10:
                             name = "join"
-                            out.append(b"\n")
                             at = len(out)
-                            out.append(b"")  # the size, when it is known
+                            out.append(b"")  # the tag and the size, when it is known
                             size = encode_JoinResponse(held, out)
                             if size < 0x80:
-                                out[at] = _SHORT[size]
-                                total += size + 2
+                                out[at] = _TAG_10[size]
+                                total += 2
                             else:
-                                block = varint(size)
-                                out[at] = block
-                                total += size + len(block) + 1
+                                digits = b"\n" + varint(size)
+                                out[at] = digits
+                                total += len(digits)
+                            total += size
                         if chosen == 18:
                             name = "answer"
-                            out.append(b"\x12")
                             at = len(out)
-                            out.append(b"")  # the size, when it is known
+                            out.append(b"")  # the tag and the size, when it is known
                             size = encode_SessionDescription(held, out)
                             if size < 0x80:
-                                out[at] = _SHORT[size]
-                                total += size + 2
+                                out[at] = _TAG_18[size]
+                                total += 2
                             else:
-                                block = varint(size)
-                                out[at] = block
-                                total += size + len(block) + 1
+                                digits = b"\x12" + varint(size)
+                                out[at] = digits
+                                total += len(digits)
+                            total += size
                         if chosen == 26:
                             name = "offer"
-                            out.append(b"\x1a")
                             at = len(out)
-                            out.append(b"")  # the size, when it is known
+                            out.append(b"")  # the tag and the size, when it is known
                             size = encode_SessionDescription(held, out)
                             if size < 0x80:
-                                out[at] = _SHORT[size]
-                                total += size + 2
+                                out[at] = _TAG_26[size]
+                                total += 2
                             else:
-                                block = varint(size)
-                                out[at] = block
-                                total += size + len(block) + 1
+                                digits = b"\x1a" + varint(size)
+                                out[at] = digits
+                                total += len(digits)
+                            total += size
                     else:
                         if chosen < 50:
                             if chosen == 34:
                                 name = "trickle"
-                                out.append(b'"')
                                 at = len(out)
-                                out.append(b"")  # the size, when it is known
+                                out.append(b"")  # the tag and the size, when it is known
                                 size = encode_TrickleRequest(held, out)
                                 if size < 0x80:
-                                    out[at] = _SHORT[size]
-                                    total += size + 2
+                                    out[at] = _TAG_34[size]
+                                    total += 2
                                 else:
-                                    block = varint(size)
-                                    out[at] = block
-                                    total += size + len(block) + 1
+                                    digits = b'"' + varint(size)
+                                    out[at] = digits
+                                    total += len(digits)
+                                total += size
                             if chosen == 42:
                                 name = "update"
-                                out.append(b"*")
                                 at = len(out)
-                                out.append(b"")  # the size, when it is known
+                                out.append(b"")  # the tag and the size, when it is known
                                 size = encode_ParticipantUpdate(held, out)
                                 if size < 0x80:
-                                    out[at] = _SHORT[size]
-                                    total += size + 2
+                                    out[at] = _TAG_42[size]
+                                    total += 2
                                 else:
-                                    block = varint(size)
-                                    out[at] = block
-                                    total += size + len(block) + 1
+                                    digits = b"*" + varint(size)
+                                    out[at] = digits
+                                    total += len(digits)
+                                total += size
                         else:
                             if chosen == 50:
                                 name = "track_published"
-                                out.append(b"2")
                                 at = len(out)
-                                out.append(b"")  # the size, when it is known
+                                out.append(b"")  # the tag and the size, when it is known
                                 size = encode_TrackPublishedResponse(held, out)
                                 if size < 0x80:
-                                    out[at] = _SHORT[size]
-                                    total += size + 2
+                                    out[at] = _TAG_50[size]
+                                    total += 2
                                 else:
-                                    block = varint(size)
-                                    out[at] = block
-                                    total += size + len(block) + 1
+                                    digits = b"2" + varint(size)
+                                    out[at] = digits
+                                    total += len(digits)
+                                total += size
                             if chosen == 66:
                                 name = "leave"
-                                out.append(b"B")
                                 at = len(out)
-                                out.append(b"")  # the size, when it is known
+                                out.append(b"")  # the tag and the size, when it is known
                                 size = encode_LeaveRequest(held, out)
                                 if size < 0x80:
-                                    out[at] = _SHORT[size]
-                                    total += size + 2
+                                    out[at] = _TAG_66[size]
+                                    total += 2
                                 else:
-                                    block = varint(size)
-                                    out[at] = block
-                                    total += size + len(block) + 1
+                                    digits = b"B" + varint(size)
+                                    out[at] = digits
+                                    total += len(digits)
+                                total += size
                 else:
                     if chosen < 106:
                         if chosen < 90:
                             if chosen == 74:
                                 name = "mute"
-                                out.append(b"J")
                                 at = len(out)
-                                out.append(b"")  # the size, when it is known
+                                out.append(b"")  # the tag and the size, when it is known
                                 size = encode_MuteTrackRequest(held, out)
                                 if size < 0x80:
-                                    out[at] = _SHORT[size]
-                                    total += size + 2
+                                    out[at] = _TAG_74[size]
+                                    total += 2
                                 else:
-                                    block = varint(size)
-                                    out[at] = block
-                                    total += size + len(block) + 1
+                                    digits = b"J" + varint(size)
+                                    out[at] = digits
+                                    total += len(digits)
+                                total += size
                             if chosen == 82:
                                 name = "speakers_changed"
-                                out.append(b"R")
                                 at = len(out)
-                                out.append(b"")  # the size, when it is known
+                                out.append(b"")  # the tag and the size, when it is known
                                 size = encode_SpeakersChanged(held, out)
                                 if size < 0x80:
-                                    out[at] = _SHORT[size]
-                                    total += size + 2
+                                    out[at] = _TAG_82[size]
+                                    total += 2
                                 else:
-                                    block = varint(size)
-                                    out[at] = block
-                                    total += size + len(block) + 1
+                                    digits = b"R" + varint(size)
+                                    out[at] = digits
+                                    total += len(digits)
+                                total += size
                         else:
                             if chosen == 90:
                                 name = "room_update"
-                                out.append(b"Z")
                                 at = len(out)
-                                out.append(b"")  # the size, when it is known
+                                out.append(b"")  # the tag and the size, when it is known
                                 size = encode_RoomUpdate(held, out)
                                 if size < 0x80:
-                                    out[at] = _SHORT[size]
-                                    total += size + 2
+                                    out[at] = _TAG_90[size]
+                                    total += 2
                                 else:
-                                    block = varint(size)
-                                    out[at] = block
-                                    total += size + len(block) + 1
+                                    digits = b"Z" + varint(size)
+                                    out[at] = digits
+                                    total += len(digits)
+                                total += size
                             if chosen == 98:
                                 name = "connection_quality"
-                                out.append(b"b")
                                 at = len(out)
-                                out.append(b"")  # the size, when it is known
+                                out.append(b"")  # the tag and the size, when it is known
                                 size = encode_ConnectionQualityUpdate(held, out)
                                 if size < 0x80:
-                                    out[at] = _SHORT[size]
-                                    total += size + 2
+                                    out[at] = _TAG_98[size]
+                                    total += 2
                                 else:
-                                    block = varint(size)
-                                    out[at] = block
-                                    total += size + len(block) + 1
+                                    digits = b"b" + varint(size)
+                                    out[at] = digits
+                                    total += len(digits)
+                                total += size
                     else:
                         if chosen < 122:
                             if chosen == 106:
                                 name = "stream_state_update"
-                                out.append(b"j")
                                 at = len(out)
-                                out.append(b"")  # the size, when it is known
+                                out.append(b"")  # the tag and the size, when it is known
                                 size = encode_StreamStateUpdate(held, out)
                                 if size < 0x80:
-                                    out[at] = _SHORT[size]
-                                    total += size + 2
+                                    out[at] = _TAG_106[size]
+                                    total += 2
                                 else:
-                                    block = varint(size)
-                                    out[at] = block
-                                    total += size + len(block) + 1
+                                    digits = b"j" + varint(size)
+                                    out[at] = digits
+                                    total += len(digits)
+                                total += size
                             if chosen == 114:
                                 name = "subscribed_quality_update"
-                                out.append(b"r")
                                 at = len(out)
-                                out.append(b"")  # the size, when it is known
+                                out.append(b"")  # the tag and the size, when it is known
                                 size = encode_SubscribedQualityUpdate(held, out)
                                 if size < 0x80:
-                                    out[at] = _SHORT[size]
-                                    total += size + 2
+                                    out[at] = _TAG_114[size]
+                                    total += 2
                                 else:
-                                    block = varint(size)
-                                    out[at] = block
-                                    total += size + len(block) + 1
+                                    digits = b"r" + varint(size)
+                                    out[at] = digits
+                                    total += len(digits)
+                                total += size
                         else:
                             if chosen == 122:
                                 name = "subscription_permission_update"
-                                out.append(b"z")
                                 at = len(out)
-                                out.append(b"")  # the size, when it is known
+                                out.append(b"")  # the tag and the size, when it is known
                                 size = encode_SubscriptionPermissionUpdate(held, out)
                                 if size < 0x80:
-                                    out[at] = _SHORT[size]
-                                    total += size + 2
+                                    out[at] = _TAG_122[size]
+                                    total += 2
                                 else:
-                                    block = varint(size)
-                                    out[at] = block
-                                    total += size + len(block) + 1
+                                    digits = b"z" + varint(size)
+                                    out[at] = digits
+                                    total += len(digits)
+                                total += size
                             if chosen == 130:
                                 name = "refresh_token"
                                 text = held if type(held) is str else _check_string(held)
                                 block = text.encode()
                                 size = len(block)
-                                out.append(b"\x82\x01")
                                 if 0 <= size < 0x80:
-                                    out.append(_SHORT[size])
+                                    out.append(_TAG_130[size])
                                     total += 3
                                 else:
+                                    out.append(b"\x82\x01")
                                     digits = varint(size)
                                     out.append(digits)
                                     total += len(digits) + 2
@@ -6766,209 +6836,209 @@ def encode_SignalResponse(message: Any, out: list[bytes]) -> i64:
                     if chosen < 162:
                         if chosen == 138:
                             name = "track_unpublished"
-                            out.append(b"\x8a\x01")
                             at = len(out)
-                            out.append(b"")  # the size, when it is known
+                            out.append(b"")  # the tag and the size, when it is known
                             size = encode_TrackUnpublishedResponse(held, out)
                             if size < 0x80:
-                                out[at] = _SHORT[size]
-                                total += size + 3
+                                out[at] = _TAG_138[size]
+                                total += 3
                             else:
-                                block = varint(size)
-                                out[at] = block
-                                total += size + len(block) + 2
+                                digits = b"\x8a\x01" + varint(size)
+                                out[at] = digits
+                                total += len(digits)
+                            total += size
                         if chosen == 144:
                             name = "pong"
                             number = held if type(held) is int else _check_int64(held)
                             if not -0x3FFF_FFFF_FFFF_FFFF <= number <= 0x3FFF_FFFF_FFFF_FFFF:
                                 _check_int64(held)
-                            out.append(b"\x90\x01")
                             if 0 <= number < 0x80:
-                                out.append(_SHORT[number])
+                                out.append(_TAG_144[number])
                                 total += 3
                             else:
+                                out.append(b"\x90\x01")
                                 digits = varint(number)
                                 out.append(digits)
                                 total += len(digits) + 2
                         if chosen == 154:
                             name = "reconnect"
-                            out.append(b"\x9a\x01")
                             at = len(out)
-                            out.append(b"")  # the size, when it is known
+                            out.append(b"")  # the tag and the size, when it is known
                             size = encode_ReconnectResponse(held, out)
                             if size < 0x80:
-                                out[at] = _SHORT[size]
-                                total += size + 3
+                                out[at] = _TAG_154[size]
+                                total += 3
                             else:
-                                block = varint(size)
-                                out[at] = block
-                                total += size + len(block) + 2
+                                digits = b"\x9a\x01" + varint(size)
+                                out[at] = digits
+                                total += len(digits)
+                            total += size
                     else:
                         if chosen < 178:
                             if chosen == 162:
                                 name = "pong_resp"
-                                out.append(b"\xa2\x01")
                                 at = len(out)
-                                out.append(b"")  # the size, when it is known
+                                out.append(b"")  # the tag and the size, when it is known
                                 size = encode_Pong(held, out)
                                 if size < 0x80:
-                                    out[at] = _SHORT[size]
-                                    total += size + 3
+                                    out[at] = _TAG_162[size]
+                                    total += 3
                                 else:
-                                    block = varint(size)
-                                    out[at] = block
-                                    total += size + len(block) + 2
+                                    digits = b"\xa2\x01" + varint(size)
+                                    out[at] = digits
+                                    total += len(digits)
+                                total += size
                             if chosen == 170:
                                 name = "subscription_response"
-                                out.append(b"\xaa\x01")
                                 at = len(out)
-                                out.append(b"")  # the size, when it is known
+                                out.append(b"")  # the tag and the size, when it is known
                                 size = encode_SubscriptionResponse(held, out)
                                 if size < 0x80:
-                                    out[at] = _SHORT[size]
-                                    total += size + 3
+                                    out[at] = _TAG_170[size]
+                                    total += 3
                                 else:
-                                    block = varint(size)
-                                    out[at] = block
-                                    total += size + len(block) + 2
+                                    digits = b"\xaa\x01" + varint(size)
+                                    out[at] = digits
+                                    total += len(digits)
+                                total += size
                         else:
                             if chosen == 178:
                                 name = "request_response"
-                                out.append(b"\xb2\x01")
                                 at = len(out)
-                                out.append(b"")  # the size, when it is known
+                                out.append(b"")  # the tag and the size, when it is known
                                 size = encode_RequestResponse(held, out)
                                 if size < 0x80:
-                                    out[at] = _SHORT[size]
-                                    total += size + 3
+                                    out[at] = _TAG_178[size]
+                                    total += 3
                                 else:
-                                    block = varint(size)
-                                    out[at] = block
-                                    total += size + len(block) + 2
+                                    digits = b"\xb2\x01" + varint(size)
+                                    out[at] = digits
+                                    total += len(digits)
+                                total += size
                             if chosen == 186:
                                 name = "track_subscribed"
-                                out.append(b"\xba\x01")
                                 at = len(out)
-                                out.append(b"")  # the size, when it is known
+                                out.append(b"")  # the tag and the size, when it is known
                                 size = encode_TrackSubscribed(held, out)
                                 if size < 0x80:
-                                    out[at] = _SHORT[size]
-                                    total += size + 3
+                                    out[at] = _TAG_186[size]
+                                    total += 3
                                 else:
-                                    block = varint(size)
-                                    out[at] = block
-                                    total += size + len(block) + 2
+                                    digits = b"\xba\x01" + varint(size)
+                                    out[at] = digits
+                                    total += len(digits)
+                                total += size
                 else:
                     if chosen < 226:
                         if chosen < 210:
                             if chosen == 194:
                                 name = "room_moved"
-                                out.append(b"\xc2\x01")
                                 at = len(out)
-                                out.append(b"")  # the size, when it is known
+                                out.append(b"")  # the tag and the size, when it is known
                                 size = encode_RoomMovedResponse(held, out)
                                 if size < 0x80:
-                                    out[at] = _SHORT[size]
-                                    total += size + 3
+                                    out[at] = _TAG_194[size]
+                                    total += 3
                                 else:
-                                    block = varint(size)
-                                    out[at] = block
-                                    total += size + len(block) + 2
+                                    digits = b"\xc2\x01" + varint(size)
+                                    out[at] = digits
+                                    total += len(digits)
+                                total += size
                             if chosen == 202:
                                 name = "media_sections_requirement"
-                                out.append(b"\xca\x01")
                                 at = len(out)
-                                out.append(b"")  # the size, when it is known
+                                out.append(b"")  # the tag and the size, when it is known
                                 size = encode_MediaSectionsRequirement(held, out)
                                 if size < 0x80:
-                                    out[at] = _SHORT[size]
-                                    total += size + 3
+                                    out[at] = _TAG_202[size]
+                                    total += 3
                                 else:
-                                    block = varint(size)
-                                    out[at] = block
-                                    total += size + len(block) + 2
+                                    digits = b"\xca\x01" + varint(size)
+                                    out[at] = digits
+                                    total += len(digits)
+                                total += size
                         else:
                             if chosen == 210:
                                 name = "subscribed_audio_codec_update"
-                                out.append(b"\xd2\x01")
                                 at = len(out)
-                                out.append(b"")  # the size, when it is known
+                                out.append(b"")  # the tag and the size, when it is known
                                 size = encode_SubscribedAudioCodecUpdate(held, out)
                                 if size < 0x80:
-                                    out[at] = _SHORT[size]
-                                    total += size + 3
+                                    out[at] = _TAG_210[size]
+                                    total += 3
                                 else:
-                                    block = varint(size)
-                                    out[at] = block
-                                    total += size + len(block) + 2
+                                    digits = b"\xd2\x01" + varint(size)
+                                    out[at] = digits
+                                    total += len(digits)
+                                total += size
                             if chosen == 218:
                                 name = "publish_data_track_response"
-                                out.append(b"\xda\x01")
                                 at = len(out)
-                                out.append(b"")  # the size, when it is known
+                                out.append(b"")  # the tag and the size, when it is known
                                 size = encode_PublishDataTrackResponse(held, out)
                                 if size < 0x80:
-                                    out[at] = _SHORT[size]
-                                    total += size + 3
+                                    out[at] = _TAG_218[size]
+                                    total += 3
                                 else:
-                                    block = varint(size)
-                                    out[at] = block
-                                    total += size + len(block) + 2
+                                    digits = b"\xda\x01" + varint(size)
+                                    out[at] = digits
+                                    total += len(digits)
+                                total += size
                     else:
                         if chosen < 242:
                             if chosen == 226:
                                 name = "unpublish_data_track_response"
-                                out.append(b"\xe2\x01")
                                 at = len(out)
-                                out.append(b"")  # the size, when it is known
+                                out.append(b"")  # the tag and the size, when it is known
                                 size = encode_UnpublishDataTrackResponse(held, out)
                                 if size < 0x80:
-                                    out[at] = _SHORT[size]
-                                    total += size + 3
+                                    out[at] = _TAG_226[size]
+                                    total += 3
                                 else:
-                                    block = varint(size)
-                                    out[at] = block
-                                    total += size + len(block) + 2
+                                    digits = b"\xe2\x01" + varint(size)
+                                    out[at] = digits
+                                    total += len(digits)
+                                total += size
                             if chosen == 234:
                                 name = "data_track_subscriber_handles"
-                                out.append(b"\xea\x01")
                                 at = len(out)
-                                out.append(b"")  # the size, when it is known
+                                out.append(b"")  # the tag and the size, when it is known
                                 size = encode_DataTrackSubscriberHandles(held, out)
                                 if size < 0x80:
-                                    out[at] = _SHORT[size]
-                                    total += size + 3
+                                    out[at] = _TAG_234[size]
+                                    total += 3
                                 else:
-                                    block = varint(size)
-                                    out[at] = block
-                                    total += size + len(block) + 2
+                                    digits = b"\xea\x01" + varint(size)
+                                    out[at] = digits
+                                    total += len(digits)
+                                total += size
                         else:
                             if chosen == 242:
                                 name = "store_data_blob_response"
-                                out.append(b"\xf2\x01")
                                 at = len(out)
-                                out.append(b"")  # the size, when it is known
+                                out.append(b"")  # the tag and the size, when it is known
                                 size = encode_StoreDataBlobResponse(held, out)
                                 if size < 0x80:
-                                    out[at] = _SHORT[size]
-                                    total += size + 3
+                                    out[at] = _TAG_242[size]
+                                    total += 3
                                 else:
-                                    block = varint(size)
-                                    out[at] = block
-                                    total += size + len(block) + 2
+                                    digits = b"\xf2\x01" + varint(size)
+                                    out[at] = digits
+                                    total += len(digits)
+                                total += size
                             if chosen == 250:
                                 name = "get_data_blob_response"
-                                out.append(b"\xfa\x01")
                                 at = len(out)
-                                out.append(b"")  # the size, when it is known
+                                out.append(b"")  # the tag and the size, when it is known
                                 size = encode_GetDataBlobResponse(held, out)
                                 if size < 0x80:
-                                    out[at] = _SHORT[size]
-                                    total += size + 3
+                                    out[at] = _TAG_250[size]
+                                    total += 3
                                 else:
-                                    block = varint(size)
-                                    out[at] = block
-                                    total += size + len(block) + 2
+                                    digits = b"\xfa\x01" + varint(size)
+                                    out[at] = digits
+                                    total += len(digits)
+                                total += size
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
     unknown = message._unknown_fields
@@ -7018,32 +7088,29 @@ def encode_SimulateScenario(message: Any, out: list[bytes]) -> i64:
                         number = held if type(held) is int else _check_int32(held)
                         if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
                             _check_int32(held)
-                        out.append(b"\x08")
                         if 0 <= number < 0x80:
-                            out.append(_SHORT[number])
+                            out.append(_TAG_8[number])
                             total += 2
                         else:
+                            out.append(b"\x08")
                             digits = varint(number)
                             out.append(digits)
                             total += len(digits) + 1
                     if chosen == 16:
                         name = "node_failure"
                         flag = held if type(held) is bool else _check_bool(held)
-                        out.append(b"\x10")
-                        out.append(_SHORT[flag])
+                        out.append(b"\x10\x01" if flag else b"\x10\x00")
                         total += 2
                 else:
                     if chosen == 24:
                         name = "migration"
                         flag = held if type(held) is bool else _check_bool(held)
-                        out.append(b"\x18")
-                        out.append(_SHORT[flag])
+                        out.append(b"\x18\x01" if flag else b"\x18\x00")
                         total += 2
                     if chosen == 32:
                         name = "server_leave"
                         flag = held if type(held) is bool else _check_bool(held)
-                        out.append(b" ")
-                        out.append(_SHORT[flag])
+                        out.append(b" \x01" if flag else b" \x00")
                         total += 2
             else:
                 if chosen < 56:
@@ -7052,11 +7119,11 @@ def encode_SimulateScenario(message: Any, out: list[bytes]) -> i64:
                         number = held if type(held) is _CandidateProtocol else _check_enum(held)
                         if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
                             _check_enum(held)
-                        out.append(b"(")
                         if 0 <= number < 0x80:
-                            out.append(_SHORT[number])
+                            out.append(_TAG_40[number])
                             total += 2
                         else:
+                            out.append(b"(")
                             digits = varint(number)
                             out.append(digits)
                             total += len(digits) + 1
@@ -7065,11 +7132,11 @@ def encode_SimulateScenario(message: Any, out: list[bytes]) -> i64:
                         number = held if type(held) is int else _check_int64(held)
                         if not -0x3FFF_FFFF_FFFF_FFFF <= number <= 0x3FFF_FFFF_FFFF_FFFF:
                             _check_int64(held)
-                        out.append(b"0")
                         if 0 <= number < 0x80:
-                            out.append(_SHORT[number])
+                            out.append(_TAG_48[number])
                             total += 2
                         else:
+                            out.append(b"0")
                             digits = varint(number)
                             out.append(digits)
                             total += len(digits) + 1
@@ -7077,20 +7144,17 @@ def encode_SimulateScenario(message: Any, out: list[bytes]) -> i64:
                     if chosen == 56:
                         name = "disconnect_signal_on_resume"
                         flag = held if type(held) is bool else _check_bool(held)
-                        out.append(b"8")
-                        out.append(_SHORT[flag])
+                        out.append(b"8\x01" if flag else b"8\x00")
                         total += 2
                     if chosen == 64:
                         name = "disconnect_signal_on_resume_no_messages"
                         flag = held if type(held) is bool else _check_bool(held)
-                        out.append(b"@")
-                        out.append(_SHORT[flag])
+                        out.append(b"@\x01" if flag else b"@\x00")
                         total += 2
                     if chosen == 72:
                         name = "leave_request_full_reconnect"
                         flag = held if type(held) is bool else _check_bool(held)
-                        out.append(b"H")
-                        out.append(_SHORT[flag])
+                        out.append(b"H\x01" if flag else b"H\x00")
                         total += 2
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
@@ -7121,11 +7185,11 @@ def encode_SimulcastCodec(message: Any, out: list[bytes]) -> i64:
         if text:
             block = text.encode()
             size = len(block)
-            out.append(b"\n")
             if 0 <= size < 0x80:
-                out.append(_SHORT[size])
+                out.append(_TAG_10[size])
                 total += 2
             else:
+                out.append(b"\n")
                 digits = varint(size)
                 out.append(digits)
                 total += len(digits) + 1
@@ -7137,11 +7201,11 @@ def encode_SimulcastCodec(message: Any, out: list[bytes]) -> i64:
         if text:
             block = text.encode()
             size = len(block)
-            out.append(b"\x12")
             if 0 <= size < 0x80:
-                out.append(_SHORT[size])
+                out.append(_TAG_18[size])
                 total += 2
             else:
+                out.append(b"\x12")
                 digits = varint(size)
                 out.append(digits)
                 total += len(digits) + 1
@@ -7152,28 +7216,28 @@ def encode_SimulcastCodec(message: Any, out: list[bytes]) -> i64:
         if type(held) is not list:
             check_list(held)
         for held in held:
-            out.append(b'"')
             at = len(out)
-            out.append(b"")  # the size, when it is known
+            out.append(b"")  # the tag and the size, when it is known
             size = encode_VideoLayer(held, out)
             if size < 0x80:
-                out[at] = _SHORT[size]
-                total += size + 2
+                out[at] = _TAG_34[size]
+                total += 2
             else:
-                block = varint(size)
-                out[at] = block
-                total += size + len(block) + 1
+                digits = b'"' + varint(size)
+                out[at] = digits
+                total += len(digits)
+            total += size
         name = "video_layer_mode"
         held = message.video_layer_mode
         number = held if type(held) is _VideoLayerMode else _check_enum(held)
         if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
             _check_enum(held)
         if number:
-            out.append(b"(")
             if 0 <= number < 0x80:
-                out.append(_SHORT[number])
+                out.append(_TAG_40[number])
                 total += 2
             else:
+                out.append(b"(")
                 digits = varint(number)
                 out.append(digits)
                 total += len(digits) + 1
@@ -7206,11 +7270,11 @@ def encode_SimulcastCodecInfo(message: Any, out: list[bytes]) -> i64:
         if text:
             block = text.encode()
             size = len(block)
-            out.append(b"\n")
             if 0 <= size < 0x80:
-                out.append(_SHORT[size])
+                out.append(_TAG_10[size])
                 total += 2
             else:
+                out.append(b"\n")
                 digits = varint(size)
                 out.append(digits)
                 total += len(digits) + 1
@@ -7222,11 +7286,11 @@ def encode_SimulcastCodecInfo(message: Any, out: list[bytes]) -> i64:
         if text:
             block = text.encode()
             size = len(block)
-            out.append(b"\x12")
             if 0 <= size < 0x80:
-                out.append(_SHORT[size])
+                out.append(_TAG_18[size])
                 total += 2
             else:
+                out.append(b"\x12")
                 digits = varint(size)
                 out.append(digits)
                 total += len(digits) + 1
@@ -7238,11 +7302,11 @@ def encode_SimulcastCodecInfo(message: Any, out: list[bytes]) -> i64:
         if text:
             block = text.encode()
             size = len(block)
-            out.append(b"\x1a")
             if 0 <= size < 0x80:
-                out.append(_SHORT[size])
+                out.append(_TAG_26[size])
                 total += 2
             else:
+                out.append(b"\x1a")
                 digits = varint(size)
                 out.append(digits)
                 total += len(digits) + 1
@@ -7253,28 +7317,28 @@ def encode_SimulcastCodecInfo(message: Any, out: list[bytes]) -> i64:
         if type(held) is not list:
             check_list(held)
         for held in held:
-            out.append(b'"')
             at = len(out)
-            out.append(b"")  # the size, when it is known
+            out.append(b"")  # the tag and the size, when it is known
             size = encode_VideoLayer(held, out)
             if size < 0x80:
-                out[at] = _SHORT[size]
-                total += size + 2
+                out[at] = _TAG_34[size]
+                total += 2
             else:
-                block = varint(size)
-                out[at] = block
-                total += size + len(block) + 1
+                digits = b'"' + varint(size)
+                out[at] = digits
+                total += len(digits)
+            total += size
         name = "video_layer_mode"
         held = message.video_layer_mode
         number = held if type(held) is _VideoLayerMode else _check_enum(held)
         if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
             _check_enum(held)
         if number:
-            out.append(b"(")
             if 0 <= number < 0x80:
-                out.append(_SHORT[number])
+                out.append(_TAG_40[number])
                 total += 2
             else:
+                out.append(b"(")
                 digits = varint(number)
                 out.append(digits)
                 total += len(digits) + 1
@@ -7284,11 +7348,11 @@ def encode_SimulcastCodecInfo(message: Any, out: list[bytes]) -> i64:
         if text:
             block = text.encode()
             size = len(block)
-            out.append(b"2")
             if 0 <= size < 0x80:
-                out.append(_SHORT[size])
+                out.append(_TAG_50[size])
                 total += 2
             else:
+                out.append(b"2")
                 digits = varint(size)
                 out.append(digits)
                 total += len(digits) + 1
@@ -7322,11 +7386,11 @@ def encode_SipDtmf(message: Any, out: list[bytes]) -> i64:
         if not 0 <= number <= 0xFFFF_FFFF:
             _check_uint32(held)
         if number:
-            out.append(b"\x18")
             if 0 <= number < 0x80:
-                out.append(_SHORT[number])
+                out.append(_TAG_24[number])
                 total += 2
             else:
+                out.append(b"\x18")
                 digits = varint(number)
                 out.append(digits)
                 total += len(digits) + 1
@@ -7336,11 +7400,11 @@ def encode_SipDtmf(message: Any, out: list[bytes]) -> i64:
         if text:
             block = text.encode()
             size = len(block)
-            out.append(b'"')
             if 0 <= size < 0x80:
-                out.append(_SHORT[size])
+                out.append(_TAG_34[size])
                 total += 2
             else:
+                out.append(b'"')
                 digits = varint(size)
                 out.append(digits)
                 total += len(digits) + 1
@@ -7374,11 +7438,11 @@ def encode_SpeakerInfo(message: Any, out: list[bytes]) -> i64:
         if text:
             block = text.encode()
             size = len(block)
-            out.append(b"\n")
             if 0 <= size < 0x80:
-                out.append(_SHORT[size])
+                out.append(_TAG_10[size])
                 total += 2
             else:
+                out.append(b"\n")
                 digits = varint(size)
                 out.append(digits)
                 total += len(digits) + 1
@@ -7395,8 +7459,7 @@ def encode_SpeakerInfo(message: Any, out: list[bytes]) -> i64:
         held = message.active
         flag = held if type(held) is bool else _check_bool(held)
         if flag:
-            out.append(b"\x18")
-            out.append(_SHORT[flag])
+            out.append(b"\x18\x01")
             total += 2
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
@@ -7414,7 +7477,6 @@ def encode_SpeakersChanged(message: Any, out: list[bytes]) -> i64:
     if type(message) is not _SpeakersChanged:
         check_message(_SpeakersChanged, message)
     total: i64 = 0
-    block: bytes
     size: i64
     at: i64
     name = ""
@@ -7424,17 +7486,17 @@ def encode_SpeakersChanged(message: Any, out: list[bytes]) -> i64:
         if type(held) is not list:
             check_list(held)
         for held in held:
-            out.append(b"\n")
             at = len(out)
-            out.append(b"")  # the size, when it is known
+            out.append(b"")  # the tag and the size, when it is known
             size = encode_SpeakerInfo(held, out)
             if size < 0x80:
-                out[at] = _SHORT[size]
-                total += size + 2
+                out[at] = _TAG_10[size]
+                total += 2
             else:
-                block = varint(size)
-                out[at] = block
-                total += size + len(block) + 1
+                digits = b"\n" + varint(size)
+                out[at] = digits
+                total += len(digits)
+            total += size
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
     unknown = message._unknown_fields
@@ -7452,7 +7514,6 @@ def encode_StoreDataBlobRequest(message: Any, out: list[bytes]) -> i64:
         check_message(_StoreDataBlobRequest, message)
     total: i64 = 0
     number: int
-    block: bytes
     size: i64
     at: i64
     name = ""
@@ -7463,28 +7524,28 @@ def encode_StoreDataBlobRequest(message: Any, out: list[bytes]) -> i64:
         if not 0 <= number <= 0xFFFF_FFFF:
             _check_uint32(held)
         if number:
-            out.append(b"\x08")
             if 0 <= number < 0x80:
-                out.append(_SHORT[number])
+                out.append(_TAG_8[number])
                 total += 2
             else:
+                out.append(b"\x08")
                 digits = varint(number)
                 out.append(digits)
                 total += len(digits) + 1
         name = "blob"
         held = message.blob
         if held is not None:
-            out.append(b"\x12")
             at = len(out)
-            out.append(b"")  # the size, when it is known
+            out.append(b"")  # the tag and the size, when it is known
             size = encode_DataBlob(held, out)
             if size < 0x80:
-                out[at] = _SHORT[size]
-                total += size + 2
+                out[at] = _TAG_18[size]
+                total += 2
             else:
-                block = varint(size)
-                out[at] = block
-                total += size + len(block) + 1
+                digits = b"\x12" + varint(size)
+                out[at] = digits
+                total += len(digits)
+            total += size
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
     unknown = message._unknown_fields
@@ -7502,7 +7563,6 @@ def encode_StoreDataBlobResponse(message: Any, out: list[bytes]) -> i64:
         check_message(_StoreDataBlobResponse, message)
     total: i64 = 0
     number: int
-    block: bytes
     size: i64
     at: i64
     name = ""
@@ -7513,28 +7573,28 @@ def encode_StoreDataBlobResponse(message: Any, out: list[bytes]) -> i64:
         if not 0 <= number <= 0xFFFF_FFFF:
             _check_uint32(held)
         if number:
-            out.append(b"\x08")
             if 0 <= number < 0x80:
-                out.append(_SHORT[number])
+                out.append(_TAG_8[number])
                 total += 2
             else:
+                out.append(b"\x08")
                 digits = varint(number)
                 out.append(digits)
                 total += len(digits) + 1
         name = "key"
         held = message.key
         if held is not None:
-            out.append(b"\x12")
             at = len(out)
-            out.append(b"")  # the size, when it is known
+            out.append(b"")  # the tag and the size, when it is known
             size = encode_DataBlobKey(held, out)
             if size < 0x80:
-                out[at] = _SHORT[size]
-                total += size + 2
+                out[at] = _TAG_18[size]
+                total += 2
             else:
-                block = varint(size)
-                out[at] = block
-                total += size + len(block) + 1
+                digits = b"\x12" + varint(size)
+                out[at] = digits
+                total += len(digits)
+            total += size
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
     unknown = message._unknown_fields
@@ -7563,11 +7623,11 @@ def encode_StreamStateInfo(message: Any, out: list[bytes]) -> i64:
         if text:
             block = text.encode()
             size = len(block)
-            out.append(b"\n")
             if 0 <= size < 0x80:
-                out.append(_SHORT[size])
+                out.append(_TAG_10[size])
                 total += 2
             else:
+                out.append(b"\n")
                 digits = varint(size)
                 out.append(digits)
                 total += len(digits) + 1
@@ -7579,11 +7639,11 @@ def encode_StreamStateInfo(message: Any, out: list[bytes]) -> i64:
         if text:
             block = text.encode()
             size = len(block)
-            out.append(b"\x12")
             if 0 <= size < 0x80:
-                out.append(_SHORT[size])
+                out.append(_TAG_18[size])
                 total += 2
             else:
+                out.append(b"\x12")
                 digits = varint(size)
                 out.append(digits)
                 total += len(digits) + 1
@@ -7595,11 +7655,11 @@ def encode_StreamStateInfo(message: Any, out: list[bytes]) -> i64:
         if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
             _check_enum(held)
         if number:
-            out.append(b"\x18")
             if 0 <= number < 0x80:
-                out.append(_SHORT[number])
+                out.append(_TAG_24[number])
                 total += 2
             else:
+                out.append(b"\x18")
                 digits = varint(number)
                 out.append(digits)
                 total += len(digits) + 1
@@ -7619,7 +7679,6 @@ def encode_StreamStateUpdate(message: Any, out: list[bytes]) -> i64:
     if type(message) is not _StreamStateUpdate:
         check_message(_StreamStateUpdate, message)
     total: i64 = 0
-    block: bytes
     size: i64
     at: i64
     name = ""
@@ -7629,17 +7688,17 @@ def encode_StreamStateUpdate(message: Any, out: list[bytes]) -> i64:
         if type(held) is not list:
             check_list(held)
         for held in held:
-            out.append(b"\n")
             at = len(out)
-            out.append(b"")  # the size, when it is known
+            out.append(b"")  # the tag and the size, when it is known
             size = encode_StreamStateInfo(held, out)
             if size < 0x80:
-                out[at] = _SHORT[size]
-                total += size + 2
+                out[at] = _TAG_10[size]
+                total += 2
             else:
-                block = varint(size)
-                out[at] = block
-                total += size + len(block) + 1
+                digits = b"\n" + varint(size)
+                out[at] = digits
+                total += len(digits)
+            total += size
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
     unknown = message._unknown_fields
@@ -7668,11 +7727,11 @@ def encode_SubscribedAudioCodec(message: Any, out: list[bytes]) -> i64:
         if text:
             block = text.encode()
             size = len(block)
-            out.append(b"\n")
             if 0 <= size < 0x80:
-                out.append(_SHORT[size])
+                out.append(_TAG_10[size])
                 total += 2
             else:
+                out.append(b"\n")
                 digits = varint(size)
                 out.append(digits)
                 total += len(digits) + 1
@@ -7682,8 +7741,7 @@ def encode_SubscribedAudioCodec(message: Any, out: list[bytes]) -> i64:
         held = message.enabled
         flag = held if type(held) is bool else _check_bool(held)
         if flag:
-            out.append(b"\x10")
-            out.append(_SHORT[flag])
+            out.append(b"\x10\x01")
             total += 2
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
@@ -7713,11 +7771,11 @@ def encode_SubscribedAudioCodecUpdate(message: Any, out: list[bytes]) -> i64:
         if text:
             block = text.encode()
             size = len(block)
-            out.append(b"\n")
             if 0 <= size < 0x80:
-                out.append(_SHORT[size])
+                out.append(_TAG_10[size])
                 total += 2
             else:
+                out.append(b"\n")
                 digits = varint(size)
                 out.append(digits)
                 total += len(digits) + 1
@@ -7728,17 +7786,17 @@ def encode_SubscribedAudioCodecUpdate(message: Any, out: list[bytes]) -> i64:
         if type(held) is not list:
             check_list(held)
         for held in held:
-            out.append(b"\x12")
             at = len(out)
-            out.append(b"")  # the size, when it is known
+            out.append(b"")  # the tag and the size, when it is known
             size = encode_SubscribedAudioCodec(held, out)
             if size < 0x80:
-                out[at] = _SHORT[size]
-                total += size + 2
+                out[at] = _TAG_18[size]
+                total += 2
             else:
-                block = varint(size)
-                out[at] = block
-                total += size + len(block) + 1
+                digits = b"\x12" + varint(size)
+                out[at] = digits
+                total += len(digits)
+            total += size
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
     unknown = message._unknown_fields
@@ -7767,11 +7825,11 @@ def encode_SubscribedCodec(message: Any, out: list[bytes]) -> i64:
         if text:
             block = text.encode()
             size = len(block)
-            out.append(b"\n")
             if 0 <= size < 0x80:
-                out.append(_SHORT[size])
+                out.append(_TAG_10[size])
                 total += 2
             else:
+                out.append(b"\n")
                 digits = varint(size)
                 out.append(digits)
                 total += len(digits) + 1
@@ -7782,17 +7840,17 @@ def encode_SubscribedCodec(message: Any, out: list[bytes]) -> i64:
         if type(held) is not list:
             check_list(held)
         for held in held:
-            out.append(b"\x12")
             at = len(out)
-            out.append(b"")  # the size, when it is known
+            out.append(b"")  # the tag and the size, when it is known
             size = encode_SubscribedQuality(held, out)
             if size < 0x80:
-                out[at] = _SHORT[size]
-                total += size + 2
+                out[at] = _TAG_18[size]
+                total += 2
             else:
-                block = varint(size)
-                out[at] = block
-                total += size + len(block) + 1
+                digits = b"\x12" + varint(size)
+                out[at] = digits
+                total += len(digits)
+            total += size
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
     unknown = message._unknown_fields
@@ -7819,11 +7877,11 @@ def encode_SubscribedQuality(message: Any, out: list[bytes]) -> i64:
         if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
             _check_enum(held)
         if number:
-            out.append(b"\x08")
             if 0 <= number < 0x80:
-                out.append(_SHORT[number])
+                out.append(_TAG_8[number])
                 total += 2
             else:
+                out.append(b"\x08")
                 digits = varint(number)
                 out.append(digits)
                 total += len(digits) + 1
@@ -7831,8 +7889,7 @@ def encode_SubscribedQuality(message: Any, out: list[bytes]) -> i64:
         held = message.enabled
         flag = held if type(held) is bool else _check_bool(held)
         if flag:
-            out.append(b"\x10")
-            out.append(_SHORT[flag])
+            out.append(b"\x10\x01")
             total += 2
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
@@ -7862,11 +7919,11 @@ def encode_SubscribedQualityUpdate(message: Any, out: list[bytes]) -> i64:
         if text:
             block = text.encode()
             size = len(block)
-            out.append(b"\n")
             if 0 <= size < 0x80:
-                out.append(_SHORT[size])
+                out.append(_TAG_10[size])
                 total += 2
             else:
+                out.append(b"\n")
                 digits = varint(size)
                 out.append(digits)
                 total += len(digits) + 1
@@ -7877,33 +7934,33 @@ def encode_SubscribedQualityUpdate(message: Any, out: list[bytes]) -> i64:
         if type(held) is not list:
             check_list(held)
         for held in held:
-            out.append(b"\x12")
             at = len(out)
-            out.append(b"")  # the size, when it is known
+            out.append(b"")  # the tag and the size, when it is known
             size = encode_SubscribedQuality(held, out)
             if size < 0x80:
-                out[at] = _SHORT[size]
-                total += size + 2
+                out[at] = _TAG_18[size]
+                total += 2
             else:
-                block = varint(size)
-                out[at] = block
-                total += size + len(block) + 1
+                digits = b"\x12" + varint(size)
+                out[at] = digits
+                total += len(digits)
+            total += size
         name = "subscribed_codecs"
         held = message.subscribed_codecs
         if type(held) is not list:
             check_list(held)
         for held in held:
-            out.append(b"\x1a")
             at = len(out)
-            out.append(b"")  # the size, when it is known
+            out.append(b"")  # the tag and the size, when it is known
             size = encode_SubscribedCodec(held, out)
             if size < 0x80:
-                out[at] = _SHORT[size]
-                total += size + 2
+                out[at] = _TAG_26[size]
+                total += 2
             else:
-                block = varint(size)
-                out[at] = block
-                total += size + len(block) + 1
+                digits = b"\x1a" + varint(size)
+                out[at] = digits
+                total += len(digits)
+            total += size
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
     unknown = message._unknown_fields
@@ -7921,7 +7978,6 @@ def encode_SubscriptionPermission(message: Any, out: list[bytes]) -> i64:
         check_message(_SubscriptionPermission, message)
     total: i64 = 0
     flag: bool
-    block: bytes
     size: i64
     at: i64
     name = ""
@@ -7930,25 +7986,24 @@ def encode_SubscriptionPermission(message: Any, out: list[bytes]) -> i64:
         held = message.all_participants
         flag = held if type(held) is bool else _check_bool(held)
         if flag:
-            out.append(b"\x08")
-            out.append(_SHORT[flag])
+            out.append(b"\x08\x01")
             total += 2
         name = "track_permissions"
         held = message.track_permissions
         if type(held) is not list:
             check_list(held)
         for held in held:
-            out.append(b"\x12")
             at = len(out)
-            out.append(b"")  # the size, when it is known
+            out.append(b"")  # the tag and the size, when it is known
             size = encode_TrackPermission(held, out)
             if size < 0x80:
-                out[at] = _SHORT[size]
-                total += size + 2
+                out[at] = _TAG_18[size]
+                total += 2
             else:
-                block = varint(size)
-                out[at] = block
-                total += size + len(block) + 1
+                digits = b"\x12" + varint(size)
+                out[at] = digits
+                total += len(digits)
+            total += size
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
     unknown = message._unknown_fields
@@ -7977,11 +8032,11 @@ def encode_SubscriptionPermissionUpdate(message: Any, out: list[bytes]) -> i64:
         if text:
             block = text.encode()
             size = len(block)
-            out.append(b"\n")
             if 0 <= size < 0x80:
-                out.append(_SHORT[size])
+                out.append(_TAG_10[size])
                 total += 2
             else:
+                out.append(b"\n")
                 digits = varint(size)
                 out.append(digits)
                 total += len(digits) + 1
@@ -7993,11 +8048,11 @@ def encode_SubscriptionPermissionUpdate(message: Any, out: list[bytes]) -> i64:
         if text:
             block = text.encode()
             size = len(block)
-            out.append(b"\x12")
             if 0 <= size < 0x80:
-                out.append(_SHORT[size])
+                out.append(_TAG_18[size])
                 total += 2
             else:
+                out.append(b"\x12")
                 digits = varint(size)
                 out.append(digits)
                 total += len(digits) + 1
@@ -8007,8 +8062,7 @@ def encode_SubscriptionPermissionUpdate(message: Any, out: list[bytes]) -> i64:
         held = message.allowed
         flag = held if type(held) is bool else _check_bool(held)
         if flag:
-            out.append(b"\x18")
-            out.append(_SHORT[flag])
+            out.append(b"\x18\x01")
             total += 2
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
@@ -8038,11 +8092,11 @@ def encode_SubscriptionResponse(message: Any, out: list[bytes]) -> i64:
         if text:
             block = text.encode()
             size = len(block)
-            out.append(b"\n")
             if 0 <= size < 0x80:
-                out.append(_SHORT[size])
+                out.append(_TAG_10[size])
                 total += 2
             else:
+                out.append(b"\n")
                 digits = varint(size)
                 out.append(digits)
                 total += len(digits) + 1
@@ -8054,11 +8108,11 @@ def encode_SubscriptionResponse(message: Any, out: list[bytes]) -> i64:
         if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
             _check_enum(held)
         if number:
-            out.append(b"\x10")
             if 0 <= number < 0x80:
-                out.append(_SHORT[number])
+                out.append(_TAG_16[number])
                 total += 2
             else:
+                out.append(b"\x10")
                 digits = varint(number)
                 out.append(digits)
                 total += len(digits) + 1
@@ -8087,77 +8141,77 @@ def encode_SyncState(message: Any, out: list[bytes]) -> i64:
         name = "answer"
         held = message.answer
         if held is not None:
-            out.append(b"\n")
             at = len(out)
-            out.append(b"")  # the size, when it is known
+            out.append(b"")  # the tag and the size, when it is known
             size = encode_SessionDescription(held, out)
             if size < 0x80:
-                out[at] = _SHORT[size]
-                total += size + 2
+                out[at] = _TAG_10[size]
+                total += 2
             else:
-                block = varint(size)
-                out[at] = block
-                total += size + len(block) + 1
+                digits = b"\n" + varint(size)
+                out[at] = digits
+                total += len(digits)
+            total += size
         name = "subscription"
         held = message.subscription
         if held is not None:
-            out.append(b"\x12")
             at = len(out)
-            out.append(b"")  # the size, when it is known
+            out.append(b"")  # the tag and the size, when it is known
             size = encode_UpdateSubscription(held, out)
             if size < 0x80:
-                out[at] = _SHORT[size]
-                total += size + 2
+                out[at] = _TAG_18[size]
+                total += 2
             else:
-                block = varint(size)
-                out[at] = block
-                total += size + len(block) + 1
+                digits = b"\x12" + varint(size)
+                out[at] = digits
+                total += len(digits)
+            total += size
         name = "publish_tracks"
         held = message.publish_tracks
         if type(held) is not list:
             check_list(held)
         for held in held:
-            out.append(b"\x1a")
             at = len(out)
-            out.append(b"")  # the size, when it is known
+            out.append(b"")  # the tag and the size, when it is known
             size = encode_TrackPublishedResponse(held, out)
             if size < 0x80:
-                out[at] = _SHORT[size]
-                total += size + 2
+                out[at] = _TAG_26[size]
+                total += 2
             else:
-                block = varint(size)
-                out[at] = block
-                total += size + len(block) + 1
+                digits = b"\x1a" + varint(size)
+                out[at] = digits
+                total += len(digits)
+            total += size
         name = "data_channels"
         held = message.data_channels
         if type(held) is not list:
             check_list(held)
         for held in held:
-            out.append(b'"')
             at = len(out)
-            out.append(b"")  # the size, when it is known
+            out.append(b"")  # the tag and the size, when it is known
             size = encode_DataChannelInfo(held, out)
             if size < 0x80:
-                out[at] = _SHORT[size]
-                total += size + 2
+                out[at] = _TAG_34[size]
+                total += 2
             else:
-                block = varint(size)
-                out[at] = block
-                total += size + len(block) + 1
+                digits = b'"' + varint(size)
+                out[at] = digits
+                total += len(digits)
+            total += size
         name = "offer"
         held = message.offer
         if held is not None:
-            out.append(b"*")
             at = len(out)
-            out.append(b"")  # the size, when it is known
+            out.append(b"")  # the tag and the size, when it is known
             size = encode_SessionDescription(held, out)
             if size < 0x80:
-                out[at] = _SHORT[size]
-                total += size + 2
+                out[at] = _TAG_42[size]
+                total += 2
             else:
-                block = varint(size)
-                out[at] = block
-                total += size + len(block) + 1
+                digits = b"*" + varint(size)
+                out[at] = digits
+                total += len(digits)
+            total += size
         name = "track_sids_disabled"
         held = message.track_sids_disabled
         if type(held) is not list:
@@ -8166,11 +8220,11 @@ def encode_SyncState(message: Any, out: list[bytes]) -> i64:
             text = held if type(held) is str else _check_string(held)
             block = text.encode()
             size = len(block)
-            out.append(b"2")
             if 0 <= size < 0x80:
-                out.append(_SHORT[size])
+                out.append(_TAG_50[size])
                 total += 2
             else:
+                out.append(b"2")
                 digits = varint(size)
                 out.append(digits)
                 total += len(digits) + 1
@@ -8181,47 +8235,47 @@ def encode_SyncState(message: Any, out: list[bytes]) -> i64:
         if type(held) is not list:
             check_list(held)
         for held in held:
-            out.append(b":")
             at = len(out)
-            out.append(b"")  # the size, when it is known
+            out.append(b"")  # the tag and the size, when it is known
             size = encode_DataChannelReceiveState(held, out)
             if size < 0x80:
-                out[at] = _SHORT[size]
-                total += size + 2
+                out[at] = _TAG_58[size]
+                total += 2
             else:
-                block = varint(size)
-                out[at] = block
-                total += size + len(block) + 1
+                digits = b":" + varint(size)
+                out[at] = digits
+                total += len(digits)
+            total += size
         name = "publish_data_tracks"
         held = message.publish_data_tracks
         if type(held) is not list:
             check_list(held)
         for held in held:
-            out.append(b"B")
             at = len(out)
-            out.append(b"")  # the size, when it is known
+            out.append(b"")  # the tag and the size, when it is known
             size = encode_PublishDataTrackResponse(held, out)
             if size < 0x80:
-                out[at] = _SHORT[size]
-                total += size + 2
+                out[at] = _TAG_66[size]
+                total += 2
             else:
-                block = varint(size)
-                out[at] = block
-                total += size + len(block) + 1
+                digits = b"B" + varint(size)
+                out[at] = digits
+                total += len(digits)
+            total += size
         name = "data_subscription"
         held = message.data_subscription
         if held is not None:
-            out.append(b"J")
             at = len(out)
-            out.append(b"")  # the size, when it is known
+            out.append(b"")  # the tag and the size, when it is known
             size = encode_UpdateDataSubscription(held, out)
             if size < 0x80:
-                out[at] = _SHORT[size]
-                total += size + 2
+                out[at] = _TAG_74[size]
+                total += 2
             else:
-                block = varint(size)
-                out[at] = block
-                total += size + len(block) + 1
+                digits = b"J" + varint(size)
+                out[at] = digits
+                total += len(digits)
+            total += size
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
     unknown = message._unknown_fields
@@ -8239,7 +8293,6 @@ def encode_TimeSeriesMetric(message: Any, out: list[bytes]) -> i64:
         check_message(_TimeSeriesMetric, message)
     total: i64 = 0
     number: int
-    block: bytes
     size: i64
     at: i64
     name = ""
@@ -8250,11 +8303,11 @@ def encode_TimeSeriesMetric(message: Any, out: list[bytes]) -> i64:
         if not 0 <= number <= 0xFFFF_FFFF:
             _check_uint32(held)
         if number:
-            out.append(b"\x08")
             if 0 <= number < 0x80:
-                out.append(_SHORT[number])
+                out.append(_TAG_8[number])
                 total += 2
             else:
+                out.append(b"\x08")
                 digits = varint(number)
                 out.append(digits)
                 total += len(digits) + 1
@@ -8264,11 +8317,11 @@ def encode_TimeSeriesMetric(message: Any, out: list[bytes]) -> i64:
         if not 0 <= number <= 0xFFFF_FFFF:
             _check_uint32(held)
         if number:
-            out.append(b"\x10")
             if 0 <= number < 0x80:
-                out.append(_SHORT[number])
+                out.append(_TAG_16[number])
                 total += 2
             else:
+                out.append(b"\x10")
                 digits = varint(number)
                 out.append(digits)
                 total += len(digits) + 1
@@ -8278,11 +8331,11 @@ def encode_TimeSeriesMetric(message: Any, out: list[bytes]) -> i64:
         if not 0 <= number <= 0xFFFF_FFFF:
             _check_uint32(held)
         if number:
-            out.append(b"\x18")
             if 0 <= number < 0x80:
-                out.append(_SHORT[number])
+                out.append(_TAG_24[number])
                 total += 2
             else:
+                out.append(b"\x18")
                 digits = varint(number)
                 out.append(digits)
                 total += len(digits) + 1
@@ -8291,28 +8344,28 @@ def encode_TimeSeriesMetric(message: Any, out: list[bytes]) -> i64:
         if type(held) is not list:
             check_list(held)
         for held in held:
-            out.append(b'"')
             at = len(out)
-            out.append(b"")  # the size, when it is known
+            out.append(b"")  # the tag and the size, when it is known
             size = encode_MetricSample(held, out)
             if size < 0x80:
-                out[at] = _SHORT[size]
-                total += size + 2
+                out[at] = _TAG_34[size]
+                total += 2
             else:
-                block = varint(size)
-                out[at] = block
-                total += size + len(block) + 1
+                digits = b'"' + varint(size)
+                out[at] = digits
+                total += len(digits)
+            total += size
         name = "rid"
         held = message.rid
         number = held if type(held) is int else _check_uint32(held)
         if not 0 <= number <= 0xFFFF_FFFF:
             _check_uint32(held)
         if number:
-            out.append(b"(")
             if 0 <= number < 0x80:
-                out.append(_SHORT[number])
+                out.append(_TAG_40[number])
                 total += 2
             else:
+                out.append(b"(")
                 digits = varint(number)
                 out.append(digits)
                 total += len(digits) + 1
@@ -8341,11 +8394,11 @@ def encode_TimedVersion(message: Any, out: list[bytes]) -> i64:
         if not -0x3FFF_FFFF_FFFF_FFFF <= number <= 0x3FFF_FFFF_FFFF_FFFF:
             _check_int64(held)
         if number:
-            out.append(b"\x08")
             if 0 <= number < 0x80:
-                out.append(_SHORT[number])
+                out.append(_TAG_8[number])
                 total += 2
             else:
+                out.append(b"\x08")
                 digits = varint(number)
                 out.append(digits)
                 total += len(digits) + 1
@@ -8355,11 +8408,11 @@ def encode_TimedVersion(message: Any, out: list[bytes]) -> i64:
         if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
             _check_int32(held)
         if number:
-            out.append(b"\x10")
             if 0 <= number < 0x80:
-                out.append(_SHORT[number])
+                out.append(_TAG_16[number])
                 total += 2
             else:
+                out.append(b"\x10")
                 digits = varint(number)
                 out.append(digits)
                 total += len(digits) + 1
@@ -8388,11 +8441,11 @@ def encode_Timestamp(message: Any, out: list[bytes]) -> i64:
         if not -0x3FFF_FFFF_FFFF_FFFF <= number <= 0x3FFF_FFFF_FFFF_FFFF:
             _check_int64(held)
         if number:
-            out.append(b"\x08")
             if 0 <= number < 0x80:
-                out.append(_SHORT[number])
+                out.append(_TAG_8[number])
                 total += 2
             else:
+                out.append(b"\x08")
                 digits = varint(number)
                 out.append(digits)
                 total += len(digits) + 1
@@ -8402,11 +8455,11 @@ def encode_Timestamp(message: Any, out: list[bytes]) -> i64:
         if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
             _check_int32(held)
         if number:
-            out.append(b"\x10")
             if 0 <= number < 0x80:
-                out.append(_SHORT[number])
+                out.append(_TAG_16[number])
                 total += 2
             else:
+                out.append(b"\x10")
                 digits = varint(number)
                 out.append(digits)
                 total += len(digits) + 1
@@ -8442,11 +8495,11 @@ def encode_TrackInfo(message: Any, out: list[bytes]) -> i64:
         if text:
             block = text.encode()
             size = len(block)
-            out.append(b"\n")
             if 0 <= size < 0x80:
-                out.append(_SHORT[size])
+                out.append(_TAG_10[size])
                 total += 2
             else:
+                out.append(b"\n")
                 digits = varint(size)
                 out.append(digits)
                 total += len(digits) + 1
@@ -8458,11 +8511,11 @@ def encode_TrackInfo(message: Any, out: list[bytes]) -> i64:
         if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
             _check_enum(held)
         if number:
-            out.append(b"\x10")
             if 0 <= number < 0x80:
-                out.append(_SHORT[number])
+                out.append(_TAG_16[number])
                 total += 2
             else:
+                out.append(b"\x10")
                 digits = varint(number)
                 out.append(digits)
                 total += len(digits) + 1
@@ -8472,11 +8525,11 @@ def encode_TrackInfo(message: Any, out: list[bytes]) -> i64:
         if text:
             block = text.encode()
             size = len(block)
-            out.append(b"\x1a")
             if 0 <= size < 0x80:
-                out.append(_SHORT[size])
+                out.append(_TAG_26[size])
                 total += 2
             else:
+                out.append(b"\x1a")
                 digits = varint(size)
                 out.append(digits)
                 total += len(digits) + 1
@@ -8486,8 +8539,7 @@ def encode_TrackInfo(message: Any, out: list[bytes]) -> i64:
         held = message.muted
         flag = held if type(held) is bool else _check_bool(held)
         if flag:
-            out.append(b" ")
-            out.append(_SHORT[flag])
+            out.append(b" \x01")
             total += 2
         name = "width"
         held = message.width
@@ -8495,11 +8547,11 @@ def encode_TrackInfo(message: Any, out: list[bytes]) -> i64:
         if not 0 <= number <= 0xFFFF_FFFF:
             _check_uint32(held)
         if number:
-            out.append(b"(")
             if 0 <= number < 0x80:
-                out.append(_SHORT[number])
+                out.append(_TAG_40[number])
                 total += 2
             else:
+                out.append(b"(")
                 digits = varint(number)
                 out.append(digits)
                 total += len(digits) + 1
@@ -8509,11 +8561,11 @@ def encode_TrackInfo(message: Any, out: list[bytes]) -> i64:
         if not 0 <= number <= 0xFFFF_FFFF:
             _check_uint32(held)
         if number:
-            out.append(b"0")
             if 0 <= number < 0x80:
-                out.append(_SHORT[number])
+                out.append(_TAG_48[number])
                 total += 2
             else:
+                out.append(b"0")
                 digits = varint(number)
                 out.append(digits)
                 total += len(digits) + 1
@@ -8521,15 +8573,13 @@ def encode_TrackInfo(message: Any, out: list[bytes]) -> i64:
         held = message.simulcast
         flag = held if type(held) is bool else _check_bool(held)
         if flag:
-            out.append(b"8")
-            out.append(_SHORT[flag])
+            out.append(b"8\x01")
             total += 2
         name = "disable_dtx"
         held = message.disable_dtx
         flag = held if type(held) is bool else _check_bool(held)
         if flag:
-            out.append(b"@")
-            out.append(_SHORT[flag])
+            out.append(b"@\x01")
             total += 2
         name = "source"
         held = message.source
@@ -8537,11 +8587,11 @@ def encode_TrackInfo(message: Any, out: list[bytes]) -> i64:
         if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
             _check_enum(held)
         if number:
-            out.append(b"H")
             if 0 <= number < 0x80:
-                out.append(_SHORT[number])
+                out.append(_TAG_72[number])
                 total += 2
             else:
+                out.append(b"H")
                 digits = varint(number)
                 out.append(digits)
                 total += len(digits) + 1
@@ -8550,28 +8600,28 @@ def encode_TrackInfo(message: Any, out: list[bytes]) -> i64:
         if type(held) is not list:
             check_list(held)
         for held in held:
-            out.append(b"R")
             at = len(out)
-            out.append(b"")  # the size, when it is known
+            out.append(b"")  # the tag and the size, when it is known
             size = encode_VideoLayer(held, out)
             if size < 0x80:
-                out[at] = _SHORT[size]
-                total += size + 2
+                out[at] = _TAG_82[size]
+                total += 2
             else:
-                block = varint(size)
-                out[at] = block
-                total += size + len(block) + 1
+                digits = b"R" + varint(size)
+                out[at] = digits
+                total += len(digits)
+            total += size
         name = "mime_type"
         held = message.mime_type
         text = held if type(held) is str else _check_string(held)
         if text:
             block = text.encode()
             size = len(block)
-            out.append(b"Z")
             if 0 <= size < 0x80:
-                out.append(_SHORT[size])
+                out.append(_TAG_90[size])
                 total += 2
             else:
+                out.append(b"Z")
                 digits = varint(size)
                 out.append(digits)
                 total += len(digits) + 1
@@ -8583,11 +8633,11 @@ def encode_TrackInfo(message: Any, out: list[bytes]) -> i64:
         if text:
             block = text.encode()
             size = len(block)
-            out.append(b"b")
             if 0 <= size < 0x80:
-                out.append(_SHORT[size])
+                out.append(_TAG_98[size])
                 total += 2
             else:
+                out.append(b"b")
                 digits = varint(size)
                 out.append(digits)
                 total += len(digits) + 1
@@ -8598,30 +8648,28 @@ def encode_TrackInfo(message: Any, out: list[bytes]) -> i64:
         if type(held) is not list:
             check_list(held)
         for held in held:
-            out.append(b"j")
             at = len(out)
-            out.append(b"")  # the size, when it is known
+            out.append(b"")  # the tag and the size, when it is known
             size = encode_SimulcastCodecInfo(held, out)
             if size < 0x80:
-                out[at] = _SHORT[size]
-                total += size + 2
+                out[at] = _TAG_106[size]
+                total += 2
             else:
-                block = varint(size)
-                out[at] = block
-                total += size + len(block) + 1
+                digits = b"j" + varint(size)
+                out[at] = digits
+                total += len(digits)
+            total += size
         name = "stereo"
         held = message.stereo
         flag = held if type(held) is bool else _check_bool(held)
         if flag:
-            out.append(b"p")
-            out.append(_SHORT[flag])
+            out.append(b"p\x01")
             total += 2
         name = "disable_red"
         held = message.disable_red
         flag = held if type(held) is bool else _check_bool(held)
         if flag:
-            out.append(b"x")
-            out.append(_SHORT[flag])
+            out.append(b"x\x01")
             total += 2
         name = "encryption"
         held = message.encryption
@@ -8629,11 +8677,11 @@ def encode_TrackInfo(message: Any, out: list[bytes]) -> i64:
         if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
             _check_enum(held)
         if number:
-            out.append(b"\x80\x01")
             if 0 <= number < 0x80:
-                out.append(_SHORT[number])
+                out.append(_TAG_128[number])
                 total += 3
             else:
+                out.append(b"\x80\x01")
                 digits = varint(number)
                 out.append(digits)
                 total += len(digits) + 2
@@ -8643,11 +8691,11 @@ def encode_TrackInfo(message: Any, out: list[bytes]) -> i64:
         if text:
             block = text.encode()
             size = len(block)
-            out.append(b"\x8a\x01")
             if 0 <= size < 0x80:
-                out.append(_SHORT[size])
+                out.append(_TAG_138[size])
                 total += 3
             else:
+                out.append(b"\x8a\x01")
                 digits = varint(size)
                 out.append(digits)
                 total += len(digits) + 2
@@ -8656,24 +8704,23 @@ def encode_TrackInfo(message: Any, out: list[bytes]) -> i64:
         name = "version"
         held = message.version
         if held is not None:
-            out.append(b"\x92\x01")
             at = len(out)
-            out.append(b"")  # the size, when it is known
+            out.append(b"")  # the tag and the size, when it is known
             size = encode_TimedVersion(held, out)
             if size < 0x80:
-                out[at] = _SHORT[size]
-                total += size + 3
+                out[at] = _TAG_146[size]
+                total += 3
             else:
-                block = varint(size)
-                out[at] = block
-                total += size + len(block) + 2
+                digits = b"\x92\x01" + varint(size)
+                out[at] = digits
+                total += len(digits)
+            total += size
         name = "audio_features"
         held = message.audio_features
         items = check_list(held)
         if items:
-            out.append(b"\x9a\x01")
             begin = len(out)
-            out.append(b"")  # the size, when it is known
+            out.append(b"")  # the tag and the size, when it is known
             before = total
             total = 0
             for held in items:
@@ -8687,20 +8734,26 @@ def encode_TrackInfo(message: Any, out: list[bytes]) -> i64:
                     digits = varint(number)
                     out.append(digits)
                     total += len(digits) + 0
-            block = varint(total)
-            out[begin] = block
-            total += before + len(block) + 2
+            size = total
+            total += before
+            if size < 0x80:
+                out[begin] = _TAG_154[size]
+                total += 3
+            else:
+                digits = b"\x9a\x01" + varint(size)
+                out[begin] = digits
+                total += len(digits)
         name = "backup_codec_policy"
         held = message.backup_codec_policy
         number = held if type(held) is _BackupCodecPolicy else _check_enum(held)
         if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
             _check_enum(held)
         if number:
-            out.append(b"\xa0\x01")
             if 0 <= number < 0x80:
-                out.append(_SHORT[number])
+                out.append(_TAG_160[number])
                 total += 3
             else:
+                out.append(b"\xa0\x01")
                 digits = varint(number)
                 out.append(digits)
                 total += len(digits) + 2
@@ -8708,9 +8761,8 @@ def encode_TrackInfo(message: Any, out: list[bytes]) -> i64:
         held = message.packet_trailer_features
         items = check_list(held)
         if items:
-            out.append(b"\xaa\x01")
             begin = len(out)
-            out.append(b"")  # the size, when it is known
+            out.append(b"")  # the tag and the size, when it is known
             before = total
             total = 0
             for held in items:
@@ -8724,9 +8776,15 @@ def encode_TrackInfo(message: Any, out: list[bytes]) -> i64:
                     digits = varint(number)
                     out.append(digits)
                     total += len(digits) + 0
-            block = varint(total)
-            out[begin] = block
-            total += before + len(block) + 2
+            size = total
+            total += before
+            if size < 0x80:
+                out[begin] = _TAG_170[size]
+                total += 3
+            else:
+                digits = b"\xaa\x01" + varint(size)
+                out[begin] = digits
+                total += len(digits)
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
     unknown = message._unknown_fields
@@ -8755,11 +8813,11 @@ def encode_TrackPermission(message: Any, out: list[bytes]) -> i64:
         if text:
             block = text.encode()
             size = len(block)
-            out.append(b"\n")
             if 0 <= size < 0x80:
-                out.append(_SHORT[size])
+                out.append(_TAG_10[size])
                 total += 2
             else:
+                out.append(b"\n")
                 digits = varint(size)
                 out.append(digits)
                 total += len(digits) + 1
@@ -8769,8 +8827,7 @@ def encode_TrackPermission(message: Any, out: list[bytes]) -> i64:
         held = message.all_tracks
         flag = held if type(held) is bool else _check_bool(held)
         if flag:
-            out.append(b"\x10")
-            out.append(_SHORT[flag])
+            out.append(b"\x10\x01")
             total += 2
         name = "track_sids"
         held = message.track_sids
@@ -8780,11 +8837,11 @@ def encode_TrackPermission(message: Any, out: list[bytes]) -> i64:
             text = held if type(held) is str else _check_string(held)
             block = text.encode()
             size = len(block)
-            out.append(b"\x1a")
             if 0 <= size < 0x80:
-                out.append(_SHORT[size])
+                out.append(_TAG_26[size])
                 total += 2
             else:
+                out.append(b"\x1a")
                 digits = varint(size)
                 out.append(digits)
                 total += len(digits) + 1
@@ -8796,11 +8853,11 @@ def encode_TrackPermission(message: Any, out: list[bytes]) -> i64:
         if text:
             block = text.encode()
             size = len(block)
-            out.append(b'"')
             if 0 <= size < 0x80:
-                out.append(_SHORT[size])
+                out.append(_TAG_34[size])
                 total += 2
             else:
+                out.append(b'"')
                 digits = varint(size)
                 out.append(digits)
                 total += len(digits) + 1
@@ -8834,11 +8891,11 @@ def encode_TrackPublishedResponse(message: Any, out: list[bytes]) -> i64:
         if text:
             block = text.encode()
             size = len(block)
-            out.append(b"\n")
             if 0 <= size < 0x80:
-                out.append(_SHORT[size])
+                out.append(_TAG_10[size])
                 total += 2
             else:
+                out.append(b"\n")
                 digits = varint(size)
                 out.append(digits)
                 total += len(digits) + 1
@@ -8847,17 +8904,17 @@ def encode_TrackPublishedResponse(message: Any, out: list[bytes]) -> i64:
         name = "track"
         held = message.track
         if held is not None:
-            out.append(b"\x12")
             at = len(out)
-            out.append(b"")  # the size, when it is known
+            out.append(b"")  # the tag and the size, when it is known
             size = encode_TrackInfo(held, out)
             if size < 0x80:
-                out[at] = _SHORT[size]
-                total += size + 2
+                out[at] = _TAG_18[size]
+                total += 2
             else:
-                block = varint(size)
-                out[at] = block
-                total += size + len(block) + 1
+                digits = b"\x12" + varint(size)
+                out[at] = digits
+                total += len(digits)
+            total += size
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
     unknown = message._unknown_fields
@@ -8885,11 +8942,11 @@ def encode_TrackSubscribed(message: Any, out: list[bytes]) -> i64:
         if text:
             block = text.encode()
             size = len(block)
-            out.append(b"\n")
             if 0 <= size < 0x80:
-                out.append(_SHORT[size])
+                out.append(_TAG_10[size])
                 total += 2
             else:
+                out.append(b"\n")
                 digits = varint(size)
                 out.append(digits)
                 total += len(digits) + 1
@@ -8922,11 +8979,11 @@ def encode_TrackUnpublishedResponse(message: Any, out: list[bytes]) -> i64:
         if text:
             block = text.encode()
             size = len(block)
-            out.append(b"\n")
             if 0 <= size < 0x80:
-                out.append(_SHORT[size])
+                out.append(_TAG_10[size])
                 total += 2
             else:
+                out.append(b"\n")
                 digits = varint(size)
                 out.append(digits)
                 total += len(digits) + 1
@@ -8960,11 +9017,11 @@ def encode_Transcription(message: Any, out: list[bytes]) -> i64:
         if text:
             block = text.encode()
             size = len(block)
-            out.append(b"\x12")
             if 0 <= size < 0x80:
-                out.append(_SHORT[size])
+                out.append(_TAG_18[size])
                 total += 2
             else:
+                out.append(b"\x12")
                 digits = varint(size)
                 out.append(digits)
                 total += len(digits) + 1
@@ -8976,11 +9033,11 @@ def encode_Transcription(message: Any, out: list[bytes]) -> i64:
         if text:
             block = text.encode()
             size = len(block)
-            out.append(b"\x1a")
             if 0 <= size < 0x80:
-                out.append(_SHORT[size])
+                out.append(_TAG_26[size])
                 total += 2
             else:
+                out.append(b"\x1a")
                 digits = varint(size)
                 out.append(digits)
                 total += len(digits) + 1
@@ -8991,17 +9048,17 @@ def encode_Transcription(message: Any, out: list[bytes]) -> i64:
         if type(held) is not list:
             check_list(held)
         for held in held:
-            out.append(b'"')
             at = len(out)
-            out.append(b"")  # the size, when it is known
+            out.append(b"")  # the tag and the size, when it is known
             size = encode_TranscriptionSegment(held, out)
             if size < 0x80:
-                out[at] = _SHORT[size]
-                total += size + 2
+                out[at] = _TAG_34[size]
+                total += 2
             else:
-                block = varint(size)
-                out[at] = block
-                total += size + len(block) + 1
+                digits = b'"' + varint(size)
+                out[at] = digits
+                total += len(digits)
+            total += size
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
     unknown = message._unknown_fields
@@ -9031,11 +9088,11 @@ def encode_TranscriptionSegment(message: Any, out: list[bytes]) -> i64:
         if text:
             block = text.encode()
             size = len(block)
-            out.append(b"\n")
             if 0 <= size < 0x80:
-                out.append(_SHORT[size])
+                out.append(_TAG_10[size])
                 total += 2
             else:
+                out.append(b"\n")
                 digits = varint(size)
                 out.append(digits)
                 total += len(digits) + 1
@@ -9047,11 +9104,11 @@ def encode_TranscriptionSegment(message: Any, out: list[bytes]) -> i64:
         if text:
             block = text.encode()
             size = len(block)
-            out.append(b"\x12")
             if 0 <= size < 0x80:
-                out.append(_SHORT[size])
+                out.append(_TAG_18[size])
                 total += 2
             else:
+                out.append(b"\x12")
                 digits = varint(size)
                 out.append(digits)
                 total += len(digits) + 1
@@ -9063,11 +9120,11 @@ def encode_TranscriptionSegment(message: Any, out: list[bytes]) -> i64:
         if not 0 <= number <= 0x3FFF_FFFF_FFFF_FFFF:
             _check_uint64(held)
         if number:
-            out.append(b"\x18")
             if 0 <= number < 0x80:
-                out.append(_SHORT[number])
+                out.append(_TAG_24[number])
                 total += 2
             else:
+                out.append(b"\x18")
                 digits = varint(number)
                 out.append(digits)
                 total += len(digits) + 1
@@ -9077,11 +9134,11 @@ def encode_TranscriptionSegment(message: Any, out: list[bytes]) -> i64:
         if not 0 <= number <= 0x3FFF_FFFF_FFFF_FFFF:
             _check_uint64(held)
         if number:
-            out.append(b" ")
             if 0 <= number < 0x80:
-                out.append(_SHORT[number])
+                out.append(_TAG_32[number])
                 total += 2
             else:
+                out.append(b" ")
                 digits = varint(number)
                 out.append(digits)
                 total += len(digits) + 1
@@ -9089,8 +9146,7 @@ def encode_TranscriptionSegment(message: Any, out: list[bytes]) -> i64:
         held = message.final
         flag = held if type(held) is bool else _check_bool(held)
         if flag:
-            out.append(b"(")
-            out.append(_SHORT[flag])
+            out.append(b"(\x01")
             total += 2
         name = "language"
         held = message.language
@@ -9098,11 +9154,11 @@ def encode_TranscriptionSegment(message: Any, out: list[bytes]) -> i64:
         if text:
             block = text.encode()
             size = len(block)
-            out.append(b"2")
             if 0 <= size < 0x80:
-                out.append(_SHORT[size])
+                out.append(_TAG_50[size])
                 total += 2
             else:
+                out.append(b"2")
                 digits = varint(size)
                 out.append(digits)
                 total += len(digits) + 1
@@ -9137,11 +9193,11 @@ def encode_TrickleRequest(message: Any, out: list[bytes]) -> i64:
         if text:
             block = text.encode()
             size = len(block)
-            out.append(b"\n")
             if 0 <= size < 0x80:
-                out.append(_SHORT[size])
+                out.append(_TAG_10[size])
                 total += 2
             else:
+                out.append(b"\n")
                 digits = varint(size)
                 out.append(digits)
                 total += len(digits) + 1
@@ -9153,11 +9209,11 @@ def encode_TrickleRequest(message: Any, out: list[bytes]) -> i64:
         if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
             _check_enum(held)
         if number:
-            out.append(b"\x10")
             if 0 <= number < 0x80:
-                out.append(_SHORT[number])
+                out.append(_TAG_16[number])
                 total += 2
             else:
+                out.append(b"\x10")
                 digits = varint(number)
                 out.append(digits)
                 total += len(digits) + 1
@@ -9165,8 +9221,7 @@ def encode_TrickleRequest(message: Any, out: list[bytes]) -> i64:
         held = message.final
         flag = held if type(held) is bool else _check_bool(held)
         if flag:
-            out.append(b"\x18")
-            out.append(_SHORT[flag])
+            out.append(b"\x18\x01")
             total += 2
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
@@ -9193,11 +9248,11 @@ def encode_UnpublishDataTrackRequest(message: Any, out: list[bytes]) -> i64:
         if not 0 <= number <= 0xFFFF_FFFF:
             _check_uint32(held)
         if number:
-            out.append(b"\x08")
             if 0 <= number < 0x80:
-                out.append(_SHORT[number])
+                out.append(_TAG_8[number])
                 total += 2
             else:
+                out.append(b"\x08")
                 digits = varint(number)
                 out.append(digits)
                 total += len(digits) + 1
@@ -9217,7 +9272,6 @@ def encode_UnpublishDataTrackResponse(message: Any, out: list[bytes]) -> i64:
     if type(message) is not _UnpublishDataTrackResponse:
         check_message(_UnpublishDataTrackResponse, message)
     total: i64 = 0
-    block: bytes
     size: i64
     at: i64
     name = ""
@@ -9225,17 +9279,17 @@ def encode_UnpublishDataTrackResponse(message: Any, out: list[bytes]) -> i64:
         name = "info"
         held = message.info
         if held is not None:
-            out.append(b"\n")
             at = len(out)
-            out.append(b"")  # the size, when it is known
+            out.append(b"")  # the tag and the size, when it is known
             size = encode_DataTrackInfo(held, out)
             if size < 0x80:
-                out[at] = _SHORT[size]
-                total += size + 2
+                out[at] = _TAG_10[size]
+                total += 2
             else:
-                block = varint(size)
-                out[at] = block
-                total += size + len(block) + 1
+                digits = b"\n" + varint(size)
+                out[at] = digits
+                total += len(digits)
+            total += size
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
     unknown = message._unknown_fields
@@ -9252,7 +9306,6 @@ def encode_UpdateDataSubscription(message: Any, out: list[bytes]) -> i64:
     if type(message) is not _UpdateDataSubscription:
         check_message(_UpdateDataSubscription, message)
     total: i64 = 0
-    block: bytes
     size: i64
     at: i64
     name = ""
@@ -9262,17 +9315,17 @@ def encode_UpdateDataSubscription(message: Any, out: list[bytes]) -> i64:
         if type(held) is not list:
             check_list(held)
         for held in held:
-            out.append(b"\n")
             at = len(out)
-            out.append(b"")  # the size, when it is known
+            out.append(b"")  # the tag and the size, when it is known
             size = encode_UpdateDataSubscriptionUpdate(held, out)
             if size < 0x80:
-                out[at] = _SHORT[size]
-                total += size + 2
+                out[at] = _TAG_10[size]
+                total += 2
             else:
-                block = varint(size)
-                out[at] = block
-                total += size + len(block) + 1
+                digits = b"\n" + varint(size)
+                out[at] = digits
+                total += len(digits)
+            total += size
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
     unknown = message._unknown_fields
@@ -9302,11 +9355,11 @@ def encode_UpdateDataSubscriptionUpdate(message: Any, out: list[bytes]) -> i64:
         if text:
             block = text.encode()
             size = len(block)
-            out.append(b"\n")
             if 0 <= size < 0x80:
-                out.append(_SHORT[size])
+                out.append(_TAG_10[size])
                 total += 2
             else:
+                out.append(b"\n")
                 digits = varint(size)
                 out.append(digits)
                 total += len(digits) + 1
@@ -9316,23 +9369,22 @@ def encode_UpdateDataSubscriptionUpdate(message: Any, out: list[bytes]) -> i64:
         held = message.subscribe
         flag = held if type(held) is bool else _check_bool(held)
         if flag:
-            out.append(b"\x10")
-            out.append(_SHORT[flag])
+            out.append(b"\x10\x01")
             total += 2
         name = "options"
         held = message.options
         if held is not None:
-            out.append(b"\x1a")
             at = len(out)
-            out.append(b"")  # the size, when it is known
+            out.append(b"")  # the tag and the size, when it is known
             size = encode_DataTrackSubscriptionOptions(held, out)
             if size < 0x80:
-                out[at] = _SHORT[size]
-                total += size + 2
+                out[at] = _TAG_26[size]
+                total += 2
             else:
-                block = varint(size)
-                out[at] = block
-                total += size + len(block) + 1
+                digits = b"\x1a" + varint(size)
+                out[at] = digits
+                total += len(digits)
+            total += size
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
     unknown = message._unknown_fields
@@ -9363,11 +9415,11 @@ def encode_UpdateLocalAudioTrack(message: Any, out: list[bytes]) -> i64:
         if text:
             block = text.encode()
             size = len(block)
-            out.append(b"\n")
             if 0 <= size < 0x80:
-                out.append(_SHORT[size])
+                out.append(_TAG_10[size])
                 total += 2
             else:
+                out.append(b"\n")
                 digits = varint(size)
                 out.append(digits)
                 total += len(digits) + 1
@@ -9377,9 +9429,8 @@ def encode_UpdateLocalAudioTrack(message: Any, out: list[bytes]) -> i64:
         held = message.features
         items = check_list(held)
         if items:
-            out.append(b"\x12")
             begin = len(out)
-            out.append(b"")  # the size, when it is known
+            out.append(b"")  # the tag and the size, when it is known
             before = total
             total = 0
             for held in items:
@@ -9393,9 +9444,15 @@ def encode_UpdateLocalAudioTrack(message: Any, out: list[bytes]) -> i64:
                     digits = varint(number)
                     out.append(digits)
                     total += len(digits) + 0
-            block = varint(total)
-            out[begin] = block
-            total += before + len(block) + 1
+            size = total
+            total += before
+            if size < 0x80:
+                out[begin] = _TAG_18[size]
+                total += 2
+            else:
+                digits = b"\x12" + varint(size)
+                out[begin] = digits
+                total += len(digits)
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
     unknown = message._unknown_fields
@@ -9424,11 +9481,11 @@ def encode_UpdateLocalVideoTrack(message: Any, out: list[bytes]) -> i64:
         if text:
             block = text.encode()
             size = len(block)
-            out.append(b"\n")
             if 0 <= size < 0x80:
-                out.append(_SHORT[size])
+                out.append(_TAG_10[size])
                 total += 2
             else:
+                out.append(b"\n")
                 digits = varint(size)
                 out.append(digits)
                 total += len(digits) + 1
@@ -9440,11 +9497,11 @@ def encode_UpdateLocalVideoTrack(message: Any, out: list[bytes]) -> i64:
         if not 0 <= number <= 0xFFFF_FFFF:
             _check_uint32(held)
         if number:
-            out.append(b"\x10")
             if 0 <= number < 0x80:
-                out.append(_SHORT[number])
+                out.append(_TAG_16[number])
                 total += 2
             else:
+                out.append(b"\x10")
                 digits = varint(number)
                 out.append(digits)
                 total += len(digits) + 1
@@ -9454,11 +9511,11 @@ def encode_UpdateLocalVideoTrack(message: Any, out: list[bytes]) -> i64:
         if not 0 <= number <= 0xFFFF_FFFF:
             _check_uint32(held)
         if number:
-            out.append(b"\x18")
             if 0 <= number < 0x80:
-                out.append(_SHORT[number])
+                out.append(_TAG_24[number])
                 total += 2
             else:
+                out.append(b"\x18")
                 digits = varint(number)
                 out.append(digits)
                 total += len(digits) + 1
@@ -9482,11 +9539,11 @@ def encode_UpdateParticipantMetadata_attributes(message: Entry, out: list[bytes]
         if text:
             block = text.encode()
             size = len(block)
-            out.append(b"\n")
             if 0 <= size < 0x80:
-                out.append(_SHORT[size])
+                out.append(_TAG_10[size])
                 total += 2
             else:
+                out.append(b"\n")
                 digits = varint(size)
                 out.append(digits)
                 total += len(digits) + 1
@@ -9497,11 +9554,11 @@ def encode_UpdateParticipantMetadata_attributes(message: Entry, out: list[bytes]
         if text:
             block = text.encode()
             size = len(block)
-            out.append(b"\x12")
             if 0 <= size < 0x80:
-                out.append(_SHORT[size])
+                out.append(_TAG_18[size])
                 total += 2
             else:
+                out.append(b"\x12")
                 digits = varint(size)
                 out.append(digits)
                 total += len(digits) + 1
@@ -9537,11 +9594,11 @@ def encode_UpdateParticipantMetadata(message: Any, out: list[bytes]) -> i64:
         if text:
             block = text.encode()
             size = len(block)
-            out.append(b"\n")
             if 0 <= size < 0x80:
-                out.append(_SHORT[size])
+                out.append(_TAG_10[size])
                 total += 2
             else:
+                out.append(b"\n")
                 digits = varint(size)
                 out.append(digits)
                 total += len(digits) + 1
@@ -9553,11 +9610,11 @@ def encode_UpdateParticipantMetadata(message: Any, out: list[bytes]) -> i64:
         if text:
             block = text.encode()
             size = len(block)
-            out.append(b"\x12")
             if 0 <= size < 0x80:
-                out.append(_SHORT[size])
+                out.append(_TAG_18[size])
                 total += 2
             else:
+                out.append(b"\x12")
                 digits = varint(size)
                 out.append(digits)
                 total += len(digits) + 1
@@ -9566,19 +9623,18 @@ def encode_UpdateParticipantMetadata(message: Any, out: list[bytes]) -> i64:
         name = "attributes"
         held = message.attributes
         for held, value in check_map(held).items():
-            out.append(b"\x1a")
             begin = len(out)
-            out.append(b"")  # the size, when it is known
+            out.append(b"")  # the tag and the size, when it is known
             before = total
             total = 0
             text = held if type(held) is str else _check_string(held)
             block = text.encode()
             size = len(block)
-            out.append(b"\n")
             if 0 <= size < 0x80:
-                out.append(_SHORT[size])
+                out.append(_TAG_10[size])
                 total += 2
             else:
+                out.append(b"\n")
                 digits = varint(size)
                 out.append(digits)
                 total += len(digits) + 1
@@ -9588,30 +9644,36 @@ def encode_UpdateParticipantMetadata(message: Any, out: list[bytes]) -> i64:
             text = held if type(held) is str else _check_string(held)
             block = text.encode()
             size = len(block)
-            out.append(b"\x12")
             if 0 <= size < 0x80:
-                out.append(_SHORT[size])
+                out.append(_TAG_18[size])
                 total += 2
             else:
+                out.append(b"\x12")
                 digits = varint(size)
                 out.append(digits)
                 total += len(digits) + 1
             out.append(block)
             total += size
-            block = varint(total)
-            out[begin] = block
-            total += before + len(block) + 1
+            size = total
+            total += before
+            if size < 0x80:
+                out[begin] = _TAG_26[size]
+                total += 2
+            else:
+                digits = b"\x1a" + varint(size)
+                out[begin] = digits
+                total += len(digits)
         name = "request_id"
         held = message.request_id
         number = held if type(held) is int else _check_uint32(held)
         if not 0 <= number <= 0xFFFF_FFFF:
             _check_uint32(held)
         if number:
-            out.append(b" ")
             if 0 <= number < 0x80:
-                out.append(_SHORT[number])
+                out.append(_TAG_32[number])
                 total += 2
             else:
+                out.append(b" ")
                 digits = varint(number)
                 out.append(digits)
                 total += len(digits) + 1
@@ -9646,11 +9708,11 @@ def encode_UpdateSubscription(message: Any, out: list[bytes]) -> i64:
             text = held if type(held) is str else _check_string(held)
             block = text.encode()
             size = len(block)
-            out.append(b"\n")
             if 0 <= size < 0x80:
-                out.append(_SHORT[size])
+                out.append(_TAG_10[size])
                 total += 2
             else:
+                out.append(b"\n")
                 digits = varint(size)
                 out.append(digits)
                 total += len(digits) + 1
@@ -9660,25 +9722,24 @@ def encode_UpdateSubscription(message: Any, out: list[bytes]) -> i64:
         held = message.subscribe
         flag = held if type(held) is bool else _check_bool(held)
         if flag:
-            out.append(b"\x10")
-            out.append(_SHORT[flag])
+            out.append(b"\x10\x01")
             total += 2
         name = "participant_tracks"
         held = message.participant_tracks
         if type(held) is not list:
             check_list(held)
         for held in held:
-            out.append(b"\x1a")
             at = len(out)
-            out.append(b"")  # the size, when it is known
+            out.append(b"")  # the tag and the size, when it is known
             size = encode_ParticipantTracks(held, out)
             if size < 0x80:
-                out[at] = _SHORT[size]
-                total += size + 2
+                out[at] = _TAG_26[size]
+                total += 2
             else:
-                block = varint(size)
-                out[at] = block
-                total += size + len(block) + 1
+                digits = b"\x1a" + varint(size)
+                out[at] = digits
+                total += len(digits)
+            total += size
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
     unknown = message._unknown_fields
@@ -9710,11 +9771,11 @@ def encode_UpdateTrackSettings(message: Any, out: list[bytes]) -> i64:
             text = held if type(held) is str else _check_string(held)
             block = text.encode()
             size = len(block)
-            out.append(b"\n")
             if 0 <= size < 0x80:
-                out.append(_SHORT[size])
+                out.append(_TAG_10[size])
                 total += 2
             else:
+                out.append(b"\n")
                 digits = varint(size)
                 out.append(digits)
                 total += len(digits) + 1
@@ -9724,8 +9785,7 @@ def encode_UpdateTrackSettings(message: Any, out: list[bytes]) -> i64:
         held = message.disabled
         flag = held if type(held) is bool else _check_bool(held)
         if flag:
-            out.append(b"\x18")
-            out.append(_SHORT[flag])
+            out.append(b"\x18\x01")
             total += 2
         name = "quality"
         held = message.quality
@@ -9733,11 +9793,11 @@ def encode_UpdateTrackSettings(message: Any, out: list[bytes]) -> i64:
         if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
             _check_enum(held)
         if number:
-            out.append(b" ")
             if 0 <= number < 0x80:
-                out.append(_SHORT[number])
+                out.append(_TAG_32[number])
                 total += 2
             else:
+                out.append(b" ")
                 digits = varint(number)
                 out.append(digits)
                 total += len(digits) + 1
@@ -9747,11 +9807,11 @@ def encode_UpdateTrackSettings(message: Any, out: list[bytes]) -> i64:
         if not 0 <= number <= 0xFFFF_FFFF:
             _check_uint32(held)
         if number:
-            out.append(b"(")
             if 0 <= number < 0x80:
-                out.append(_SHORT[number])
+                out.append(_TAG_40[number])
                 total += 2
             else:
+                out.append(b"(")
                 digits = varint(number)
                 out.append(digits)
                 total += len(digits) + 1
@@ -9761,11 +9821,11 @@ def encode_UpdateTrackSettings(message: Any, out: list[bytes]) -> i64:
         if not 0 <= number <= 0xFFFF_FFFF:
             _check_uint32(held)
         if number:
-            out.append(b"0")
             if 0 <= number < 0x80:
-                out.append(_SHORT[number])
+                out.append(_TAG_48[number])
                 total += 2
             else:
+                out.append(b"0")
                 digits = varint(number)
                 out.append(digits)
                 total += len(digits) + 1
@@ -9775,11 +9835,11 @@ def encode_UpdateTrackSettings(message: Any, out: list[bytes]) -> i64:
         if not 0 <= number <= 0xFFFF_FFFF:
             _check_uint32(held)
         if number:
-            out.append(b"8")
             if 0 <= number < 0x80:
-                out.append(_SHORT[number])
+                out.append(_TAG_56[number])
                 total += 2
             else:
+                out.append(b"8")
                 digits = varint(number)
                 out.append(digits)
                 total += len(digits) + 1
@@ -9789,11 +9849,11 @@ def encode_UpdateTrackSettings(message: Any, out: list[bytes]) -> i64:
         if not 0 <= number <= 0xFFFF_FFFF:
             _check_uint32(held)
         if number:
-            out.append(b"@")
             if 0 <= number < 0x80:
-                out.append(_SHORT[number])
+                out.append(_TAG_64[number])
                 total += 2
             else:
+                out.append(b"@")
                 digits = varint(number)
                 out.append(digits)
                 total += len(digits) + 1
@@ -9825,11 +9885,11 @@ def encode_UpdateVideoLayers(message: Any, out: list[bytes]) -> i64:
         if text:
             block = text.encode()
             size = len(block)
-            out.append(b"\n")
             if 0 <= size < 0x80:
-                out.append(_SHORT[size])
+                out.append(_TAG_10[size])
                 total += 2
             else:
+                out.append(b"\n")
                 digits = varint(size)
                 out.append(digits)
                 total += len(digits) + 1
@@ -9840,17 +9900,17 @@ def encode_UpdateVideoLayers(message: Any, out: list[bytes]) -> i64:
         if type(held) is not list:
             check_list(held)
         for held in held:
-            out.append(b"\x12")
             at = len(out)
-            out.append(b"")  # the size, when it is known
+            out.append(b"")  # the tag and the size, when it is known
             size = encode_VideoLayer(held, out)
             if size < 0x80:
-                out[at] = _SHORT[size]
-                total += size + 2
+                out[at] = _TAG_18[size]
+                total += 2
             else:
-                block = varint(size)
-                out[at] = block
-                total += size + len(block) + 1
+                digits = b"\x12" + varint(size)
+                out[at] = digits
+                total += len(digits)
+            total += size
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
     unknown = message._unknown_fields
@@ -9879,11 +9939,11 @@ def encode_UserPacket(message: Any, out: list[bytes]) -> i64:
         if text:
             block = text.encode()
             size = len(block)
-            out.append(b"\n")
             if 0 <= size < 0x80:
-                out.append(_SHORT[size])
+                out.append(_TAG_10[size])
                 total += 2
             else:
+                out.append(b"\n")
                 digits = varint(size)
                 out.append(digits)
                 total += len(digits) + 1
@@ -9894,11 +9954,11 @@ def encode_UserPacket(message: Any, out: list[bytes]) -> i64:
         block = held if type(held) is bytes else _check_bytes(held)
         if block:
             size = len(block)
-            out.append(b"\x12")
             if 0 <= size < 0x80:
-                out.append(_SHORT[size])
+                out.append(_TAG_18[size])
                 total += 2
             else:
+                out.append(b"\x12")
                 digits = varint(size)
                 out.append(digits)
                 total += len(digits) + 1
@@ -9912,11 +9972,11 @@ def encode_UserPacket(message: Any, out: list[bytes]) -> i64:
             text = held if type(held) is str else _check_string(held)
             block = text.encode()
             size = len(block)
-            out.append(b"\x1a")
             if 0 <= size < 0x80:
-                out.append(_SHORT[size])
+                out.append(_TAG_26[size])
                 total += 2
             else:
+                out.append(b"\x1a")
                 digits = varint(size)
                 out.append(digits)
                 total += len(digits) + 1
@@ -9928,11 +9988,11 @@ def encode_UserPacket(message: Any, out: list[bytes]) -> i64:
             text = held if type(held) is str else _check_string(held)
             block = text.encode()
             size = len(block)
-            out.append(b'"')
             if 0 <= size < 0x80:
-                out.append(_SHORT[size])
+                out.append(_TAG_34[size])
                 total += 2
             else:
+                out.append(b'"')
                 digits = varint(size)
                 out.append(digits)
                 total += len(digits) + 1
@@ -9944,11 +10004,11 @@ def encode_UserPacket(message: Any, out: list[bytes]) -> i64:
         if text:
             block = text.encode()
             size = len(block)
-            out.append(b"*")
             if 0 <= size < 0x80:
-                out.append(_SHORT[size])
+                out.append(_TAG_42[size])
                 total += 2
             else:
+                out.append(b"*")
                 digits = varint(size)
                 out.append(digits)
                 total += len(digits) + 1
@@ -9962,11 +10022,11 @@ def encode_UserPacket(message: Any, out: list[bytes]) -> i64:
             text = held if type(held) is str else _check_string(held)
             block = text.encode()
             size = len(block)
-            out.append(b"2")
             if 0 <= size < 0x80:
-                out.append(_SHORT[size])
+                out.append(_TAG_50[size])
                 total += 2
             else:
+                out.append(b"2")
                 digits = varint(size)
                 out.append(digits)
                 total += len(digits) + 1
@@ -9978,11 +10038,11 @@ def encode_UserPacket(message: Any, out: list[bytes]) -> i64:
             text = held if type(held) is str else _check_string(held)
             block = text.encode()
             size = len(block)
-            out.append(b"B")
             if 0 <= size < 0x80:
-                out.append(_SHORT[size])
+                out.append(_TAG_66[size])
                 total += 2
             else:
+                out.append(b"B")
                 digits = varint(size)
                 out.append(digits)
                 total += len(digits) + 1
@@ -9994,11 +10054,11 @@ def encode_UserPacket(message: Any, out: list[bytes]) -> i64:
             number = held if type(held) is int else _check_uint64(held)
             if not 0 <= number <= 0x3FFF_FFFF_FFFF_FFFF:
                 _check_uint64(held)
-            out.append(b"H")
             if 0 <= number < 0x80:
-                out.append(_SHORT[number])
+                out.append(_TAG_72[number])
                 total += 2
             else:
+                out.append(b"H")
                 digits = varint(number)
                 out.append(digits)
                 total += len(digits) + 1
@@ -10008,11 +10068,11 @@ def encode_UserPacket(message: Any, out: list[bytes]) -> i64:
             number = held if type(held) is int else _check_uint64(held)
             if not 0 <= number <= 0x3FFF_FFFF_FFFF_FFFF:
                 _check_uint64(held)
-            out.append(b"P")
             if 0 <= number < 0x80:
-                out.append(_SHORT[number])
+                out.append(_TAG_80[number])
                 total += 2
             else:
+                out.append(b"P")
                 digits = varint(number)
                 out.append(digits)
                 total += len(digits) + 1
@@ -10021,11 +10081,11 @@ def encode_UserPacket(message: Any, out: list[bytes]) -> i64:
         block = held if type(held) is bytes else _check_bytes(held)
         if block:
             size = len(block)
-            out.append(b"Z")
             if 0 <= size < 0x80:
-                out.append(_SHORT[size])
+                out.append(_TAG_90[size])
                 total += 2
             else:
+                out.append(b"Z")
                 digits = varint(size)
                 out.append(digits)
                 total += len(digits) + 1
@@ -10056,11 +10116,11 @@ def encode_VideoConfiguration(message: Any, out: list[bytes]) -> i64:
         if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
             _check_enum(held)
         if number:
-            out.append(b"\x08")
             if 0 <= number < 0x80:
-                out.append(_SHORT[number])
+                out.append(_TAG_8[number])
                 total += 2
             else:
+                out.append(b"\x08")
                 digits = varint(number)
                 out.append(digits)
                 total += len(digits) + 1
@@ -10092,11 +10152,11 @@ def encode_VideoLayer(message: Any, out: list[bytes]) -> i64:
         if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
             _check_enum(held)
         if number:
-            out.append(b"\x08")
             if 0 <= number < 0x80:
-                out.append(_SHORT[number])
+                out.append(_TAG_8[number])
                 total += 2
             else:
+                out.append(b"\x08")
                 digits = varint(number)
                 out.append(digits)
                 total += len(digits) + 1
@@ -10106,11 +10166,11 @@ def encode_VideoLayer(message: Any, out: list[bytes]) -> i64:
         if not 0 <= number <= 0xFFFF_FFFF:
             _check_uint32(held)
         if number:
-            out.append(b"\x10")
             if 0 <= number < 0x80:
-                out.append(_SHORT[number])
+                out.append(_TAG_16[number])
                 total += 2
             else:
+                out.append(b"\x10")
                 digits = varint(number)
                 out.append(digits)
                 total += len(digits) + 1
@@ -10120,11 +10180,11 @@ def encode_VideoLayer(message: Any, out: list[bytes]) -> i64:
         if not 0 <= number <= 0xFFFF_FFFF:
             _check_uint32(held)
         if number:
-            out.append(b"\x18")
             if 0 <= number < 0x80:
-                out.append(_SHORT[number])
+                out.append(_TAG_24[number])
                 total += 2
             else:
+                out.append(b"\x18")
                 digits = varint(number)
                 out.append(digits)
                 total += len(digits) + 1
@@ -10134,11 +10194,11 @@ def encode_VideoLayer(message: Any, out: list[bytes]) -> i64:
         if not 0 <= number <= 0xFFFF_FFFF:
             _check_uint32(held)
         if number:
-            out.append(b" ")
             if 0 <= number < 0x80:
-                out.append(_SHORT[number])
+                out.append(_TAG_32[number])
                 total += 2
             else:
+                out.append(b" ")
                 digits = varint(number)
                 out.append(digits)
                 total += len(digits) + 1
@@ -10148,11 +10208,11 @@ def encode_VideoLayer(message: Any, out: list[bytes]) -> i64:
         if not 0 <= number <= 0xFFFF_FFFF:
             _check_uint32(held)
         if number:
-            out.append(b"(")
             if 0 <= number < 0x80:
-                out.append(_SHORT[number])
+                out.append(_TAG_40[number])
                 total += 2
             else:
+                out.append(b"(")
                 digits = varint(number)
                 out.append(digits)
                 total += len(digits) + 1
@@ -10162,11 +10222,11 @@ def encode_VideoLayer(message: Any, out: list[bytes]) -> i64:
         if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
             _check_int32(held)
         if number:
-            out.append(b"0")
             if 0 <= number < 0x80:
-                out.append(_SHORT[number])
+                out.append(_TAG_48[number])
                 total += 2
             else:
+                out.append(b"0")
                 digits = varint(number)
                 out.append(digits)
                 total += len(digits) + 1
@@ -10176,11 +10236,11 @@ def encode_VideoLayer(message: Any, out: list[bytes]) -> i64:
         if text:
             block = text.encode()
             size = len(block)
-            out.append(b":")
             if 0 <= size < 0x80:
-                out.append(_SHORT[size])
+                out.append(_TAG_58[size])
                 total += 2
             else:
+                out.append(b":")
                 digits = varint(size)
                 out.append(digits)
                 total += len(digits) + 1
@@ -10192,11 +10252,11 @@ def encode_VideoLayer(message: Any, out: list[bytes]) -> i64:
         if not 0 <= number <= 0xFFFF_FFFF:
             _check_uint32(held)
         if number:
-            out.append(b"@")
             if 0 <= number < 0x80:
-                out.append(_SHORT[number])
+                out.append(_TAG_64[number])
                 total += 2
             else:
+                out.append(b"@")
                 digits = varint(number)
                 out.append(digits)
                 total += len(digits) + 1
@@ -10227,11 +10287,11 @@ def encode_WrappedJoinRequest(message: Any, out: list[bytes]) -> i64:
         if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
             _check_enum(held)
         if number:
-            out.append(b"\x08")
             if 0 <= number < 0x80:
-                out.append(_SHORT[number])
+                out.append(_TAG_8[number])
                 total += 2
             else:
+                out.append(b"\x08")
                 digits = varint(number)
                 out.append(digits)
                 total += len(digits) + 1
@@ -10240,11 +10300,11 @@ def encode_WrappedJoinRequest(message: Any, out: list[bytes]) -> i64:
         block = held if type(held) is bytes else _check_bytes(held)
         if block:
             size = len(block)
-            out.append(b"\x12")
             if 0 <= size < 0x80:
-                out.append(_SHORT[size])
+                out.append(_TAG_18[size])
                 total += 2
             else:
+                out.append(b"\x12")
                 digits = varint(size)
                 out.append(digits)
                 total += len(digits) + 1

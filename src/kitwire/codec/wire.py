@@ -21,6 +21,7 @@ __all__ = [
     "GROUP_END",
     "SHORT",
     "VARINT",
+    "shorts",
     "varint",
 ]
 
@@ -44,6 +45,11 @@ SHORT: Final = tuple(bytes((number,)) for number in range(0x80))
 """Every number of one byte, written."""
 _MORE: Final = tuple(bytes((low | 0x80,)) for low in range(0x80))
 """Seven bits as a byte behind which more follow."""
+
+
+def shorts(tag: bytes) -> tuple[bytes, ...]:
+    """Every number of one byte, written behind a tag."""
+    return tuple(tag + short for short in SHORT)
 
 
 def varint(number: int) -> bytes:

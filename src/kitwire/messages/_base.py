@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from copy import deepcopy
+from functools import wraps
 from typing import ClassVar, Self
 
 import betterproto2
@@ -70,11 +71,29 @@ def supply_zeros(cls: type[betterproto2.Message]) -> None:
     """Let the class hold what an absent field is, so that a message holds only what is present.
 
     A message that is read has a handful of its fields; to store the zeros of all the others costs
-    more than to read it. The constructor stores them all, so that it is the one to ask.
+    more than to read it. The constructor stores them all, so that it is the one to ask; except
+    where a message is no more than a choice of members, as all that goes over the socket: there
+    it, too, is told to store the one that there is.
     """
-    for name, zero in vars(cls()).items():
+    zeros = vars(cls())
+    for name, zero in zeros.items():
         container = type(zero) if isinstance(zero, (list, dict)) else None
         setattr(cls, name, zero if container is None else _Container(name, container))
+    members = [name for name in zeros if name != "_unknown_fields"]
+    if len(members) > 1 and all(zeros[name] is None for name in members):
+        _store_what_is_given(cls, frozenset(members))
+
+
+def _store_what_is_given(cls: type[betterproto2.Message], members: frozenset[str]) -> None:
+    @wraps(cls.__init__)
+    def construct(self: betterproto2.Message, **given: object) -> None:
+        for name, value in given.items():
+            if name not in members:
+                raise TypeError(f"{cls.__name__} has no field of the name {name!r}")
+            if value is not None:
+                setattr(self, name, value)
+
+    cls.__init__ = construct  # type: ignore[method-assign, assignment]  # the same for callers
 
 
 class _Container:

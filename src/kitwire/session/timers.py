@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from operator import itemgetter
+from typing import Final
 
 __all__ = ["Timer", "TimerTable"]
 
@@ -36,6 +38,9 @@ class Timer(StrEnum):
     """The server's close after our leave."""
 
 
+_BY_DEADLINE: Final = itemgetter(1)
+
+
 class TimerTable:
     """Deadlines by name, in seconds of the session's time. At most one for each name."""
 
@@ -56,7 +61,7 @@ class TimerTable:
 
     def next(self) -> tuple[Timer, float] | tuple[None, None]:
         """The timer that is due first and its deadline, or two Nones when none is armed."""
-        return min(self._deadlines.items(), key=lambda item: item[1], default=(None, None))
+        return min(self._deadlines.items(), key=_BY_DEADLINE, default=(None, None))
 
     def pop_due(self, now: float) -> tuple[Timer, float] | None:
         """Disarm and return the first timer whose deadline has come, with that deadline."""
