@@ -54,9 +54,11 @@ installed-compiled: wheel-compiled
 	@rm -rf dist/installed
 	@$(PIP) install -q --no-deps --target dist/installed dist/compiled/*.whl
 
-test-compiled: installed-compiled ## Run the core's tests on that wheel (ARGS="…" goes to pytest)
+test-compiled: installed-compiled ## Run the core's tests on that wheel, and see that it is fast (ARGS="…" goes to pytest)
 	@KITWIRE_EXPECT_CODEC=compiled PYTHONPATH=dist/installed \
 		$(PY) -m pytest $(HANG) -m "not slow" tests/core tests/fuzz $(ARGS)
+	@KITWIRE_EXPECT_CODEC=compiled PYTHONPATH=dist/installed \
+		$(PY) -m pytest $(HANG) -m slow tests/tools/test_wire_figures.py
 
 fuzz: $(INSTALLED) ## Compare the codec with its witnesses on a million frames each (most of an hour)
 	@KITWIRE_MUTATIONS=1000000 KITWIRE_GENERATED=1000000 $(PY) -m pytest -m slow tests/fuzz $(ARGS)
