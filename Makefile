@@ -60,7 +60,7 @@ test-compiled: installed-compiled ## Run the core's tests on that wheel, and see
 	@KITWIRE_EXPECT_CODEC=compiled PYTHONPATH=dist/installed \
 		$(PY) -m pytest $(HANG) -m slow tests/tools/test_wire_figures.py
 
-fuzz: $(INSTALLED) ## Compare the codec with its witnesses on a million frames each (most of an hour)
+fuzz: $(INSTALLED) ## Compare the codec with its witnesses on a million frames each (a quarter of an hour)
 	@KITWIRE_MUTATIONS=1000000 KITWIRE_GENERATED=1000000 $(PY) -m pytest -m slow tests/fuzz $(ARGS)
 
 # Seconds that atheris looks for inputs.
@@ -70,7 +70,7 @@ fuzz-atheris: $(INSTALLED) ## Let atheris look for frames that break the codec (
 	@$(PIP) install -q -c constraints.txt atheris
 	@rm -rf build/corpus build/smallest && mkdir -p build/smallest
 	@$(PY) -m tests.fuzz.corpus unpack build/corpus
-	@$(PY) -m tests.fuzz.under_atheris build/corpus -max_total_time=$(FUZZ_SECONDS) -max_len=4096 -verbosity=0 \
+	@$(PY) -m tests.fuzz.under_atheris build/corpus -verbosity=0 -max_total_time=$(FUZZ_SECONDS) -max_len=4096 \
 		-artifact_prefix=build/
 	@$(PY) -m tests.fuzz.under_atheris build/smallest build/corpus -merge=1 -max_len=4096 -verbosity=0
 	@$(PY) -m tests.fuzz.corpus pack build/smallest

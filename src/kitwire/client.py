@@ -168,19 +168,12 @@ class Client(RequestMethods, PeerInputs):
     def receive(self, link: LinkId, data: bytes, *, now: float) -> None:
         """Bytes came from the socket; ``b""`` is the end of the stream."""
         end = self._links.get(link)
-        match end:
-            case None:
-                return
-            case ClientWebSocket():
-                for event in end.receive(data):
-                    self._write(link)
-                    self._tell(link, event, now)
-            case ClientGet():
-                for answer in end.receive(data):
-                    self._tell(link, answer, now)
-            case _:
-                assert_never(end)
-        self._write(link)
+        if end is None:
+            return
+        events = end.receive(data)
+        self._write(link)  # what the link itself answers, as a pong
+        for event in events:
+            self._tell(link, event, now)
 
     def link_lost(self, link: LinkId, detail: str, *, now: float) -> None:
         """The socket broke, as by a reset, or by a write that stalled for too long.

@@ -5,6 +5,7 @@ import functools
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 
 import betterproto2
 import pytest
@@ -240,6 +241,20 @@ def test_what_is_absent_is_what_the_constructor_stores(cls: type[Message]) -> No
     assert bytes(read) == b""
     assert repr(read) == repr(made)
     assert copy.deepcopy(read) == made
+
+
+def test_a_choice_stores_the_member_that_there_is() -> None:
+    offer = messages.SessionDescription(sdp="v=0")
+    chosen = messages.SignalRequest(offer=offer, answer=None)
+    assert vars(chosen) == {"offer": offer}
+    assert chosen.answer is None
+    assert chosen == messages.SignalRequest.parse(bytes(chosen))
+
+
+def test_a_choice_is_told_of_a_member_that_it_does_not_have() -> None:
+    constructor: Callable[..., messages.SignalRequest] = messages.SignalRequest
+    with pytest.raises(TypeError, match="SignalRequest has no field of the name 'ofer'"):
+        constructor(ofer=messages.SessionDescription())
 
 
 def test_a_list_or_dict_that_is_absent_is_made_for_each_message() -> None:

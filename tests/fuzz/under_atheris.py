@@ -13,11 +13,14 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from typing import Final, Protocol, cast
+from typing import TYPE_CHECKING, Final, Protocol, cast
 
 from google.protobuf.message import DecodeError
 
 from kitwire.errors import MalformedFrame
+
+if TYPE_CHECKING:
+    from kitwire.codec import Message
 
 __all__ = ["check", "main"]
 
@@ -41,13 +44,13 @@ def check(data: bytes) -> None:
     if not data:
         return
     cls, frame = ROOTS[data[0] % len(ROOTS)], data[1:]
-    begun = time.process_time()
-    try:
-        message = codec.decode_message(cls, frame)
-    except MalformedFrame:
-        message = None
-    spent = time.process_time() - begun
-    assert spent < _SLOW[0] + _SLOW[1] * len(frame), f"{spent} s for {len(frame)} bytes"
+    limit = _SLOW[0] + _SLOW[1] * len(frame)
+    message, spent = _read(cls, frame)
+    for _ in range(3):
+        # What else is done here, as collecting garbage, is slow once; a slow input is so again.
+        if spent >= limit:
+            spent = _read(cls, frame)[1]
+    assert spent < limit, f"{spent} s for {len(frame)} bytes"
     try:
         official_class(cls).FromString(frame)
         accepted = True
@@ -57,6 +60,18 @@ def check(data: bytes) -> None:
     if message is not None:
         again = codec.encode_message(message)
         assert codec.encode_message(codec.decode_message(cls, again)) == again
+
+
+def _read(cls: type[Message], frame: bytes) -> tuple[Message | None, float]:
+    """The message, if it is one, and how many seconds that took."""
+    from kitwire import codec
+
+    begun = time.process_time()
+    try:
+        message = codec.decode_message(cls, frame)
+    except MalformedFrame:
+        message = None
+    return message, time.process_time() - begun
 
 
 def main() -> None:
