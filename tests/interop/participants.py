@@ -55,9 +55,14 @@ WITHIN: Final = 10.0
 """Seconds to wait for what usually takes milliseconds."""
 
 SECRET: Final = re.compile(
-    r"eyJ[\w-]{8,}|ice-(?:pwd|ufrag):(?!<redacted(?:-\d+)?>)\S{4}|ufrag (?!<redacted(?:-\d+)?>)\w+"
+    r"eyJ[\w-]{8,}\."
+    r"|ice-(?:pwd|ufrag):(?!<redacted(?:-\d+)?>)\S{4}"
+    r"|ufrag (?!<redacted(?:-\d+)?>)\w+"
 )
-"""The header of a JWT, and ICE credentials in a session description or a candidate."""
+"""A JWT's header or what it says, and ICE credentials in a session description or a candidate.
+
+With the dot behind it: a participant's sid alone may well begin with the same letters.
+"""
 
 E = TypeVar("E", bound=Event)
 R = TypeVar("R")
@@ -99,8 +104,12 @@ class Witness:
         self.texts.append("".join(traceback.format_exception(error)))
 
     def secrets(self) -> list[str]:
-        """What should not be in there: tokens, and passwords of ICE."""
-        return [found[0] for text in self.texts for found in SECRET.finditer(text)]
+        """What should not be in there: tokens, passwords of ICE; each with what is before it."""
+        return [
+            text[max(0, found.start() - 40) : found.end()]
+            for text in self.texts
+            for found in SECRET.finditer(text)
+        ]
 
 
 class Log(Generic[T]):
