@@ -33,6 +33,8 @@ def unpack(folder: Path, inputs: Iterable[bytes]) -> None:
 def pack(folder: Path) -> None:
     """Keep what is in a folder, the shortest first."""
     inputs = sorted({path.read_bytes() for path in folder.iterdir()}, key=lambda it: (len(it), it))
+    if not inputs:
+        raise SystemExit(f"{folder} is empty: nothing was merged, and what was kept stays")
     KEPT.write_text("".join(f"{data.hex()}\n" for data in inputs), encoding="ascii")
 
 

@@ -80,7 +80,10 @@ def main() -> None:
     fuzzer = cast("_Atheris", importlib.import_module("atheris"))
     with fuzzer.instrument_imports(include=["kitwire.codec"]):
         importlib.import_module("kitwire.codec")
-    fuzzer.Setup(sys.argv, check)
+    # To merge, libFuzzer runs this command line again, in a shell: by its first word, which for
+    # Python is a file that cannot be run.
+    command = f"{sys.executable} -m tests.fuzz.under_atheris"
+    fuzzer.Setup([command, *sys.argv[1:]], check)
     fuzzer.Fuzz()
 
 

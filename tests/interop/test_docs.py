@@ -40,11 +40,14 @@ def environment(server: LiveKitServer) -> Mapping[str, str]:
     }
 
 
-def kitwire(server: LiveKitServer, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run the command as a reader of the pages would."""
+def kitwire(
+    server: LiveKitServer, *arguments: str, folder: Path | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run the command as a reader of the pages would, in a folder of theirs if it leaves files."""
     return subprocess.run(
         [sys.executable, "-m", "kitwire_cli", *arguments],
         env=environment(server),
+        cwd=folder,
         capture_output=True,
         text=True,
         timeout=PATIENCE,
@@ -116,7 +119,7 @@ def test_the_readme_shows_three_ways_of_use() -> None:
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_a_command_of_the_pages_works(command: str, livekit: LiveKitServer) -> None:
+def test_a_command_of_the_pages_works(command: str, livekit: LiveKitServer, tmp_path: Path) -> None:
     # What a server in development mode has, which ours is not.
     instead = {
         "ws://localhost:7880": livekit.url,
@@ -130,6 +133,6 @@ def test_a_command_of_the_pages_works(command: str, livekit: LiveKitServer) -> N
             position = arguments.index("--duration")
             del arguments[position : position + 2]
         arguments += ["--duration", "0.1"]
-    done = kitwire(livekit, subcommand, *arguments)
+    done = kitwire(livekit, subcommand, *arguments, folder=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.count(".") == 2 if subcommand == "token" else done.stdout
