@@ -26,7 +26,7 @@ from tests.peers.lives import TOKEN
 
 __all__ = ["BESIDE", "CROWDS", "Held", "beside", "crowd"]
 
-CROWDS: Final = (1000, 2500, 5000)
+CROWDS: Final = (1000, 2500, 4000, 5000)
 """Sessions of kitwire's on the scripted server."""
 BESIDE: Final = (20, 50, 100)
 """Rooms of each on the real one."""

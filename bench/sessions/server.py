@@ -9,6 +9,7 @@ does.
 from __future__ import annotations
 
 import asyncio
+import gc
 import itertools
 import random
 import sys
@@ -70,6 +71,9 @@ class Hall:
         self._quiet = asyncio.get_running_loop().call_later(QUIET, self._begin)
 
     def _begin(self) -> None:
+        # A pause of this process's, for its garbage, would come to the other one as a flood.
+        gc.collect()
+        gc.freeze()
         waiting, self._waiting = self._waiting, []
         for session in waiting:
             session.begin()
@@ -137,6 +141,7 @@ class Session(asyncio.Protocol):
 
 async def main() -> None:
     """Serve until the input ends."""
+    gc.set_threshold(100_000)
     messages = _messages()
     deck = [messages[name] for name, share in MIX for _ in range(share)]
     random.Random(1).shuffle(deck)

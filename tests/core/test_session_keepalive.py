@@ -31,6 +31,20 @@ def test_starting_arms_the_silence_and_pinging_the_next_ping() -> None:
     assert timers.next() == (Timer.PING, 105.0)
 
 
+@pytest.mark.parametrize(
+    ("late", "following"), [(0.0, 10.0), (1.25, 10.0), (5.0, 15.0), (60.0, 70.0)]
+)
+def test_a_ping_that_is_late_leaves_the_next_where_it_was(late: float, following: float) -> None:
+    """Or thousands of sessions that one pause has held up ping together ever after."""
+    timers = TimerTable()
+    keepalive = KeepAlive(timers)
+    keepalive.start(interval=5, timeout=0, now=0.0)
+    keepalive.ping(0.0)
+    assert timers.pop_due(5.0 + late) == (Timer.PING, 5.0)
+    keepalive.ping(5.0 + late, due=5.0)
+    assert timers.next() == (Timer.PING, following)
+
+
 @pytest.mark.parametrize("interval", [0, -1, -(2**31)])
 @pytest.mark.parametrize("timeout", [15, 0, -1])
 def test_without_an_interval_there_is_no_keep_alive(interval: float, timeout: float) -> None:

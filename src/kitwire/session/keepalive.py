@@ -61,10 +61,19 @@ class KeepAlive:
         if self._interval > 0 and self._timeout > 0:
             self._timers.set(Timer.SILENCE, now + self._timeout)
 
-    def ping(self, now: float) -> Ping:
-        """The ping to send now, remembered; the next one of the keep-alive is armed."""
+    def ping(self, now: float, due: float | None = None) -> Ping:
+        """The ping to send now, remembered; the next one of the keep-alive is armed.
+
+        One that comes late leaves those after it where they were, unless it missed them: a pause
+        would let all sessions of a process ping at the same moment ever after.
+
+        Args:
+            now: the time, in seconds.
+            due: when it should have been sent; None for now.
+        """
         if self._interval > 0:
-            self._timers.set(Timer.PING, now + self._interval)
+            following = (now if due is None else due) + self._interval
+            self._timers.set(Timer.PING, following if following > now else now + self._interval)
         timestamp = milliseconds(now)
         self._sent[timestamp] = now
         if len(self._sent) > _REMEMBERED_PINGS:

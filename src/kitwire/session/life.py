@@ -312,8 +312,8 @@ class Life(ABC):
 
     # --- Sending ---
 
-    def _ping(self) -> None:
-        self._say(msg.SignalRequest(ping_req=self._keepalive.ping(self._now)))
+    def _ping(self, due: float | None = None) -> None:
+        self._say(msg.SignalRequest(ping_req=self._keepalive.ping(self._now, due)))
 
     def _say(self, message: msg.SignalRequest) -> None:
         self._links.send(encode_request(message, encoding=self.config.encoding))

@@ -295,7 +295,7 @@ class Session(Life, RequestMethods, PeerInputs):
             case Timer.VALIDATE:
                 self._answered()
             case Timer.PING:
-                self._ping()
+                self._ping(deadline)
             case Timer.SILENCE:
                 if self._keepalive.gives_up(deadline, self._now):
                     self._lose(timeout_reason(Reason.PING_TIMEOUT, "the server went silent"))
