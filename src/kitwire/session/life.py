@@ -492,7 +492,8 @@ class Life(ABC):
         return 1.0 if self._jitter is None else self._tracer.drawn(self._now, self._jitter())
 
     def _emit(self, output: SessionCommand | ev.Event) -> None:
-        self._tracer.output(self._now, output)
+        if self._tracer.on:
+            self._tracer.output(self._now, output)
         self._outputs.append(output)
 
 

@@ -195,8 +195,11 @@ class Session(Life, RequestMethods, PeerInputs):
 
     def receive_message(self, link: LinkId, data: bytes | str, *, now: float) -> None:
         """A WebSocket message came: ``bytes`` for a binary one, ``str`` for text."""
-        if not self._hears("receive_message", link, now, message=data):
+        if not self._links.is_current(link):
             return
+        self._now = max(self._now, now)
+        if self._tracer.on:
+            self._tracer.input(self._now, "receive_message", {"link": link, "message": data})
         if self._phase not in _HEARS:
             return
         if self._phase in (Phase.SETTLING, Phase.JOINED):

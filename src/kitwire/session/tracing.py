@@ -51,9 +51,13 @@ class Tracer:
 
     Args:
         callback: called with every record; None for no trace.
+
+    Attributes:
+        on: whether there is one; what is done for every frame asks before it makes a record.
     """
 
     def __init__(self, callback: Callable[[TraceRecord], None] | None) -> None:
+        self.on = callback is not None
         self._callback = callback
         self._pseudonyms = Pseudonyms()
 
