@@ -110,11 +110,15 @@ def test_a_link_that_is_lost_again_at_the_resume_is_resumed_all_the_same(
             ann.room.simulate(scenario)
             await within(5.0, ann.room.update_metadata("heard what came before"))
             way.cut()
+            await until(lambda: len(ann.steps) > 3 and ann.steps[-1].startswith("Resumed"))
+            expected = ["Lost", "Resuming 1", "Resuming 2", "Resumed 2"]
+            if scenario.disconnect_signal_on_resume and ann.steps[2] == "Resumed 1":
+                # It answers, then closes, which on a busy machine comes too late for the attempt.
+                expected = ["Lost", "Resuming 1", "Resumed 1"] * 2
+            assert ann.steps == expected
+            resuming = [each for each in ann.episode if isinstance(each, Resuming)]
+            assert resuming[1].cause.reason is cause
             resumed = await ann.hears_of(Resumed)
-            assert ann.steps == ["Lost", "Resuming 1", "Resuming 2", "Resumed 2"]
-            again = ann.episode[2]
-            assert isinstance(again, Resuming)
-            assert again.cause.reason is cause
             assert resumed.sid == ann.sid == sid
             assert ann.ours.sid == track
             await assert_heard(ann, ben, path)
