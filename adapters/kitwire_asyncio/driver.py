@@ -56,10 +56,8 @@ class Driver:
         if self._bug is None and not self._draining:
             self._guard(self._drain)
         failed = self._bug is not None
-        waiters = self._waiters.items()
-        for future in [each for each, ready in waiters if failed or ready() or each.done()]:
-            del self._waiters[future]
-            if not future.done():
+        for future, ready in self._waiters.items():
+            if (failed or ready()) and not future.done():
                 future.set_result(None)
 
     async def until(self, ready: Callable[[], bool]) -> None:
@@ -67,7 +65,11 @@ class Driver:
         while not ready():
             if self._bug is not None:
                 raise RuntimeError("the driver of this room failed") from self._bug
-            await self._woken(ready)
+            future = self._woken(ready)
+            try:
+                await future
+            finally:
+                del self._waiters[future]
 
     async def stop(self) -> None:
         """Leave, and wait until nothing is left; a cancellation is raised after that.
@@ -137,6 +139,7 @@ class Driver:
         """Done by a later :meth:`wake`: when ``ready()``, or when the driver has failed.
 
         No coroutine: thousands of rooms wait at a time, and what one holds the collector visits.
+        Who waits no longer takes it out of the waiters, unless the driver ends with that.
         """
         future = self._loop.create_future()
         self._waiters[future] = ready

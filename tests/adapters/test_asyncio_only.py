@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import random
 import socket
 import ssl
@@ -46,6 +47,26 @@ def test_a_second_run_works_as_the_first() -> None:
 
     with scripted_server() as server:
         run(main)
+        run(main)
+
+
+def test_waits_that_are_given_up_leave_nothing_behind() -> None:
+    """As of a game that looks for an event at every frame, in a room where nothing happens."""
+
+    def futures() -> int:
+        gc.collect()
+        return sum(type(each) is asyncio.Future for each in gc.get_objects())
+
+    async def main() -> None:
+        async with kitwire_asyncio.connect(server.url, token="a") as room:
+            await anext(room)
+            before = futures()
+            for _ in range(50):
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(anext(room), 0.001)
+            assert futures() < before + 10
+
+    with scripted_server() as server:
         run(main)
 
 

@@ -195,6 +195,7 @@ class Session(Life, RequestMethods, PeerInputs):
 
     def receive_message(self, link: LinkId, data: bytes | str, *, now: float) -> None:
         """A WebSocket message came: ``bytes`` for a binary one, ``str`` for text."""
+        # What _hears does, without gathering for every frame what only a trace has a use for.
         if not self._links.is_current(link):
             return
         self._now = max(self._now, now)
