@@ -298,6 +298,27 @@ def test_a_publisher_that_is_not_needed_may_go() -> None:
     assert stage.peering.closed is SUB
 
 
+@pytest.mark.parametrize("able", [True, False])
+@pytest.mark.parametrize("ice_restart", [True, False])
+@pytest.mark.parametrize("path", [PathVersion.V0, PathVersion.V1])
+def test_who_cannot_find_new_paths_follows_where_none_are_asked_for(
+    path: PathVersion, ice_restart: bool, able: bool
+) -> None:
+    stage = Stage(path, peers=PeerCapabilities(ice_restart=able))
+    assert not stage.peering.follows(ice_restart=ice_restart)
+    stage.join()
+    # With two, the server asks for new ones at every resume.
+    asked = ice_restart or path is PathVersion.V0
+    assert stage.peering.follows(ice_restart=ice_restart) is (able or not asked)
+
+
+def test_one_that_the_server_closed_follows_nowhere() -> None:
+    stage = joined()
+    assert stage.peering.follows(ice_restart=False)
+    stage.peering.report(lambda n, at: n.peer_state_changed(PUB, PeerState.CLOSED, now=at), 1.0)
+    assert not stage.peering.follows(ice_restart=False)
+
+
 def test_closing_says_nothing_but_that() -> None:
     stage = joined()
     stage.peering.close(1.0)

@@ -96,6 +96,54 @@ def test_the_count_of_an_episode() -> None:
     assert (recovery.running, recovery.attempt, recovery.restarting) == (False, 0, False)
 
 
+@pytest.mark.parametrize(
+    ("setting", "allowed"),
+    [
+        (None, True),
+        (msg.ClientConfigSetting.UNSET, True),
+        (msg.ClientConfigSetting.ENABLED, True),
+        (msg.ClientConfigSetting.DISABLED, False),
+    ],
+)
+def test_the_server_may_turn_resuming_off(
+    setting: msg.ClientConfigSetting | None, allowed: bool
+) -> None:
+    recovery = Recovery(ReconnectPolicy(), lambda: 1.0)
+    said = None if setting is None else msg.ClientConfiguration(resume_connection=setting)
+    recovery.allow(msg.ClientConfiguration(resume_connection=msg.ClientConfigSetting.DISABLED))
+    recovery.allow(said)  # What it said last counts.
+    assert recovery.situation(media=True, follows=True).allowed is allowed
+
+
+def test_the_situation_is_that_of_the_episode() -> None:
+    recovery = Recovery(ReconnectPolicy(resumes=1), lambda: 1.0)
+    assert recovery.situation(media=True, follows=True) == GOOD
+    assert recovery.situation(media=False, follows=True) == BAD
+    recovery.plan(Loss.NEGOTIATION, FIRST, GOOD, 0.0)
+    assert recovery.situation(media=True, follows=False) == Situation(
+        allowed=True, media=True, follows=False, restarting=True, resumes_left=False
+    )
+
+
+@pytest.mark.parametrize("loss", Loss)
+def test_what_ends_a_session_is_what_began_the_episode(loss: Loss) -> None:
+    recovery = Recovery(ReconnectPolicy(), lambda: 1.0)
+    assert recovery.blamed(loss, LATER) == LATER
+    recovery.plan(Loss.LINK, FIRST, GOOD, 0.0)
+    final = loss in (Loss.LEAVE_DISCONNECT, Loss.REFUSED)
+    assert recovery.blamed(loss, LATER) == (LATER if final else FIRST)
+
+
+def test_new_paths_are_wanted_for_one_episode() -> None:
+    recovery = Recovery(ReconnectPolicy(), lambda: 1.0)
+    recovery.plan(Loss.PEER, FIRST, GOOD, 0.0)
+    recovery.ice_restart = True
+    recovery.plan(Loss.ATTEMPT, LATER, GOOD, 1.0)
+    assert recovery.ice_restart
+    recovery.over(2.0)
+    assert not recovery.ice_restart
+
+
 def test_what_was_restarted_must_stand_a_while_before_the_count_begins_anew() -> None:
     recovery = Recovery(ReconnectPolicy(attempts=3, cap=7.0), lambda: 1.0)
     assert recovery.plan(Loss.LINK, FIRST, BAD, 0.0) == Plan(Verdict.RESTART, 1, 0.0)

@@ -28,7 +28,7 @@ from .outbox import Outbox, leave_request
 from .peering import Peering
 from .phases import Phase, Trigger, next_phase
 from .reasons import explanation, media_reason, reason_after_leave, server_leave_reason
-from .recovery import Loss, Recovery, Situation, Verdict, loss_of_leave, needs_ice_restart
+from .recovery import Loss, Recovery, Verdict, loss_of_leave, needs_ice_restart
 from .regions import Regions
 from .roll import Roll
 from .timers import Timer, TimerTable
@@ -78,9 +78,7 @@ class Life(ABC):
         self._joined = False
         self._established = False
         self._sid = ""
-        self._resume_allowed = True
         self._resume: Resume | None = None
-        self._ice_restart = False
         self._lost_tracks: tuple[msg.TrackPublishedResponse, ...] = ()
         self._incoming = Incoming(config.limits)
 
@@ -174,7 +172,7 @@ class Life(ABC):
         self._timers.stop(Timer.JOIN)
         joined = joined_of(message, self._opening.path)
         self._sid = joined.participant.sid
-        self._allow_resume(joined.client_configuration)
+        self._recovery.allow(joined.client_configuration)
         self._roll.begin(joined)
         self._emit(joined)
         if self._keepalive.start(
@@ -223,15 +221,9 @@ class Life(ABC):
         for request in self._ledger.repairs():
             self._say(request)
         if message is not None:
-            self._allow_resume(message.client_configuration)
-        self._peering.relink(message, ice_restart=self._ice_restart, now=self._now)
+            self._recovery.allow(message.client_configuration)
+        self._peering.relink(message, ice_restart=self._recovery.ice_restart, now=self._now)
         self._look()
-
-    def _allow_resume(self, configuration: msg.ClientConfiguration | None) -> None:
-        disabled = msg.ClientConfigSetting.DISABLED
-        self._resume_allowed = (
-            configuration is None or configuration.resume_connection is not disabled
-        )
 
     def _look(self) -> None:
         """See whether what is waited for is there: media for a gate, a datagram for an episode."""
@@ -258,7 +250,7 @@ class Life(ABC):
         else:
             self._emit(rec.Resumed(sid=self._sid, attempt=attempt))
             self._answer_roll()
-        self._resume, self._ice_restart = None, False
+        self._resume = None
 
     def _answer_roll(self) -> None:
         """Who has not been named since the resume is gone; nobody else will say so."""
@@ -348,7 +340,7 @@ class Life(ABC):
         elif loss is Loss.NEGOTIATION:
             self._recovery.restarting = True  # Where the next attempt will notice it.
         else:
-            self._ice_restart = True
+            self._recovery.ice_restart = True
 
     @property
     def _recovers(self) -> bool:
@@ -374,23 +366,14 @@ class Life(ABC):
         if self._phase is Phase.CLOSING or not self._recovers:
             self._give_up(loss, reason, end)
             return
-        self._ice_restart |= needs_ice_restart(loss, leave)
-        # With two peer connections the server restarts the subscriber's ICE at every resume.
-        restarts_ice = self._ice_restart or self._peering.dual
-        situation = Situation(
-            allowed=self._resume_allowed,
-            media=self._peering.media,
-            follows=self._peering.closed is None
-            and (self._able_to_restart_ice or not restarts_ice),
-            restarting=self._recovery.restarting,
-            resumes_left=self._recovery.resumes_left,
-        )
-        begins = not self._recovery.running
-        plan = self._recovery.plan(loss, reason, situation, self._now)
+        recovery = self._recovery
+        recovery.ice_restart |= needs_ice_restart(loss, leave)
+        follows = self._peering.follows(ice_restart=recovery.ice_restart)
+        situation = recovery.situation(media=self._peering.media, follows=follows)
+        begins = not recovery.running
+        plan = recovery.plan(loss, reason, situation, self._now)
         if plan is None:
-            known = self._recovery.cause if loss is not Loss.LEAVE_DISCONNECT else None
-            ran_out = known is not None and loss is not Loss.REFUSED
-            self._give_up(loss, known if ran_out and known is not None else reason, end)
+            self._give_up(loss, recovery.blamed(loss, reason), end)
             return
         if begins:
             self._emit(rec.Lost(cause=reason))
@@ -402,11 +385,6 @@ class Life(ABC):
             self._timers.set(Timer.RETRY, self._now + plan.delay)
         else:
             self._retry()
-
-    @property
-    def _able_to_restart_ice(self) -> bool:
-        peers = self.config.peers
-        return peers is not None and peers.ice_restart
 
     def _detach(self, loss: Loss, verdict: Verdict) -> None:
         """Let go of the link; and of everything else, where the session begins anew."""

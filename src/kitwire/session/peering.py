@@ -145,10 +145,16 @@ class Peering:
         needed = () if negotiation is None else sorted(negotiation.required)
         return next((each for each in needed if self._states.get(each) is PeerState.CLOSED), None)
 
-    @property
-    def dual(self) -> bool:
-        """Whether there are two peer connections."""
-        return self._negotiation is not None and self._negotiation.topology is Topology.DUAL
+    def follows(self, *, ice_restart: bool) -> bool:
+        """Whether they can go on after a resume, one that finds new paths where it asks for that.
+
+        With two of them the server restarts the subscriber's ICE at every resume.
+        """
+        negotiation = self._negotiation
+        if negotiation is None or self.closed is not None:
+            return False
+        restarts = ice_restart or negotiation.topology is Topology.DUAL
+        return negotiation.capabilities.ice_restart or not restarts
 
     @property
     def agreed(self) -> Agreed | None:

@@ -16,7 +16,13 @@ from typing import Final, NamedTuple
 from ..config import ReconnectPolicy
 from ..errors import CloseReason
 from ..events import LeaveReceived
-from ..messages import DisconnectReason, LeaveRequest, LeaveRequestAction
+from ..messages import (
+    ClientConfigSetting,
+    ClientConfiguration,
+    DisconnectReason,
+    LeaveRequest,
+    LeaveRequestAction,
+)
 
 __all__ = [
     "DECISIONS",
@@ -137,7 +143,7 @@ class Plan(NamedTuple):
 
 
 class Recovery:
-    """The count of an episode: its cause, its attempts, and whether it restarts.
+    """What a loss may lead to; and of an episode its cause, its attempts, and how it goes on.
 
     Args:
         policy: how often and how long; None for never.
@@ -151,6 +157,9 @@ class Recovery:
         """What began the episode; None while there is none."""
         self.attempt = 0
         self.restarting = False
+        self.ice_restart = False
+        """Whether a resume must find new paths."""
+        self._allowed = True
         self._restarts = 0
         self._steady_at = float("-inf")
 
@@ -163,6 +172,23 @@ class Recovery:
     def resumes_left(self) -> bool:
         """Whether one more attempt at resuming is allowed."""
         return self._policy is not None and self.attempt < self._policy.resumes
+
+    def allow(self, configuration: ClientConfiguration | None) -> None:
+        """Take in whether the server leaves resuming on; it does where it says nothing."""
+        self._allowed = (
+            configuration is None
+            or configuration.resume_connection is not ClientConfigSetting.DISABLED
+        )
+
+    def situation(self, *, media: bool, follows: bool) -> Situation:
+        """What decides now; of the peer connections as :class:`Situation` has it."""
+        return Situation(
+            allowed=self._allowed,
+            media=media,
+            follows=follows,
+            restarting=self.restarting,
+            resumes_left=self.resumes_left,
+        )
 
     def plan(self, loss: Loss, cause: CloseReason, situation: Situation, now: float) -> Plan | None:
         """The next attempt, which begins an episode where there is none; None to give up."""
@@ -178,6 +204,11 @@ class Recovery:
         self.restarting |= verdict is Verdict.RESTART
         return Plan(verdict, self.attempt, self._delay(loss))
 
+    def blamed(self, loss: Loss, reason: CloseReason) -> CloseReason:
+        """Why the session ends: this loss where it is final, else what began the episode."""
+        ended = DECISIONS[loss][0] is Verdict.GIVE_UP
+        return reason if ended or self.cause is None else self.cause
+
     def over(self, now: float) -> None:
         """The episode is over: the session stands again.
 
@@ -187,7 +218,7 @@ class Recovery:
         assert self._policy is not None, "without one there is no episode"
         self._restarts = self.attempt if self.restarting else 0
         self._steady_at = now + self._policy.cap
-        self.cause, self.attempt, self.restarting = None, 0, False
+        self.cause, self.attempt, self.restarting, self.ice_restart = None, 0, False, False
 
     def _delay(self, loss: Loss) -> float:
         """What the server asks for is done at once; so is the first attempt."""
