@@ -38,7 +38,7 @@ from .reading import (
     read_float,
     read_length,
     read_number,
-    read_pair,
+    read_pairs,
     read_sfixed32,
     read_sfixed64,
     read_tag,
@@ -197,6 +197,8 @@ def _step(name: str, field: FieldFacts, tag: int, done: str) -> list[str]:
         body = [*_field(name, field), *go_on]
     else:
         reading = _packed(field) if tag != field.tag else _field(name, field)
+        if field.entry and tag <= 0x7F:
+            reading = [*_plain_entries(field, done), *reading]
         body = [
             f"{_held(field)} = message.{field.name} if again else {'{}' if field.entry else '[]'}",
             f"message.{field.name} = {_held(field)}",
@@ -420,6 +422,23 @@ def _entry_decoder(message: MessageFacts, field: FieldFacts) -> list[str]:
     return [*lines, *_body(name, field.entry, keeping, "return")]
 
 
+def _plain_entries(field: FieldFacts, done: str) -> list[str]:
+    """Read those that stand as everybody writes them; go on where one does not, or at its end."""
+    assert field.entry is not None, "a map has entries"
+    if [part.kind for part in field.entry] != ["string", "string"]:
+        return []
+    return [
+        f"if room > 0 and data[start] == {field.tag}:  # and not that tag in more bytes",
+        f"    start = read_pairs(data, start, end, {field.tag}, {_held(field)})",
+        "    if start == end:",
+        f"        {done}",
+        "    tag = data[start]",
+        "    pos = start + 1",
+        f"    if tag != {field.tag}:",
+        "        break",
+    ]
+
+
 def _entry(name: str, field: FieldFacts) -> list[str]:
     assert field.entry is not None, "a map has entries"
     key, value = field.entry
@@ -437,12 +456,4 @@ def _entry(name: str, field: FieldFacts) -> list[str]:
             f"    {_held(field)}[entry.key] = empty",
         ]
     lines += ["else:", f"    {_held(field)}[entry.key] = entry.value"]
-    if (key.kind, value.kind) == ("string", "string"):
-        lines = [
-            "pair = read_pair(data, pos, stop) if room > 0 else None",
-            "if pair is not None:",
-            f"    {_held(field)}[pair[0]] = pair[1]",
-            "else:",
-            *_indent(1, lines),
-        ]
     return [*_span(), *lines, "pos = stop"]

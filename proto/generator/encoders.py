@@ -63,6 +63,7 @@ _VARIABLES = {
     "at": "i64",
     "chosen": "i64",
     "begin": "i64",
+    "entries": "dict[Any, Any]",
     "before": "i64",
 }
 """Variables, with the types that a compiler needs to hear of."""
@@ -346,8 +347,12 @@ def _map(field: FieldFacts) -> list[str]:
     key, value = field.entry
     body = [*_checked(key), *_put(key), "held = value", *_checked(value), *_put(value)]
     return [
-        "for held, value in check_map(held).items():",
-        *_indent(1, _enclosed(field.tag, body)),
+        "if type(held) is not dict:",
+        "    check_map(held)",
+        "if held:",
+        "    entries = held",
+        "    for held, value in entries.items():",
+        *_indent(2, _enclosed(field.tag, body)),
     ]
 
 

@@ -499,6 +499,16 @@ def entry(body: bytes) -> bytes:
 KEY, VALUE = block(1, b"a"), block(2, b"b")
 
 
+@pytest.mark.parametrize("padding", [0, 1, 2, 3])
+def test_the_tag_of_a_map_entry_need_not_be_minimal(padding: int) -> None:
+    padded = varint(tag(4, 2)[0], padding)
+    written = [varint(6) + b"\x0a\x01" + key + b"\x12\x01v" for key in (b"a", b"b", b"c")]
+    for tags in ((padded, tag(4, 2), padded), (tag(4, 2), padded, padded)):
+        data = b"".join(each + body for each, body in zip(tags, written, strict=True))
+        found = accepted(SessionDescription, data).mid_to_track_id
+        assert list(found.items()) == [("a", "v"), ("b", "v"), ("c", "v")]
+
+
 @pytest.mark.parametrize(
     ("body", "expected"),
     [

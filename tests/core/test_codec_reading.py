@@ -8,6 +8,7 @@ from kitwire import messages as msg
 from kitwire.codec import reading
 from kitwire.codec._encoders import ENTRY_ENCODERS
 from kitwire.codec.reading import Malformed
+from kitwire.codec.wire import varint
 from kitwire.codec.writing import Entry
 
 
@@ -70,6 +71,23 @@ def test_tags_and_lengths_have_32_bits_in_five_bytes(
         assert refused(error) == (problem, 0)
 
 
+@pytest.mark.parametrize("read", [reading.read_tag, reading.read_length])
+@pytest.mark.parametrize(
+    ("data", "value"),
+    [
+        (b"\x05", 5),
+        (b"\x85\x00", 5),
+        (b"\xff\x01", 0xFF),
+        (b"\xff\x7f", 0x3FFF),
+        *((b"\x80" * size + b"\x01", 1 << 7 * size) for size in range(5)),
+        *((b"\xff" * size + b"\x7f", (1 << 7 * size + 7) - 1) for size in range(4)),
+    ],
+)
+def test_tags_and_lengths_of_every_size(read: reading.Decode, data: bytes, value: int) -> None:
+    assert read(b"\x80" + data + b"\x80", 1, 1 + len(data)) == (value, 1 + len(data))
+    assert read(data + b"\x80", 0, len(data) + 1) == (value, len(data))
+
+
 def test_signs() -> None:
     assert [reading.signed32(n) for n in (1, 0x7FFF_FFFF, 0x8000_0000, 0x1_FFFF_FFFF)] == [
         1,
@@ -86,7 +104,11 @@ def test_signs() -> None:
     [
         (b"\x0a\x01k\x12\x02vw", ("k", "vw")),
         (b"\x0a\x00\x12\x00", ("", "")),
-        (b"\x0a\x7f" + b"k" * 127 + b"\x12\x7f" + b"v" * 127, ("k" * 127, "v" * 127)),
+        (b"\x0a\x02\xc3\xa4\x12\x03\xe2\x82\xac", ("ä", "€")),
+        (b"\x0a\x7b" + b"k" * 123 + b"\x12\x00", ("k" * 123, "")),
+        (b"\x0a\x00\x12\x7b" + b"v" * 123, ("", "v" * 123)),
+        (b"\x0a\x7c" + b"k" * 124 + b"\x12\x00", None),
+        (b"\x0a\x00\x12\x7c" + b"v" * 124, None),
         (b"\x0a\x80\x01" + b"k" * 128 + b"\x12\x00", None),
         (b"\x0a\x00\x12\x80\x01" + b"v" * 128, None),
         (b"\x12\x01v\x0a\x01k", None),
@@ -104,11 +126,29 @@ def test_signs() -> None:
         (b"", None),
     ],
 )
+@pytest.mark.parametrize("behind", [b"", b"\x01\x01", b"\x22\x04\x0a\x00\x12\x00"])
 def test_only_an_entry_as_everybody_writes_it_is_a_pair(
-    entry: bytes, pair: tuple[str, str] | None
+    entry: bytes, pair: tuple[str, str] | None, behind: bytes
 ) -> None:
-    assert reading.read_pair(b"?" + entry + b"\x01\x01", 1, 1 + len(entry)) == pair
-    assert reading.read_pair(entry, 0, len(entry)) == pair
+    plain = b"\x22\x06\x0a\x01a\x12\x01b"
+    written = plain + b"\x22" + varint(len(entry)) + entry
+    end = len(written) + 1
+    read: dict[str, str] = {}
+    stopped = reading.read_pairs(b"?" + written + behind, 1, end, 0x22, read)
+    assert read == {"a": "b"} | ({} if pair is None else dict([pair]))
+    # Of what is left, the field stands there whole.
+    assert stopped == (len(plain) + 1 if pair is None else end)
+
+
+@pytest.mark.parametrize("behind", [b"\x2a\x00", b"\xa2\x01\x00", b"\x22", b""])
+def test_pairs_end_where_another_field_begins_or_the_message_does_not_go_on(behind: bytes) -> None:
+    plain = b"\x22\x06\x0a\x01a\x12\x01b"
+    frame = plain + behind + plain
+    read: dict[str, str] = {}
+    assert reading.read_pairs(frame, 0, len(plain + behind), 0x22, read) == len(plain)
+    assert read == {"a": "b"}
+    # Nor is one read that goes beyond the message.
+    assert reading.read_pairs(frame, 0, len(plain) - 1, 0x22, read) == 0
 
 
 NAMES = {10: "text", 16: "number"}

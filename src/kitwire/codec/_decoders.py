@@ -28,7 +28,7 @@ from .reading import (
     read_float,
     read_length,
     read_number,
-    read_pair,
+    read_pairs,
     read_sfixed32,
     read_sfixed64,
     read_tag,
@@ -3062,6 +3062,14 @@ def decode_DataStreamHeader(
                 held_attributes = message.attributes if again else {}
                 message.attributes = held_attributes
                 while True:
+                    if room > 0 and data[start] == 66:  # and not that tag in more bytes
+                        start = read_pairs(data, start, end, 66, held_attributes)
+                        if start == end:
+                            return message
+                        tag = data[start]
+                        pos = start + 1
+                        if tag != 66:
+                            break
                     begin = pos
                     size = data[pos]
                     if size < 0x80:
@@ -3071,19 +3079,13 @@ def decode_DataStreamHeader(
                     stop = pos + size
                     if stop > end:
                         raise too_long(size, end - pos, begin)
-                    pair = read_pair(data, pos, stop) if room > 0 else None
-                    if pair is not None:
-                        held_attributes[pair[0]] = pair[1]
+                    entry = Entry("", "")
+                    decode_DataStreamHeader_attributes(data, pos, stop, room - 1, growing, entry)
+                    if entry._unknown_fields:
+                        encode = ENTRY_ENCODERS[_DataStreamHeader, "attributes"]
+                        keep_entry(message, 8, encode, entry, growing)
                     else:
-                        entry = Entry("", "")
-                        decode_DataStreamHeader_attributes(
-                            data, pos, stop, room - 1, growing, entry
-                        )
-                        if entry._unknown_fields:
-                            encode = ENTRY_ENCODERS[_DataStreamHeader, "attributes"]
-                            keep_entry(message, 8, encode, entry, growing)
-                        else:
-                            held_attributes[entry.key] = entry.value
+                        held_attributes[entry.key] = entry.value
                     pos = stop
                     if pos == end:
                         return message
@@ -3495,6 +3497,14 @@ def decode_DataStreamTrailer(
                 held_attributes = message.attributes if again else {}
                 message.attributes = held_attributes
                 while True:
+                    if room > 0 and data[start] == 26:  # and not that tag in more bytes
+                        start = read_pairs(data, start, end, 26, held_attributes)
+                        if start == end:
+                            return message
+                        tag = data[start]
+                        pos = start + 1
+                        if tag != 26:
+                            break
                     begin = pos
                     size = data[pos]
                     if size < 0x80:
@@ -3504,19 +3514,13 @@ def decode_DataStreamTrailer(
                     stop = pos + size
                     if stop > end:
                         raise too_long(size, end - pos, begin)
-                    pair = read_pair(data, pos, stop) if room > 0 else None
-                    if pair is not None:
-                        held_attributes[pair[0]] = pair[1]
+                    entry = Entry("", "")
+                    decode_DataStreamTrailer_attributes(data, pos, stop, room - 1, growing, entry)
+                    if entry._unknown_fields:
+                        encode = ENTRY_ENCODERS[_DataStreamTrailer, "attributes"]
+                        keep_entry(message, 3, encode, entry, growing)
                     else:
-                        entry = Entry("", "")
-                        decode_DataStreamTrailer_attributes(
-                            data, pos, stop, room - 1, growing, entry
-                        )
-                        if entry._unknown_fields:
-                            encode = ENTRY_ENCODERS[_DataStreamTrailer, "attributes"]
-                            keep_entry(message, 3, encode, entry, growing)
-                        else:
-                            held_attributes[entry.key] = entry.value
+                        held_attributes[entry.key] = entry.value
                     pos = stop
                     if pos == end:
                         return message
@@ -5292,6 +5296,14 @@ def decode_JoinRequest(
                 held_participant_attributes = message.participant_attributes if again else {}
                 message.participant_attributes = held_participant_attributes
                 while True:
+                    if room > 0 and data[start] == 34:  # and not that tag in more bytes
+                        start = read_pairs(data, start, end, 34, held_participant_attributes)
+                        if start == end:
+                            return message
+                        tag = data[start]
+                        pos = start + 1
+                        if tag != 34:
+                            break
                     begin = pos
                     size = data[pos]
                     if size < 0x80:
@@ -5301,19 +5313,15 @@ def decode_JoinRequest(
                     stop = pos + size
                     if stop > end:
                         raise too_long(size, end - pos, begin)
-                    pair = read_pair(data, pos, stop) if room > 0 else None
-                    if pair is not None:
-                        held_participant_attributes[pair[0]] = pair[1]
+                    entry = Entry("", "")
+                    decode_JoinRequest_participant_attributes(
+                        data, pos, stop, room - 1, growing, entry
+                    )
+                    if entry._unknown_fields:
+                        encode = ENTRY_ENCODERS[_JoinRequest, "participant_attributes"]
+                        keep_entry(message, 4, encode, entry, growing)
                     else:
-                        entry = Entry("", "")
-                        decode_JoinRequest_participant_attributes(
-                            data, pos, stop, room - 1, growing, entry
-                        )
-                        if entry._unknown_fields:
-                            encode = ENTRY_ENCODERS[_JoinRequest, "participant_attributes"]
-                            keep_entry(message, 4, encode, entry, growing)
-                        else:
-                            held_participant_attributes[entry.key] = entry.value
+                        held_participant_attributes[entry.key] = entry.value
                     pos = stop
                     if pos == end:
                         return message
@@ -6713,6 +6721,14 @@ def decode_ParticipantInfo(
                 held_attributes = message.attributes if again else {}
                 message.attributes = held_attributes
                 while True:
+                    if room > 0 and data[start] == 122:  # and not that tag in more bytes
+                        start = read_pairs(data, start, end, 122, held_attributes)
+                        if start == end:
+                            return message
+                        tag = data[start]
+                        pos = start + 1
+                        if tag != 122:
+                            break
                     begin = pos
                     size = data[pos]
                     if size < 0x80:
@@ -6722,17 +6738,13 @@ def decode_ParticipantInfo(
                     stop = pos + size
                     if stop > end:
                         raise too_long(size, end - pos, begin)
-                    pair = read_pair(data, pos, stop) if room > 0 else None
-                    if pair is not None:
-                        held_attributes[pair[0]] = pair[1]
+                    entry = Entry("", "")
+                    decode_ParticipantInfo_attributes(data, pos, stop, room - 1, growing, entry)
+                    if entry._unknown_fields:
+                        encode = ENTRY_ENCODERS[_ParticipantInfo, "attributes"]
+                        keep_entry(message, 15, encode, entry, growing)
                     else:
-                        entry = Entry("", "")
-                        decode_ParticipantInfo_attributes(data, pos, stop, room - 1, growing, entry)
-                        if entry._unknown_fields:
-                            encode = ENTRY_ENCODERS[_ParticipantInfo, "attributes"]
-                            keep_entry(message, 15, encode, entry, growing)
-                        else:
-                            held_attributes[entry.key] = entry.value
+                        held_attributes[entry.key] = entry.value
                     pos = stop
                     if pos == end:
                         return message
@@ -9767,6 +9779,14 @@ def decode_SessionDescription(
                 held_mid_to_track_id = message.mid_to_track_id if again else {}
                 message.mid_to_track_id = held_mid_to_track_id
                 while True:
+                    if room > 0 and data[start] == 34:  # and not that tag in more bytes
+                        start = read_pairs(data, start, end, 34, held_mid_to_track_id)
+                        if start == end:
+                            return message
+                        tag = data[start]
+                        pos = start + 1
+                        if tag != 34:
+                            break
                     begin = pos
                     size = data[pos]
                     if size < 0x80:
@@ -9776,19 +9796,15 @@ def decode_SessionDescription(
                     stop = pos + size
                     if stop > end:
                         raise too_long(size, end - pos, begin)
-                    pair = read_pair(data, pos, stop) if room > 0 else None
-                    if pair is not None:
-                        held_mid_to_track_id[pair[0]] = pair[1]
+                    entry = Entry("", "")
+                    decode_SessionDescription_mid_to_track_id(
+                        data, pos, stop, room - 1, growing, entry
+                    )
+                    if entry._unknown_fields:
+                        encode = ENTRY_ENCODERS[_SessionDescription, "mid_to_track_id"]
+                        keep_entry(message, 4, encode, entry, growing)
                     else:
-                        entry = Entry("", "")
-                        decode_SessionDescription_mid_to_track_id(
-                            data, pos, stop, room - 1, growing, entry
-                        )
-                        if entry._unknown_fields:
-                            encode = ENTRY_ENCODERS[_SessionDescription, "mid_to_track_id"]
-                            keep_entry(message, 4, encode, entry, growing)
-                        else:
-                            held_mid_to_track_id[entry.key] = entry.value
+                        held_mid_to_track_id[entry.key] = entry.value
                     pos = stop
                     if pos == end:
                         return message
@@ -15769,6 +15785,14 @@ def decode_UpdateParticipantMetadata(
                 held_attributes = message.attributes if again else {}
                 message.attributes = held_attributes
                 while True:
+                    if room > 0 and data[start] == 26:  # and not that tag in more bytes
+                        start = read_pairs(data, start, end, 26, held_attributes)
+                        if start == end:
+                            return message
+                        tag = data[start]
+                        pos = start + 1
+                        if tag != 26:
+                            break
                     begin = pos
                     size = data[pos]
                     if size < 0x80:
@@ -15778,19 +15802,15 @@ def decode_UpdateParticipantMetadata(
                     stop = pos + size
                     if stop > end:
                         raise too_long(size, end - pos, begin)
-                    pair = read_pair(data, pos, stop) if room > 0 else None
-                    if pair is not None:
-                        held_attributes[pair[0]] = pair[1]
+                    entry = Entry("", "")
+                    decode_UpdateParticipantMetadata_attributes(
+                        data, pos, stop, room - 1, growing, entry
+                    )
+                    if entry._unknown_fields:
+                        encode = ENTRY_ENCODERS[_UpdateParticipantMetadata, "attributes"]
+                        keep_entry(message, 3, encode, entry, growing)
                     else:
-                        entry = Entry("", "")
-                        decode_UpdateParticipantMetadata_attributes(
-                            data, pos, stop, room - 1, growing, entry
-                        )
-                        if entry._unknown_fields:
-                            encode = ENTRY_ENCODERS[_UpdateParticipantMetadata, "attributes"]
-                            keep_entry(message, 3, encode, entry, growing)
-                        else:
-                            held_attributes[entry.key] = entry.value
+                        held_attributes[entry.key] = entry.value
                     pos = stop
                     if pos == end:
                         return message

@@ -1840,6 +1840,7 @@ def encode_DataStreamHeader(message: Any, out: list[bytes]) -> i64:
     size: i64
     at: i64
     begin: i64
+    entries: dict[Any, Any]
     before: i64
     name = ""
     try:
@@ -1936,47 +1937,51 @@ def encode_DataStreamHeader(message: Any, out: list[bytes]) -> i64:
                 total += len(digits) + 1
         name = "attributes"
         held = message.attributes
-        for held, value in check_map(held).items():
-            begin = len(out)
-            out.append(b"")  # the tag and the size, when it is known
-            before = total
-            total = 0
-            text = held if type(held) is str else _check_string(held)
-            block = text.encode()
-            size = len(block)
-            if 0 <= size < 0x80:
-                out.append(_TAG_10[size])
-                total += 2
-            else:
-                out.append(b"\n")
-                digits = varint(size)
-                out.append(digits)
-                total += len(digits) + 1
-            out.append(block)
-            total += size
-            held = value
-            text = held if type(held) is str else _check_string(held)
-            block = text.encode()
-            size = len(block)
-            if 0 <= size < 0x80:
-                out.append(_TAG_18[size])
-                total += 2
-            else:
-                out.append(b"\x12")
-                digits = varint(size)
-                out.append(digits)
-                total += len(digits) + 1
-            out.append(block)
-            total += size
-            size = total
-            total += before
-            if size < 0x80:
-                out[begin] = _TAG_66[size]
-                total += 2
-            else:
-                digits = b"B" + varint(size)
-                out[begin] = digits
-                total += len(digits)
+        if type(held) is not dict:
+            check_map(held)
+        if held:
+            entries = held
+            for held, value in entries.items():
+                begin = len(out)
+                out.append(b"")  # the tag and the size, when it is known
+                before = total
+                total = 0
+                text = held if type(held) is str else _check_string(held)
+                block = text.encode()
+                size = len(block)
+                if 0 <= size < 0x80:
+                    out.append(_TAG_10[size])
+                    total += 2
+                else:
+                    out.append(b"\n")
+                    digits = varint(size)
+                    out.append(digits)
+                    total += len(digits) + 1
+                out.append(block)
+                total += size
+                held = value
+                text = held if type(held) is str else _check_string(held)
+                block = text.encode()
+                size = len(block)
+                if 0 <= size < 0x80:
+                    out.append(_TAG_18[size])
+                    total += 2
+                else:
+                    out.append(b"\x12")
+                    digits = varint(size)
+                    out.append(digits)
+                    total += len(digits) + 1
+                out.append(block)
+                total += size
+                size = total
+                total += before
+                if size < 0x80:
+                    out[begin] = _TAG_66[size]
+                    total += 2
+                else:
+                    digits = b"B" + varint(size)
+                    out[begin] = digits
+                    total += len(digits)
         name = "text_header"
         held = message.text_header
         if held is not None:
@@ -2198,6 +2203,7 @@ def encode_DataStreamTrailer(message: Any, out: list[bytes]) -> i64:
     block: bytes
     size: i64
     begin: i64
+    entries: dict[Any, Any]
     before: i64
     name = ""
     try:
@@ -2235,47 +2241,51 @@ def encode_DataStreamTrailer(message: Any, out: list[bytes]) -> i64:
             total += size
         name = "attributes"
         held = message.attributes
-        for held, value in check_map(held).items():
-            begin = len(out)
-            out.append(b"")  # the tag and the size, when it is known
-            before = total
-            total = 0
-            text = held if type(held) is str else _check_string(held)
-            block = text.encode()
-            size = len(block)
-            if 0 <= size < 0x80:
-                out.append(_TAG_10[size])
-                total += 2
-            else:
-                out.append(b"\n")
-                digits = varint(size)
-                out.append(digits)
-                total += len(digits) + 1
-            out.append(block)
-            total += size
-            held = value
-            text = held if type(held) is str else _check_string(held)
-            block = text.encode()
-            size = len(block)
-            if 0 <= size < 0x80:
-                out.append(_TAG_18[size])
-                total += 2
-            else:
-                out.append(b"\x12")
-                digits = varint(size)
-                out.append(digits)
-                total += len(digits) + 1
-            out.append(block)
-            total += size
-            size = total
-            total += before
-            if size < 0x80:
-                out[begin] = _TAG_26[size]
-                total += 2
-            else:
-                digits = b"\x1a" + varint(size)
-                out[begin] = digits
-                total += len(digits)
+        if type(held) is not dict:
+            check_map(held)
+        if held:
+            entries = held
+            for held, value in entries.items():
+                begin = len(out)
+                out.append(b"")  # the tag and the size, when it is known
+                before = total
+                total = 0
+                text = held if type(held) is str else _check_string(held)
+                block = text.encode()
+                size = len(block)
+                if 0 <= size < 0x80:
+                    out.append(_TAG_10[size])
+                    total += 2
+                else:
+                    out.append(b"\n")
+                    digits = varint(size)
+                    out.append(digits)
+                    total += len(digits) + 1
+                out.append(block)
+                total += size
+                held = value
+                text = held if type(held) is str else _check_string(held)
+                block = text.encode()
+                size = len(block)
+                if 0 <= size < 0x80:
+                    out.append(_TAG_18[size])
+                    total += 2
+                else:
+                    out.append(b"\x12")
+                    digits = varint(size)
+                    out.append(digits)
+                    total += len(digits) + 1
+                out.append(block)
+                total += size
+                size = total
+                total += before
+                if size < 0x80:
+                    out[begin] = _TAG_26[size]
+                    total += 2
+                else:
+                    digits = b"\x1a" + varint(size)
+                    out[begin] = digits
+                    total += len(digits)
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
     unknown = message._unknown_fields
@@ -2630,48 +2640,53 @@ def encode_DataTrackSubscriberHandles(message: Any, out: list[bytes]) -> i64:
     size: i64
     at: i64
     begin: i64
+    entries: dict[Any, Any]
     before: i64
     name = ""
     try:
         name = "sub_handles"
         held = message.sub_handles
-        for held, value in check_map(held).items():
-            begin = len(out)
-            out.append(b"")  # the tag and the size, when it is known
-            before = total
-            total = 0
-            number = held if type(held) is int else _check_uint32(held)
-            if not 0 <= number <= 0xFFFF_FFFF:
-                _check_uint32(held)
-            if 0 <= number < 0x80:
-                out.append(_TAG_8[number])
-                total += 2
-            else:
-                out.append(b"\x08")
-                digits = varint(number)
-                out.append(digits)
-                total += len(digits) + 1
-            held = value
-            at = len(out)
-            out.append(b"")  # the tag and the size, when it is known
-            size = encode_DataTrackSubscriberHandlesPublishedDataTrack(held, out)
-            if size < 0x80:
-                out[at] = _TAG_18[size]
-                total += 2
-            else:
-                digits = b"\x12" + varint(size)
-                out[at] = digits
-                total += len(digits)
-            total += size
-            size = total
-            total += before
-            if size < 0x80:
-                out[begin] = _TAG_10[size]
-                total += 2
-            else:
-                digits = b"\n" + varint(size)
-                out[begin] = digits
-                total += len(digits)
+        if type(held) is not dict:
+            check_map(held)
+        if held:
+            entries = held
+            for held, value in entries.items():
+                begin = len(out)
+                out.append(b"")  # the tag and the size, when it is known
+                before = total
+                total = 0
+                number = held if type(held) is int else _check_uint32(held)
+                if not 0 <= number <= 0xFFFF_FFFF:
+                    _check_uint32(held)
+                if 0 <= number < 0x80:
+                    out.append(_TAG_8[number])
+                    total += 2
+                else:
+                    out.append(b"\x08")
+                    digits = varint(number)
+                    out.append(digits)
+                    total += len(digits) + 1
+                held = value
+                at = len(out)
+                out.append(b"")  # the tag and the size, when it is known
+                size = encode_DataTrackSubscriberHandlesPublishedDataTrack(held, out)
+                if size < 0x80:
+                    out[at] = _TAG_18[size]
+                    total += 2
+                else:
+                    digits = b"\x12" + varint(size)
+                    out[at] = digits
+                    total += len(digits)
+                total += size
+                size = total
+                total += before
+                if size < 0x80:
+                    out[begin] = _TAG_10[size]
+                    total += 2
+                else:
+                    digits = b"\n" + varint(size)
+                    out[begin] = digits
+                    total += len(digits)
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
     unknown = message._unknown_fields
@@ -3327,6 +3342,7 @@ def encode_JoinRequest(message: Any, out: list[bytes]) -> i64:
     size: i64
     at: i64
     begin: i64
+    entries: dict[Any, Any]
     before: i64
     name = ""
     try:
@@ -3376,47 +3392,51 @@ def encode_JoinRequest(message: Any, out: list[bytes]) -> i64:
             total += size
         name = "participant_attributes"
         held = message.participant_attributes
-        for held, value in check_map(held).items():
-            begin = len(out)
-            out.append(b"")  # the tag and the size, when it is known
-            before = total
-            total = 0
-            text = held if type(held) is str else _check_string(held)
-            block = text.encode()
-            size = len(block)
-            if 0 <= size < 0x80:
-                out.append(_TAG_10[size])
-                total += 2
-            else:
-                out.append(b"\n")
-                digits = varint(size)
-                out.append(digits)
-                total += len(digits) + 1
-            out.append(block)
-            total += size
-            held = value
-            text = held if type(held) is str else _check_string(held)
-            block = text.encode()
-            size = len(block)
-            if 0 <= size < 0x80:
-                out.append(_TAG_18[size])
-                total += 2
-            else:
-                out.append(b"\x12")
-                digits = varint(size)
-                out.append(digits)
-                total += len(digits) + 1
-            out.append(block)
-            total += size
-            size = total
-            total += before
-            if size < 0x80:
-                out[begin] = _TAG_34[size]
-                total += 2
-            else:
-                digits = b'"' + varint(size)
-                out[begin] = digits
-                total += len(digits)
+        if type(held) is not dict:
+            check_map(held)
+        if held:
+            entries = held
+            for held, value in entries.items():
+                begin = len(out)
+                out.append(b"")  # the tag and the size, when it is known
+                before = total
+                total = 0
+                text = held if type(held) is str else _check_string(held)
+                block = text.encode()
+                size = len(block)
+                if 0 <= size < 0x80:
+                    out.append(_TAG_10[size])
+                    total += 2
+                else:
+                    out.append(b"\n")
+                    digits = varint(size)
+                    out.append(digits)
+                    total += len(digits) + 1
+                out.append(block)
+                total += size
+                held = value
+                text = held if type(held) is str else _check_string(held)
+                block = text.encode()
+                size = len(block)
+                if 0 <= size < 0x80:
+                    out.append(_TAG_18[size])
+                    total += 2
+                else:
+                    out.append(b"\x12")
+                    digits = varint(size)
+                    out.append(digits)
+                    total += len(digits) + 1
+                out.append(block)
+                total += size
+                size = total
+                total += before
+                if size < 0x80:
+                    out[begin] = _TAG_34[size]
+                    total += 2
+                else:
+                    digits = b'"' + varint(size)
+                    out[begin] = digits
+                    total += len(digits)
         name = "add_track_requests"
         held = message.add_track_requests
         if type(held) is not list:
@@ -4115,6 +4135,7 @@ def encode_ParticipantInfo(message: Any, out: list[bytes]) -> i64:
     size: i64
     at: i64
     begin: i64
+    entries: dict[Any, Any]
     before: i64
     name = ""
     try:
@@ -4292,47 +4313,51 @@ def encode_ParticipantInfo(message: Any, out: list[bytes]) -> i64:
                 total += len(digits) + 1
         name = "attributes"
         held = message.attributes
-        for held, value in check_map(held).items():
-            begin = len(out)
-            out.append(b"")  # the tag and the size, when it is known
-            before = total
-            total = 0
-            text = held if type(held) is str else _check_string(held)
-            block = text.encode()
-            size = len(block)
-            if 0 <= size < 0x80:
-                out.append(_TAG_10[size])
-                total += 2
-            else:
-                out.append(b"\n")
-                digits = varint(size)
-                out.append(digits)
-                total += len(digits) + 1
-            out.append(block)
-            total += size
-            held = value
-            text = held if type(held) is str else _check_string(held)
-            block = text.encode()
-            size = len(block)
-            if 0 <= size < 0x80:
-                out.append(_TAG_18[size])
-                total += 2
-            else:
-                out.append(b"\x12")
-                digits = varint(size)
-                out.append(digits)
-                total += len(digits) + 1
-            out.append(block)
-            total += size
-            size = total
-            total += before
-            if size < 0x80:
-                out[begin] = _TAG_122[size]
-                total += 2
-            else:
-                digits = b"z" + varint(size)
-                out[begin] = digits
-                total += len(digits)
+        if type(held) is not dict:
+            check_map(held)
+        if held:
+            entries = held
+            for held, value in entries.items():
+                begin = len(out)
+                out.append(b"")  # the tag and the size, when it is known
+                before = total
+                total = 0
+                text = held if type(held) is str else _check_string(held)
+                block = text.encode()
+                size = len(block)
+                if 0 <= size < 0x80:
+                    out.append(_TAG_10[size])
+                    total += 2
+                else:
+                    out.append(b"\n")
+                    digits = varint(size)
+                    out.append(digits)
+                    total += len(digits) + 1
+                out.append(block)
+                total += size
+                held = value
+                text = held if type(held) is str else _check_string(held)
+                block = text.encode()
+                size = len(block)
+                if 0 <= size < 0x80:
+                    out.append(_TAG_18[size])
+                    total += 2
+                else:
+                    out.append(b"\x12")
+                    digits = varint(size)
+                    out.append(digits)
+                    total += len(digits) + 1
+                out.append(block)
+                total += size
+                size = total
+                total += before
+                if size < 0x80:
+                    out[begin] = _TAG_122[size]
+                    total += 2
+                else:
+                    digits = b"z" + varint(size)
+                    out[begin] = digits
+                    total += len(digits)
         name = "disconnect_reason"
         held = message.disconnect_reason
         number = held if type(held) is _DisconnectReason else _check_enum(held)
@@ -6107,6 +6132,7 @@ def encode_SessionDescription(message: Any, out: list[bytes]) -> i64:
     block: bytes
     size: i64
     begin: i64
+    entries: dict[Any, Any]
     before: i64
     name = ""
     try:
@@ -6158,47 +6184,51 @@ def encode_SessionDescription(message: Any, out: list[bytes]) -> i64:
                 total += len(digits) + 1
         name = "mid_to_track_id"
         held = message.mid_to_track_id
-        for held, value in check_map(held).items():
-            begin = len(out)
-            out.append(b"")  # the tag and the size, when it is known
-            before = total
-            total = 0
-            text = held if type(held) is str else _check_string(held)
-            block = text.encode()
-            size = len(block)
-            if 0 <= size < 0x80:
-                out.append(_TAG_10[size])
-                total += 2
-            else:
-                out.append(b"\n")
-                digits = varint(size)
-                out.append(digits)
-                total += len(digits) + 1
-            out.append(block)
-            total += size
-            held = value
-            text = held if type(held) is str else _check_string(held)
-            block = text.encode()
-            size = len(block)
-            if 0 <= size < 0x80:
-                out.append(_TAG_18[size])
-                total += 2
-            else:
-                out.append(b"\x12")
-                digits = varint(size)
-                out.append(digits)
-                total += len(digits) + 1
-            out.append(block)
-            total += size
-            size = total
-            total += before
-            if size < 0x80:
-                out[begin] = _TAG_34[size]
-                total += 2
-            else:
-                digits = b'"' + varint(size)
-                out[begin] = digits
-                total += len(digits)
+        if type(held) is not dict:
+            check_map(held)
+        if held:
+            entries = held
+            for held, value in entries.items():
+                begin = len(out)
+                out.append(b"")  # the tag and the size, when it is known
+                before = total
+                total = 0
+                text = held if type(held) is str else _check_string(held)
+                block = text.encode()
+                size = len(block)
+                if 0 <= size < 0x80:
+                    out.append(_TAG_10[size])
+                    total += 2
+                else:
+                    out.append(b"\n")
+                    digits = varint(size)
+                    out.append(digits)
+                    total += len(digits) + 1
+                out.append(block)
+                total += size
+                held = value
+                text = held if type(held) is str else _check_string(held)
+                block = text.encode()
+                size = len(block)
+                if 0 <= size < 0x80:
+                    out.append(_TAG_18[size])
+                    total += 2
+                else:
+                    out.append(b"\x12")
+                    digits = varint(size)
+                    out.append(digits)
+                    total += len(digits) + 1
+                out.append(block)
+                total += size
+                size = total
+                total += before
+                if size < 0x80:
+                    out[begin] = _TAG_34[size]
+                    total += 2
+                else:
+                    digits = b'"' + varint(size)
+                    out[begin] = digits
+                    total += len(digits)
     except (Unwritable, UnicodeEncodeError) as error:
         raise flaw(error, name) from None
     unknown = message._unknown_fields
@@ -9585,6 +9615,7 @@ def encode_UpdateParticipantMetadata(message: Any, out: list[bytes]) -> i64:
     block: bytes
     size: i64
     begin: i64
+    entries: dict[Any, Any]
     before: i64
     name = ""
     try:
@@ -9622,47 +9653,51 @@ def encode_UpdateParticipantMetadata(message: Any, out: list[bytes]) -> i64:
             total += size
         name = "attributes"
         held = message.attributes
-        for held, value in check_map(held).items():
-            begin = len(out)
-            out.append(b"")  # the tag and the size, when it is known
-            before = total
-            total = 0
-            text = held if type(held) is str else _check_string(held)
-            block = text.encode()
-            size = len(block)
-            if 0 <= size < 0x80:
-                out.append(_TAG_10[size])
-                total += 2
-            else:
-                out.append(b"\n")
-                digits = varint(size)
-                out.append(digits)
-                total += len(digits) + 1
-            out.append(block)
-            total += size
-            held = value
-            text = held if type(held) is str else _check_string(held)
-            block = text.encode()
-            size = len(block)
-            if 0 <= size < 0x80:
-                out.append(_TAG_18[size])
-                total += 2
-            else:
-                out.append(b"\x12")
-                digits = varint(size)
-                out.append(digits)
-                total += len(digits) + 1
-            out.append(block)
-            total += size
-            size = total
-            total += before
-            if size < 0x80:
-                out[begin] = _TAG_26[size]
-                total += 2
-            else:
-                digits = b"\x1a" + varint(size)
-                out[begin] = digits
-                total += len(digits)
+        if type(held) is not dict:
+            check_map(held)
+        if held:
+            entries = held
+            for held, value in entries.items():
+                begin = len(out)
+                out.append(b"")  # the tag and the size, when it is known
+                before = total
+                total = 0
+                text = held if type(held) is str else _check_string(held)
+                block = text.encode()
+                size = len(block)
+                if 0 <= size < 0x80:
+                    out.append(_TAG_10[size])
+                    total += 2
+                else:
+                    out.append(b"\n")
+                    digits = varint(size)
+                    out.append(digits)
+                    total += len(digits) + 1
+                out.append(block)
+                total += size
+                held = value
+                text = held if type(held) is str else _check_string(held)
+                block = text.encode()
+                size = len(block)
+                if 0 <= size < 0x80:
+                    out.append(_TAG_18[size])
+                    total += 2
+                else:
+                    out.append(b"\x12")
+                    digits = varint(size)
+                    out.append(digits)
+                    total += len(digits) + 1
+                out.append(block)
+                total += size
+                size = total
+                total += before
+                if size < 0x80:
+                    out[begin] = _TAG_26[size]
+                    total += 2
+                else:
+                    digits = b"\x1a" + varint(size)
+                    out[begin] = digits
+                    total += len(digits)
         name = "request_id"
         held = message.request_id
         number = held if type(held) is int else _check_uint32(held)

@@ -32,7 +32,7 @@ __all__ = [
     "read_float",
     "read_length",
     "read_number",
-    "read_pair",
+    "read_pairs",
     "read_sfixed32",
     "read_sfixed64",
     "read_tag",
@@ -209,6 +209,8 @@ def read_tag(data: bytes, pos: i64, end: i64) -> tuple[i64, i64]:
 
 def read_length(data: bytes, pos: i64, end: i64) -> tuple[i64, i64]:
     """A length, and the position after it."""
+    if pos + 1 < end and data[pos] > 0x7F and data[pos + 1] < 0x80:  # as most that are not short
+        return data[pos] & 0x7F | data[pos + 1] << 7, pos + 2
     return _read_32(data, pos, end, "length", _MAX_SIZE)
 
 
@@ -230,24 +232,37 @@ def zigzag(value: int) -> int:
 # --- values ---
 
 
-def read_pair(data: bytes, pos: i64, end: i64) -> tuple[str, str] | None:
-    """Key and value of a map's entry from text to text, if they stand as everybody writes them.
+def read_pairs(data: bytes, pos: i64, end: i64, tag: i64, into: dict[str, str]) -> i64:
+    """Read entries of a map from text to text, as many as stand as everybody writes them.
 
-    That is: both, in order, once, and shorter than 128 bytes. Of anything else, None, which the
-    decoder of the entry reads then, or says what is wrong with it.
+    That is: key and value, both, in order, once, and an entry shorter than 128 bytes. The first
+    that is anything else is left to the decoder of the entry, which says what is wrong with it.
+
+    Args:
+        data: what the map is in.
+        pos: where the tag of an entry stands.
+        end: where the message ends that has the map.
+        tag: that of the map, of one byte.
+        into: where they go.
+
+    Returns:
+        Where the first that was left stands; or ``end``, or that of another field's tag.
     """
-    if end - pos < 4 or data[pos] != 0x0A:
-        return None
-    begin = pos + 2
-    middle: i64 = begin + data[pos + 1]
-    if middle + 2 > end or data[middle] != 0x12 or data[middle + 1] != end - middle - 2:
-        return None
-    if middle - begin > 0x7F or end - middle > 0x81:
-        return None
     try:
-        return data[begin:middle].decode(), data[middle + 2 : end].decode()
+        while pos + 6 <= end and data[pos] == tag and data[pos + 2] == 0x0A:
+            size: i64 = data[pos + 1]
+            stop: i64 = pos + 2 + size
+            # Of more than one byte this is too much for an entry whose size has one.
+            middle: i64 = pos + 4 + data[pos + 3]
+            if size > 0x7F or stop > end or middle + 2 > stop or data[middle] != 0x12:
+                break
+            if data[middle + 1] != stop - middle - 2:
+                break
+            into[data[pos + 4 : middle].decode()] = data[middle + 2 : stop].decode()
+            pos = stop
     except UnicodeDecodeError:
-        return None
+        pass
+    return pos
 
 
 read_float: Final = FIXED["float"].unpack_from

@@ -57,6 +57,9 @@ def varint(number: int) -> bytes:
 
     A negative one is written as its complement to 2**64.
     """
+    if 0 <= number < 0x4000:  # the sizes of nearly all that is not one byte
+        few: i64 = number
+        return _MORE[few & 0x7F] + SHORT[few >> 7] if few >= 0x80 else SHORT[few]
     if number < 0:
         number += 1 << 64
     written = b""
