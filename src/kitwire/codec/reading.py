@@ -252,7 +252,7 @@ def read_pairs(data: bytes, pos: i64, end: i64, tag: i64, into: dict[str, str]) 
         while pos + 6 <= end and data[pos] == tag and data[pos + 2] == 0x0A:
             size: i64 = data[pos + 1]
             stop: i64 = pos + 2 + size
-            # Of more than one byte this is too much for an entry whose size has one.
+            # A key whose size has more bytes than one does not fit into such an entry.
             middle: i64 = pos + 4 + data[pos + 3]
             if size > 0x7F or stop > end or middle + 2 > stop or data[middle] != 0x12:
                 break
