@@ -197,14 +197,13 @@ def _step(name: str, field: FieldFacts, tag: int, done: str) -> list[str]:
         body = [*_field(name, field), *go_on]
     else:
         reading = _packed(field) if tag != field.tag else _field(name, field)
-        if field.entry and tag <= 0x7F:
-            reading = [*_plain_entries(field, done), *reading]
         body = [
             f"{_held(field)} = message.{field.name} if again else {'{}' if field.entry else '[]'}",
             f"message.{field.name} = {_held(field)}",
             *(["again = True"] if len(_tags(field)) > 1 else []),
             "while True:",
-            *_indent(1, [*reading, *go_on, f"if tag != {tag}:", "    break"]),
+            *_indent(1, [*_plain_entries(field, done), *reading]),
+            *_indent(1, [*go_on, f"if tag != {tag}:", "    break"]),
         ]
     return [f"if tag == {tag}:  # {field.name}", *_indent(1, body)]
 
@@ -423,9 +422,9 @@ def _entry_decoder(message: MessageFacts, field: FieldFacts) -> list[str]:
 
 
 def _plain_entries(field: FieldFacts, done: str) -> list[str]:
-    """Read those that stand as everybody writes them; go on where one does not, or at its end."""
-    assert field.entry is not None, "a map has entries"
-    if [part.kind for part in field.entry] != ["string", "string"]:
+    """Of a map from text to text, read those that stand as everybody writes them, in one go."""
+    kinds = [part.kind for part in field.entry or ()]
+    if kinds != ["string", "string"] or field.tag > 0x7F:
         return []
     return [
         f"if room > 0 and data[start] == {field.tag}:  # and not that tag in more bytes",
