@@ -18,7 +18,8 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -32,11 +33,15 @@ from kitwire.reconnect_events import Lost, Restarted, Restarting
 from tests.interop.conftest import StartLiveKit, required
 from tests.interop.counterparts import closed_port, relay, web_server
 from tests.interop.livekit_server import (
+    ATTEMPTS,
     LAUNCHER,
     PROJECT,
     VERSION,
     LiveKitServer,
+    Ports,
+    ServerFailed,
     binary_for,
+    masked,
     running,
 )
 from tests.interop.participants import LoopName, Witness, joined, refusal
@@ -44,6 +49,8 @@ from tests.peers.scripted_server import Connection, Script, scripted_server
 
 CLOUD: Final = "project.livekit.cloud"
 HOST: Final = "127.0.0.1"
+PORT_TAKEN: Final = "address already in use"
+"""What the stand-in says where somebody was faster: it cannot choose its ports itself."""
 
 
 def local(port: int) -> str:
@@ -158,28 +165,43 @@ def cloud(regions_at: str, secret: str) -> Iterator[int]:
     if not os.access(binary, os.X_OK):
         missing = f"LiveKit's test-server is not built: run `tools/livekit-test-server {VERSION}`"
         (pytest.fail if required() else pytest.skip)(missing)
-    ports = [closed_port(), closed_port()]
-    with tempfile.TemporaryFile() as log, started(binary, ports, regions_at, secret, log.fileno()):
-        yield ports[0]
+    with contextlib.ExitStack() as stack:
+        for left in reversed(range(ATTEMPTS)):
+            free = Ports.free()
+            ports = (free.signal, free.rtc_tcp)
+            try:
+                stack.enter_context(started(binary, ports, regions_at, secret))
+            except ServerFailed as failed:
+                if PORT_TAKEN not in str(failed) or left == 0:
+                    raise
+            else:
+                yield free.signal
+                return
 
 
 @contextlib.contextmanager
-def started(
-    binary: Path, ports: list[int], regions_at: str, secret: str, log: int
-) -> Iterator[None]:
+def started(binary: Path, ports: Sequence[int], regions_at: str, secret: str) -> Iterator[None]:
     launcher = (sys.executable, "-I", "-S", "-c", LAUNCHER, str(os.getpid()), str(binary))
     places = ("--ports", ",".join(map(str, ports)), "--bind", HOST, "--advertise-host", regions_at)
-    with subprocess.Popen(
-        [*launcher, *places],
-        stdin=subprocess.DEVNULL,
-        stdout=log,
-        stderr=log,
-        env={"LK_TEST_SERVER_API_SECRET": secret},
-        start_new_session=True,
-    ) as process:
+    with (
+        tempfile.TemporaryFile() as log,
+        subprocess.Popen(
+            [*launcher, *places],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            env={"LK_TEST_SERVER_API_SECRET": secret},
+            start_new_session=True,
+        ) as process,
+    ):
         try:
-            for port in ports:
-                wait_until_it_answers(process, port)
+            try:
+                for port in ports:
+                    wait_until_it_answers(process, port)
+            except ServerFailed as failed:
+                log.seek(0)
+                said = masked(log.read().decode(errors="replace"), secret)
+                raise ServerFailed(f"{failed}:\n{said}") from None
             yield
         finally:
             process.kill()
@@ -191,13 +213,25 @@ def wait_until_it_answers(process: subprocess.Popen[bytes], port: int) -> None:
         with contextlib.suppress(OSError), opener.open(local(port), timeout=2.0):
             return
         with contextlib.suppress(subprocess.TimeoutExpired):
-            raise AssertionError(f"it ended with status {process.wait(0.02)}")
-    raise AssertionError("it does not answer")
+            raise ServerFailed(f"it ended with status {process.wait(0.02)}")
+    raise ServerFailed("it does not answer")
 
 
 def refused_by_cloud(server: LiveKitServer, room: str) -> str:
     """A token for which the stand-in refuses the upgrade with a 500, and a real server does not."""
     return server.token("ann", room, attributes={"lk.mock": json.dumps({"signal": "validate_500"})})
+
+
+def test_the_stand_in_starts_elsewhere_where_a_port_is_taken(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with socket.create_server((HOST, 0)) as other:
+        free = Ports.free()
+        chosen = [replace(free, rtc_tcp=other.getsockname()[1]), replace(free, rtc_tcp=free.signal)]
+        chosen.append(last := Ports.free())
+        monkeypatch.setattr(Ports, "free", lambda: chosen.pop(0))
+        with cloud(f"{local(closed_port())}?its", "s" * 32) as port:
+            assert (port, chosen) == (last.signal, [])
 
 
 @pytest.mark.usefixtures("on_this_machine")
